@@ -1,0 +1,108 @@
+// swift-tools-version: 6.3
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let nio: Target.Dependency = .product(name: "NIO", package: "swift-nio")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-nio-extras")
+let nioSOCKS: Target.Dependency = .product(name: "NIOSOCKS", package: "swift-nio-extras")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "devrun",
+  products: [
+    .executable(name: "devrun", targets: ["devrun"]),
+    .executable(name: "devrun-agent", targets: ["devrun-agent"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+  ],
+  targets: [
+    // What is started here.
+    .executableTarget(name: "devrun", dependencies: ["DevrunCommands"], swiftSettings: settings),
+    .target(
+      name: "DevrunCommands",
+      dependencies: ["DevrunSession", "DevrunLauncher", "DevrunConfig", "DevrunCore", argumentParser],
+      swiftSettings: settings),
+    .target(
+      name: "DevrunSession",
+      dependencies: [
+        "DevrunKube", "DevrunTunnel", "DevrunLauncher", "DevrunConfig", "DevrunCore", nioCore, nioPosix,
+      ],
+      swiftSettings: settings),
+    // Launches by a plan file, without a cluster: for the launcher's tests.
+    .executableTarget(name: "devrun-launch", dependencies: ["DevrunLauncher", "DevrunCore"], swiftSettings: settings),
+    .target(name: "DevrunLauncher", dependencies: ["DevrunCore", "CLinux"], swiftSettings: settings),
+    .target(
+      name: "DevrunKube",
+      dependencies: [
+        "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioExtras, nioSOCKS,
+        httpClient, logging,
+      ],
+      swiftSettings: settings),
+    .target(name: "DevrunConfig", dependencies: ["DevrunCore", "CLibYAML"], swiftSettings: settings),
+
+    // What runs in the cluster.
+    .executableTarget(name: "devrun-agent", dependencies: ["DevrunAgent"], swiftSettings: settings),
+    .target(
+      name: "DevrunAgent", dependencies: ["DevrunTunnel", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      swiftSettings: settings),
+
+    // What both share.
+    .target(
+      name: "DevrunTunnel",
+      dependencies: ["DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      swiftSettings: settings),
+    .target(name: "DevrunCore", swiftSettings: settings),
+
+    // C: what Swift cannot see.
+    .target(name: "CLinux"),
+    .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CNSS"),
+    .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
+
+    .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
+    .testTarget(name: "DevrunConfigTests", dependencies: ["DevrunConfig", "DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "DevrunLauncherTests", dependencies: ["DevrunLauncher", "DevrunCore", "CLinux", "devrun-launch"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DevrunTunnelTests",
+      dependencies: ["DevrunTunnel", "DevrunAgent", "DevrunCore", nioCore, nioPosix, nioEmbedded, nioHTTP2],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DevrunKubeTests",
+      dependencies: [
+        "DevrunKube", "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioEmbedded,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DevrunSessionTests", dependencies: ["DevrunSession", "DevrunKube", "DevrunConfig", "DevrunCore"],
+      swiftSettings: settings),
+    .testTarget(name: "EndToEndTests", dependencies: ["DevrunCore"], swiftSettings: settings),
+  ]
+)

@@ -1,0 +1,51 @@
+#ifndef DEVRUN_PROCESS_H
+#define DEVRUN_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// prctl is variadic.
+
+/// Makes this process the one that orphans of its descendants are given to.
+int devrun_become_subreaper(void);
+/// Sets this thread's name as ps and top show it; what is beyond 15 bytes is cut.
+int devrun_set_thread_name(const char *name);
+/// Prevents a core dump of this process, also by a pattern that pipes it to a program.
+int devrun_forbid_core_dump(void);
+
+// capget has no wrapper in glibc.
+
+/// Whether this thread has CAP_SYS_ADMIN in effect.
+bool devrun_has_sys_admin(void);
+
+// The W* macros are not imported, and siginfo_t's fields are in a union that Swift sees under internal names.
+
+/// What became of a child.
+enum devrun_child_change { DEVRUN_CHILD_EXITED, DEVRUN_CHILD_KILLED, DEVRUN_CHILD_STOPPED, DEVRUN_CHILD_CONTINUED };
+
+/// One change of a child's state.
+struct devrun_child_event {
+  enum devrun_child_change change;
+  /// The exit status (all 32 bits of it are kept by waitid, of which the low 8 count) or the signal.
+  int value;
+  /// Whether a death left a core dump.
+  bool core_dumped;
+};
+
+/// Waits until the child's state changes. A child that has ended is not reaped by this: `devrun_reap` does that.
+int devrun_await_child(pid_t child, struct devrun_child_event *event);
+/// Reaps a child. 1: it had ended and is gone now; 0: it has not ended.
+int devrun_reap(pid_t child);
+
+// sigaction's handler is a union with macros for names, and sa_handler constants are casts.
+
+/// Whether the signal is ignored.
+bool devrun_is_ignored(int signal);
+/// Ignores the signal.
+int devrun_ignore(int signal);
+/// Gives the signal its default effect.
+int devrun_set_default(int signal);
+
+#endif

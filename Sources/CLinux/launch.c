@@ -1,0 +1,202 @@
+#define _GNU_SOURCE
+#include "devrun_launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "devrun_descriptors.h"
+#include "devrun_seccomp.h"
+
+// Theory of operation.
+//
+// The caller is one thread of many, with all signals blocked. After fork this process has that thread only; any lock of
+// another thread may be held for ever, so nothing below calls what is not async-signal-safe (signal-safety(7)), and all
+// memory is on the stack or was made ready before. The order of the stages is not free:
+//
+//   group        first, so that the terminal's signals find the child as soon as it exists for others
+//   namespaces   before the mounts, which take the capabilities that the user namespace gives
+//   mounts       before the filter: with it, each call costs
+//   directory    after the mounts: the directory may be seen through another mount now
+//   filter       before the capabilities go with exec, else it would take PR_SET_NO_NEW_PRIVS
+//   descriptors  after the listener was sent
+//   signals      last: a signal that came meanwhile takes effect now, as if the program had received it at its start
+
+static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *stage);
+static int to_working_directory(const struct devrun_launch *launch, int before);
+static int send_descriptor(int socket, int descriptor);
+static int install_filter(const struct devrun_launch *launch, enum devrun_stage *stage);
+static int close_descriptors(const struct devrun_launch *launch);
+static void restore_signals(const struct devrun_launch *launch);
+static int execute(const struct devrun_launch *launch);
+
+/// Goes all stages up to exec. Returns a negative errno and the stage and step where it came from.
+static int go(const struct devrun_launch *launch, enum devrun_stage *stage, size_t *step) {
+  int result = 0;
+  *stage = DEVRUN_STAGE_PROCESS_GROUP;
+  if (launch->process_group != 0 && setpgid(0, launch->process_group)) return -errno;
+
+  if (launch->isolation != DEVRUN_ISOLATION_NONE) {
+    int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if ((result = to_namespaces(launch, stage)) < 0) return result;
+    *stage = DEVRUN_STAGE_MOUNT;
+    if ((result = devrun_carry_out_mounts(launch->steps, launch->step_count, step)) < 0) return result;
+    *stage = DEVRUN_STAGE_WORKING_DIRECTORY;
+    if (before >= 0 && (result = to_working_directory(launch, before)) < 0) return result;
+  }
+
+  if (launch->no_new_privileges) {
+    *stage = DEVRUN_STAGE_NO_NEW_PRIVILEGES;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
+  }
+  if (launch->filter != NULL && (result = install_filter(launch, stage)) < 0) return result;
+
+  *stage = DEVRUN_STAGE_LIMITS;
+  if (setrlimit(RLIMIT_NOFILE, &launch->descriptor_limit)) return -errno;
+  *stage = DEVRUN_STAGE_DESCRIPTORS;
+  if ((result = close_descriptors(launch)) < 0) return result;
+  *stage = DEVRUN_STAGE_EXEC;
+  if (launch->path == NULL) _exit(0);
+  restore_signals(launch);
+  return execute(launch);
+}
+
+pid_t devrun_fork_and_launch(const struct devrun_launch *launch) {
+  pid_t child = fork();
+  if (child < 0) return -errno;
+  if (child > 0) return child;
+  struct devrun_launch_failure failure = {0};
+  failure.error = -go(launch, &failure.stage, &failure.step);
+  // A pipe takes so little in one piece or not at all; without a reader nobody needs it.
+  ssize_t written = write(launch->report, &failure, sizeof failure);
+  _exit(written == (ssize_t)sizeof failure ? 125 : 124);
+}
+
+static int write_file(const char *path, const char *text) {
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return -errno;
+  int result = write(file, text, strlen(text)) < 0 ? -errno : 0;
+  close(file);
+  return result;
+}
+
+/// "ID ID 1": one id inside, the same outside.
+static void write_map(char text[32], unsigned id) {
+  char digits[11];
+  int count = 0;
+  do digits[count++] = (char)('0' + id % 10);
+  while ((id /= 10) > 0);
+  int end = 0;
+  for (int twice = 0; twice < 2; twice++) {
+    for (int i = count - 1; i >= 0; i--) text[end++] = digits[i];
+    text[end++] = ' ';
+  }
+  text[end++] = '1';
+  text[end] = 0;
+}
+
+static int to_user_namespace(enum devrun_stage *stage) {
+  char user_map[32], group_map[32];
+  write_map(user_map, geteuid());
+  write_map(group_map, getegid());
+  int result;
+  *stage = DEVRUN_STAGE_USER_NAMESPACE;
+  if (unshare(CLONE_NEWUSER)) return -errno;
+  *stage = DEVRUN_STAGE_SETGROUPS;
+  if ((result = write_file("/proc/self/setgroups", "deny")) < 0) return result;
+  *stage = DEVRUN_STAGE_USER_MAP;
+  if ((result = write_file("/proc/self/uid_map", user_map)) < 0) return result;
+  *stage = DEVRUN_STAGE_GROUP_MAP;
+  return write_file("/proc/self/gid_map", group_map);
+}
+
+static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *stage) {
+  if (launch->isolation == DEVRUN_ISOLATION_USER) {
+    int result = to_user_namespace(stage);
+    if (result < 0) return result;
+  }
+  *stage = DEVRUN_STAGE_MOUNT_NAMESPACE;
+  if (unshare(CLONE_NEWNS)) return -errno;
+  // Slave, not private: what is mounted on the machine later (automounts) is to appear here as well.
+  *stage = DEVRUN_STAGE_PROPAGATION;
+  return mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) ? -errno : 0;
+}
+
+static int to_working_directory(const struct devrun_launch *launch, int before) {
+  struct stat then, now;
+  if (fstat(before, &then)) return -errno;
+  bool same = launch->working_directory != NULL && chdir(launch->working_directory) == 0
+    && stat(".", &now) == 0 && now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+  int result = same || fchdir(before) == 0 ? 0 : -errno;
+  close(before);
+  return result;
+}
+
+static int send_descriptor(int socket, int descriptor) {
+  char byte = 0;
+  struct iovec data = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {
+    .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int install_filter(const struct devrun_launch *launch, enum devrun_stage *stage) {
+  *stage = DEVRUN_STAGE_FILTER;
+  int listener = devrun_install_filter(launch->filter, launch->filter_count, launch->filter_flags);
+  if (listener < 0) return listener;
+  *stage = DEVRUN_STAGE_LISTENER;
+  int result = send_descriptor(launch->listener_socket, listener);
+  close(listener);
+  return result;
+}
+
+/// Closes all descriptors but those of the launch: libraries of this process may have opened some without
+/// close-on-exec.
+static int close_descriptors(const struct devrun_launch *launch) {
+  unsigned next = 0;
+  for (size_t i = 0; i < launch->descriptor_count; i++) {
+    unsigned kept = (unsigned)launch->descriptors[i];
+    if (kept > next) {
+      int result = devrun_close_range(next, kept - 1);
+      if (result < 0) return result;
+    }
+    next = kept + 1;
+  }
+  return devrun_close_range(next, ~0U);
+}
+
+static void restore_signals(const struct devrun_launch *launch) {
+  // glibc keeps two numbers for itself and refuses them: nobody can have set them.
+  for (int signal = 1; signal < NSIG; signal++) {
+    struct sigaction action = {.sa_handler = sigismember(&launch->ignored, signal) == 1 ? SIG_IGN : SIG_DFL};
+    sigaction(signal, &action, NULL);
+  }
+  sigprocmask(SIG_SETMASK, &launch->mask, NULL);
+}
+
+static int execute(const struct devrun_launch *launch) {
+  execve(launch->path, launch->arguments, launch->environment);
+  // As execvp(3) does: a text file without an interpreter line is a shell script.
+  if (errno == ENOEXEC) {
+    execve("/bin/sh", launch->shell_arguments, launch->environment);
+    return -ENOEXEC;
+  }
+  return -errno;
+}

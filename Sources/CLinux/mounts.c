@@ -1,0 +1,116 @@
+#define _GNU_SOURCE
+#include "devrun_mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// glibc's <sys/mount.h> and the kernel's <linux/mount.h> cannot both be included everywhere, so the calls are made by
+// number and the constants are the kernel's.
+
+#ifndef MS_NOSUID
+#define MS_NOSUID 2
+#define MS_NODEV 4
+#endif
+
+/// The directory that was covered last: as it was, and the file system that covers it.
+struct covered {
+  int before;
+  int after;
+  bool is_root;
+};
+
+static int attach_copy(int source_directory, const char *source, int target_directory, const char *target) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW;
+  long tree = syscall(SYS_open_tree, source_directory, source, flags);
+  if (tree < 0) return -errno;
+  long moved = syscall(SYS_move_mount, (int)tree, "", target_directory, target, MOVE_MOUNT_F_EMPTY_PATH);
+  int result = moved < 0 ? -errno : 0;
+  close((int)tree);
+  return result;
+}
+
+/// "mode=" and four octal digits, for mount's data.
+static void write_mode(char text[10], mode_t mode) {
+  const char prefix[] = "mode=";
+  for (int i = 0; i < 5; i++) text[i] = prefix[i];
+  for (int i = 0; i < 4; i++) text[5 + i] = (char)('0' + ((mode >> (3 * (3 - i))) & 7));
+  text[9] = 0;
+}
+
+static void leave_covered(struct covered *covered) {
+  if (covered->before >= 0) close(covered->before);
+  if (covered->after >= 0) close(covered->after);
+  covered->before = covered->after = -1;
+}
+
+static int cover(struct covered *covered, const char *path, mode_t mode) {
+  leave_covered(covered);
+  covered->is_root = path[0] == '/' && path[1] == 0;
+  covered->before = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (covered->before < 0) return -errno;
+  char options[10];
+  write_mode(options, mode);
+  if (syscall(SYS_mount, "devrun", path, "tmpfs", MS_NOSUID | MS_NODEV, options)) return -errno;
+  // A lookup of "/" stays below what is mounted there; ".." of it goes to the top.
+  covered->after = open(covered->is_root ? "/.." : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return covered->after < 0 ? -errno : 0;
+}
+
+static int make_file(int directory, const char *name) {
+  int file = openat(directory, name, O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (file < 0) return -errno;
+  close(file);
+  return 0;
+}
+
+static int make_directory(int directory, const char *name, mode_t mode) {
+  return mkdirat(directory, name, mode) && errno != EEXIST ? -errno : 0;
+}
+
+/// Shows an entry of the covered directory again. One that vanished since the steps were planned is left out.
+static int keep(const struct covered *covered, const struct devrun_mount_step *step) {
+  int made = step->kind == DEVRUN_MOUNT_KEEP_DIRECTORY
+    ? make_directory(covered->after, step->target, 0755)
+    : make_file(covered->after, step->target);
+  if (made < 0) return made;
+  int attached = attach_copy(covered->before, step->target, covered->after, step->target);
+  if (attached != -ENOENT) return attached;
+  int flags = step->kind == DEVRUN_MOUNT_KEEP_DIRECTORY ? AT_REMOVEDIR : 0;
+  return unlinkat(covered->after, step->target, flags) ? -errno : 0;
+}
+
+static int carry_out(struct covered *covered, const struct devrun_mount_step *step) {
+  switch (step->kind) {
+  case DEVRUN_MOUNT_BIND: return attach_copy(AT_FDCWD, step->source, AT_FDCWD, step->target);
+  case DEVRUN_MOUNT_COVER: return cover(covered, step->target, step->mode);
+  case DEVRUN_MOUNT_KEEP_DIRECTORY:
+  case DEVRUN_MOUNT_KEEP_FILE: return keep(covered, step);
+  case DEVRUN_MOUNT_KEEP_LINK: return symlinkat(step->source, covered->after, step->target) ? -errno : 0;
+  case DEVRUN_MOUNT_ENTER_ROOT:
+    // Not pivot_root: the new root is mounted on the old one, and so already the namespace's. A process whose root is
+    // the top of its namespace does not count as changed-rooted, and may make user namespaces of its own.
+    return fchdir(covered->after) || chroot(".") ? -errno : 0;
+  case DEVRUN_MOUNT_MAKE_DIRECTORY: return make_directory(AT_FDCWD, step->target, step->mode);
+  case DEVRUN_MOUNT_MAKE_FILE: return make_file(AT_FDCWD, step->target);
+  }
+  return -EINVAL;
+}
+
+int devrun_carry_out_mounts(const struct devrun_mount_step *steps, size_t count, size_t *failed) {
+  struct covered covered = {.before = -1, .after = -1, .is_root = false};
+  // The permissions of what is made are to be as planned.
+  mode_t mask = umask(0);
+  int result = 0;
+  for (size_t i = 0; i < count && result == 0; i++) {
+    *failed = i;
+    result = carry_out(&covered, &steps[i]);
+  }
+  leave_covered(&covered);
+  umask(mask);
+  return result;
+}

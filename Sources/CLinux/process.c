@@ -1,0 +1,67 @@
+#define _GNU_SOURCE
+#include "devrun_process.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int devrun_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ? -errno : 0; }
+
+int devrun_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0) ? -errno : 0; }
+
+int devrun_forbid_core_dump(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0; }
+
+bool devrun_has_sys_admin(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+  if (syscall(SYS_capget, &header, data)) return false;
+  return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
+}
+
+int devrun_await_child(pid_t child, struct devrun_child_event *event) {
+  siginfo_t info = {0};
+  // Stops and continuations are consumed; an end must not be, or the process id could be another's at once.
+  for (;;) {
+    int result = waitid(P_PID, (id_t)child, &info, WEXITED | WSTOPPED | WCONTINUED | WNOWAIT);
+    if (result == 0) break;
+    if (errno != EINTR) return -errno;
+  }
+  if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED || info.si_code == CLD_CONTINUED) {
+    siginfo_t consumed = {0};
+    if (waitid(P_PID, (id_t)child, &consumed, WSTOPPED | WCONTINUED | WNOHANG)) return -errno;
+    if (consumed.si_pid != 0) info = consumed;
+  }
+  event->value = info.si_status;
+  event->core_dumped = info.si_code == CLD_DUMPED;
+  switch (info.si_code) {
+  case CLD_EXITED: event->change = DEVRUN_CHILD_EXITED; break;
+  case CLD_CONTINUED: event->change = DEVRUN_CHILD_CONTINUED; break;
+  case CLD_STOPPED:
+  case CLD_TRAPPED: event->change = DEVRUN_CHILD_STOPPED; break;
+  default: event->change = DEVRUN_CHILD_KILLED; break;
+  }
+  return 0;
+}
+
+int devrun_reap(pid_t child) {
+  siginfo_t info = {0};
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG)) return -errno;
+  return info.si_pid != 0;
+}
+
+bool devrun_is_ignored(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static int set_handler(int signal, void (*handler)(int)) {
+  struct sigaction action = {.sa_handler = handler};
+  return sigaction(signal, &action, NULL) ? -errno : 0;
+}
+
+int devrun_ignore(int signal) { return set_handler(signal, SIG_IGN); }
+
+int devrun_set_default(int signal) { return set_handler(signal, SIG_DFL); }

@@ -1,0 +1,73 @@
+internal import DevrunTunnel
+internal import NIOCore
+internal import NIOHTTP2
+
+extension Agent {
+  /// Takes a connection that showed the secret. On the event loop.
+  func attach(_ preface: Preface, _ channel: any Channel) throws {
+    let name = preface.attachment
+    let requests = requests
+    let multiplexer = try HTTP2Connection.add(
+      to: channel, mode: preface.role == .outbound ? .server : .client, limits: limits, keepalive: Keepalive()
+    ) { stream in
+      try StreamServer.accept(stream) { requests.serve($0, on: $1) }
+    }
+    let end = ConnectionEndHandler { [weak self, weak channel] error in
+      guard let self, let channel else { return }
+      detach(name, channel, error: error)
+    }
+    try channel.pipeline.syncOperations.addHandler(end)
+    let replaced: (any Channel)?
+    switch preface.role {
+    case .outbound: replaced = state.value.attachments.add(outbound: channel, to: name)
+    case .inbound:
+      let inbound = Inbound(channel: channel, streams: StreamOpener(connection: channel, multiplexer: multiplexer))
+      replaced = state.value.attachments.add(inbound: inbound, to: name)?.channel
+    }
+    replaced?.close(promise: nil)
+    updateReadiness()
+  }
+
+  /// A connection has ended, and with it its tunnel, unless it had been replaced.
+  private func detach(_ name: [UInt8], _ channel: any Channel, error: (any Error)?) {
+    let remains = state.value.attachments.remove(name) { $0.outbound === channel || $0.inbound?.channel === channel }
+    guard let remains else { return }
+    log("a tunnel has ended\(error.map { ": \($0)" } ?? "")")
+    remains.outbound?.close(promise: nil)
+    remains.inbound?.channel.close(promise: nil)
+    updateReadiness()
+  }
+
+  private func updateReadiness() {
+    let isReady = state.value.attachments.current != nil
+    guard isReady != state.value.isReady else { return }
+    state.value.isReady = isReady
+    log(isReady ? "devrun is attached" : "no devrun is attached")
+    readyFile.set(isReady)
+  }
+
+  /// A connection of the cluster came to one of the app's ports. On the event loop, nothing read yet.
+  func accept(_ connection: any Channel, port: Int) {
+    guard let inbound = state.value.attachments.current, state.value.connections.current < limits.maximumStreams else {
+      return connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
+    }
+    state.value.connections.add(connection)
+    let request = StreamRequest.connect(Authority(host: "localhost", port: port))
+    let pending = inbound.streams.open(request, timeout: Self.inboundDialTimeout)
+    // The peer may give up before devrun has answered.
+    let isWaiting = NIOLoopBoundBox(true, eventLoop: eventLoop)
+    connection.closeFuture.whenComplete { _ in
+      if isWaiting.value { pending.cancel() }
+    }
+    pending.stream.whenComplete { result in
+      isWaiting.value = false
+      switch result {
+      case .success(let stream):
+        // Where one of them is gone already, join resets the other; there is nobody else to tell.
+        _ = Result { try Relay.join(connection, stream) }
+      case .failure:
+        connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
+      }
+    }
+  }
+}

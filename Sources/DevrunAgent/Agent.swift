@@ -1,0 +1,110 @@
+// The agent: runs in the target's container instead of the app.
+//
+// It listens where the app would, and on one more port, on the pod's loopback, for devrun. What the cluster sends to the
+// app's ports goes to devrun over the tunnel that attached last; what devrun asks for (connections into the cluster, the
+// environment, files) is answered here. All of it happens on one event loop; looking up names and reading
+// files, which can block, on a few threads beside it.
+
+internal import DevrunTunnel
+public import NIOCore
+internal import NIOPosix
+
+/// An agent that is running.
+public final class Agent: Sendable {
+  /// How long an agent that was told to end goes on: endpoints are taken out of services with some delay.
+  public struct Patience: Sendable {
+    /// New connections are still accepted for so long.
+    public var serving: TimeAmount = .seconds(2)
+    /// Then the open ones may end within so long.
+    public var draining: TimeAmount = .seconds(8)
+
+    /// The usual times.
+    public init() {}
+  }
+
+  /// The connection on which the agent opens streams.
+  struct Inbound: Sendable {
+    let channel: any Channel
+    let streams: StreamOpener
+  }
+
+  struct State {
+    var attachments = AttachmentTable<any Channel, Inbound>()
+    var control: (any Channel)?
+    var targets: [any Channel] = []
+    var isReady = false
+    var isEnding = false
+    let connections = OpenConnections()
+  }
+
+  /// How long devrun may take to say whether something listens at the local port.
+  static let inboundDialTimeout = TimeAmount.seconds(30)
+
+  /// The event loop of everything in the agent.
+  public let eventLoop: any EventLoop
+  let limits: ConnectionLimits
+  let state: NIOLoopBoundBox<State>
+  let log: AgentLog
+  let threads: NIOThreadPool
+  let readyFile: ReadyFile
+  let requests: RequestServer
+
+  private init(_ configuration: AgentConfiguration, memory: Int, log: AgentLog, on eventLoop: any EventLoop) {
+    let state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: eventLoop)
+    self.eventLoop = eventLoop
+    self.log = log
+    self.limits = .fitting(memory: memory)
+    self.state = state
+    self.threads = NIOThreadPool(numberOfThreads: 4)
+    self.readyFile = ReadyFile(path: configuration.readyFile, log: log)
+    self.requests = RequestServer(
+      sockets: SocketDialer(on: eventLoop, limits: limits), resolver: NameResolver(threads: threads), threads: threads,
+      environmentFile: configuration.environmentFile
+    ) { state.value.connections.add($0) }
+  }
+
+  /// Starts an agent: listens on the app's ports, then on the control port.
+  ///
+  /// - Parameter memory: how much the container may use, in bytes.
+  /// - Returns: a future that fails with an `AgentError`.
+  package static func start(
+    _ configuration: AgentConfiguration, memory: Int, log: AgentLog, on eventLoop: any EventLoop
+  ) -> EventLoopFuture<Agent> {
+    guard let digest = SecretDigest(hexadecimal: configuration.secretDigest) else {
+      return eventLoop.makeFailedFuture(AgentError.usage("the secret's digest needs 64 hexadecimal digits"))
+    }
+    let agent = Agent(configuration, memory: memory, log: log, on: eventLoop)
+    agent.threads.start()
+    // A ready file of a former run must not outlive it.
+    agent.readyFile.set(false)
+    let listening = agent.listen(ports: configuration.ports[...]).flatMap {
+      ControlListener(digest: digest, limits: agent.limits) { try agent.attach($0, $1) }
+        .listen(port: configuration.controlPort, on: eventLoop)
+        .flatMapErrorThrowing { throw AgentError.controlPort(configuration.controlPort, "\($0)") }
+    }
+    return listening.map { control in
+      agent.state.value.control = control
+      return agent
+    }.flatMapError { error in
+      agent.close().flatMapThrowing { throw error }
+    }
+  }
+
+  private func listen(ports: ArraySlice<Int>) -> EventLoopFuture<Void> {
+    guard let port = ports.first else { return eventLoop.makeSucceededVoidFuture() }
+    let listener = TargetListener(eventLoop: eventLoop, limits: limits) { [self] in accept($0, port: $1) }
+    return listener.listen(port: port)
+      .flatMapErrorThrowing { throw AgentError.targetPort(port, "\($0)") }
+      .flatMap { [self] channel in
+        state.value.targets.append(channel)
+        return listen(ports: ports.dropFirst())
+      }
+  }
+
+  /// Where the agent listens, in the order of the configuration: the control port and the app's.
+  package func addresses() -> EventLoopFuture<(control: SocketAddress?, targets: [SocketAddress])> {
+    eventLoop.submit { [state] in
+      (state.value.control?.localAddress, state.value.targets.compactMap(\.localAddress))
+    }
+  }
+}

@@ -1,0 +1,56 @@
+internal import DevrunTunnel
+
+/// What the agent's command line says.
+public struct AgentConfiguration: Sendable, Hashable {
+  /// The port on 127.0.0.1 where devrun's port-forwards arrive.
+  public var controlPort: Int
+  /// The ports that the app would listen on.
+  public var ports: [Int]
+  /// The SHA-256 of the session's secret, 64 hexadecimal digits.
+  public var secretDigest: String
+  /// A file that exists while a tunnel is attached; `nil` for none.
+  public var readyFile: String?
+  /// Where the app's environment is read.
+  public var environmentFile = "/proc/self/environ"
+
+  /// A configuration of the given parts.
+  public init(controlPort: Int, ports: [Int], secretDigest: String, readyFile: String?) {
+    self.controlPort = controlPort
+    self.ports = ports
+    self.secretDigest = secretDigest
+    self.readyFile = readyFile
+  }
+
+  /// Reads the command line, without the program's name.
+  ///
+  /// - Throws: `AgentError.usage`.
+  public init(arguments: [String]) throws(AgentError) {
+    var controlPort: Int?
+    var ports: [Int] = []
+    var secretDigest: String?
+    var readyFile: String?
+    var rest = arguments[...]
+    while let option = rest.popFirst() {
+      guard let value = rest.popFirst() else { throw .usage("\(option) needs a value") }
+      switch option {
+      case "--control-port": controlPort = try Self.port(value, of: option)
+      case "--port": ports.append(try Self.port(value, of: option))
+      case "--secret-sha256":
+        guard SecretDigest(hexadecimal: value) != nil else { throw .usage("\(option) needs 64 hexadecimal digits") }
+        secretDigest = value
+      case "--ready-file": readyFile = value
+      default: throw .usage("there is no option \(option)")
+      }
+    }
+    guard let controlPort else { throw .usage("--control-port is missing") }
+    guard let secretDigest else { throw .usage("--secret-sha256 is missing") }
+    self.init(controlPort: controlPort, ports: ports, secretDigest: secretDigest, readyFile: readyFile)
+  }
+
+  private static func port(_ text: String, of option: String) throws(AgentError) -> Int {
+    guard let port = Int(text), (1...65535).contains(port) else {
+      throw .usage("\(option) needs a port from 1 to 65535, not '\(text)'")
+    }
+    return port
+  }
+}

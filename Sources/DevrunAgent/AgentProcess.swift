@@ -1,0 +1,36 @@
+internal import DevrunCore
+internal import DevrunTunnel
+internal import NIOCore
+internal import NIOPosix
+
+/// The agent as a process: command line, signals, exit status.
+public enum AgentProcess {
+  /// Runs an agent until the process is told to end.
+  ///
+  /// - Parameter arguments: the command line without the program's name.
+  /// - Returns: the exit status: 0 after SIGTERM, else an `AgentError`'s.
+  public static func run(_ arguments: [String]) -> Int32 {
+    let log = AgentLog.standardError
+    do {
+      try run(AgentConfiguration(arguments: arguments), log: log)
+      return 0
+    } catch {
+      let error = error as? AgentError ?? .system("\(error)")
+      log(error.description)
+      return error.exitStatus.rawValue
+    }
+  }
+
+  private static func run(_ configuration: AgentConfiguration, log: AgentLog) throws {
+    let signals = try TerminationSignals()
+    guard NameResolver.useFilesAndDNSOnly() else { throw AgentError.system("the name service cannot be configured") }
+    // Files that are not there are what this is about: each kind of control group has its own.
+    let memory = MemoryLimit.bytes { path in (try? SmallFile.read(path)).map { String(decoding: $0, as: UTF8.self) } }
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let agent = try Agent.start(configuration, memory: memory, log: log, on: group.next()).wait()
+    log("ready for devrun")
+    signals.wait()
+    try agent.end().wait()
+    try group.syncShutdownGracefully()
+  }
+}

@@ -1,0 +1,46 @@
+internal import DevrunTunnel
+internal import NIOCore
+internal import NIOPosix
+
+/// Takes devrun's connections, which come from port-forwards and so from this pod's own loopback.
+///
+/// Any process of the pod can connect here, so strangers get little: a bounded time, a bounded preface, and a bounded
+/// number of places, where the newest takes the place of the one that has said nothing for longest.
+struct ControlListener: Sendable {
+  private static let maximumPending = 8
+  private static let prefaceTimeout = TimeAmount.seconds(5)
+
+  let digest: SecretDigest
+  let limits: ConnectionLimits
+  /// Adds HTTP/2 to a connection that showed the secret; called on the event loop.
+  let attach: @Sendable (Preface, any Channel) throws -> Void
+
+  /// Listens on 127.0.0.1.
+  func listen(port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel> {
+    let pending = NIOLoopBoundBox<[any Channel]>([], eventLoop: eventLoop)
+    return ServerBootstrap(group: eventLoop)
+      .serverChannelOption(.backlog, value: 64)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.socketOption(.so_keepalive), value: 1)
+      .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 65536))
+      .childChannelOption(.maxMessagesPerRead, value: 2)
+      .childChannelOption(
+        .writeBufferWaterMark, value: .init(low: limits.outboundBuffer, high: 2 * limits.outboundBuffer)
+      )
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          pending.value.append(channel)
+          if pending.value.count > Self.maximumPending { pending.value.removeFirst().close(promise: nil) }
+          let leave: @Sendable (any Channel) -> Void = { channel in pending.value.removeAll { $0 === channel } }
+          channel.closeFuture.whenComplete { [weak channel] _ in channel.map(leave) }
+          let handler = PrefaceServerHandler(digest: digest, timeout: Self.prefaceTimeout) { preface, channel in
+            leave(channel)
+            try attach(preface, channel)
+          }
+          try channel.pipeline.syncOperations.addHandler(handler)
+        }
+      }
+      .bind(host: "127.0.0.1", port: port)
+  }
+}

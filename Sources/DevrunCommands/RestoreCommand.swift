@@ -1,0 +1,52 @@
+internal import ArgumentParser
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunSession
+
+/// `devrun restore [KIND/NAME ... | --all]`
+struct RestoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devrun restore",
+    abstract: "Put back what an interrupted run left changed.",
+    discussion: """
+      A run restores by itself what it changed. Where it could not (the machine lost power, the network was gone), this \
+      does, from any machine: what was there before is recorded on the workload itself. Without a name, what is \
+      redirected is listed.
+      """)
+
+  @Argument(help: ArgumentHelp("The workloads to restore.", valueName: "kind/name"))
+  var targets: [String] = []
+
+  @Flag(help: "Everything in the namespace that any session changed.")
+  var all = false
+
+  @OptionGroup var cluster: ClusterOptions
+
+  func validate() throws {
+    if all && !targets.isEmpty { throw ValidationError("--all and names exclude each other") }
+  }
+
+  func run() throws {
+    let process = ProcessContext()
+    let references = try targets.map(TargetReference.init(parsing:))
+    let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
+    let access = try cluster.access(process, project: project)
+    let terminal = Terminal()
+    let restoration = Restoration(
+      access: access, environment: process.environment,
+      observer: ProgressReport(terminal: terminal, verbosity: cluster.verbosity))
+    guard all || !references.isEmpty else {
+      let redirected = try runBlocking { try await restoration.redirected() }
+      terminal.say(
+        redirected.isEmpty
+          ? "nothing in namespace \(access.namespace) is redirected"
+          : (["redirected in namespace \(access.namespace):"]
+            + redirected.map { "\($0.workload)  by \($0.holder) since \($0.since)" }
+            + ["restore with: devrun restore -n \(access.namespace) \(redirected[0].workload)"]).joined(separator: "\n"))
+      return
+    }
+    let done = try runBlocking { try await restoration.restore(all ? nil : references) }
+    guard !cluster.quiet else { return }
+    terminal.say(done.isEmpty ? "there was nothing to restore" : "restored \(done.joined(separator: ", "))")
+  }
+}

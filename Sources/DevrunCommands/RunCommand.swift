@@ -1,0 +1,138 @@
+internal import ArgumentParser
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunLauncher
+internal import DevrunSession
+
+/// `devrun [options] -- <command>`
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devrun",
+    abstract: "Run a command here as if it ran in a container of a Kubernetes cluster.",
+    usage: """
+      devrun [options] -- <command> [argument ...]
+      devrun restore [options] [<kind/name> ...]
+      """,
+    discussion: """
+      The cluster's traffic for the target arrives at the command's local ports; the command sees the container's \
+      environment and the cluster's services under their names. When it exits, everything is as it was. What is typed \
+      each time can stand in devrun.yaml.
+      """,
+    version: Devrun.version)
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("What to redirect: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+  var target: String?
+
+  @Flag(help: "Make a pod of its own instead; nothing that runs is touched.")
+  var newPod = false
+
+  @Option(help: ArgumentHelp("The new pod's image; default: one that runs in the namespace.", valueName: "ref"))
+  var image: String?
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name"))
+  var container: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
+  var port: [String] = []
+
+  @Option(help: ArgumentHelp("Default: azds-local.env here or in a folder above; repeatable.", valueName: "file"))
+  var envFile: [String] = []
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
+  var env: [String] = []
+
+  @Option(help: ArgumentHelp("How the private view is made: automatic, mount, user or trap.", valueName: "how"))
+  var isolation: String?
+
+  @OptionGroup var cluster: ClusterOptions
+
+  @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.")
+  var command: [String] = []
+
+  func validate() throws {
+    if let first = command.first, first.hasPrefix("-"), first != "--" {
+      if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
+      if first == "--version" { throw CleanExit.message(Devrun.version) }
+      let known = [
+        "--target", "--new-pod", "--image", "--container", "--port", "--env-file", "--env", "--isolation",
+        "--namespace", "--context", "--kubeconfig", "--verbose", "--quiet", "--help", "--version",
+      ]
+      let guess = nearest(to: first, in: known).map { "; did you mean \($0)?" } ?? ""
+      throw ValidationError("unknown option \(first)\(guess)")
+    }
+    if command.first == "--" ? command.count == 1 : command.isEmpty {
+      throw ValidationError("there is no command: devrun [options] -- <command>")
+    }
+    if target != nil && newPod { throw ValidationError("--target and --new-pod exclude each other") }
+  }
+
+  /// Checks all that can be checked before the cluster is touched, then parts into the front and the keeper.
+  func run() throws {
+    let process = ProcessContext()
+    let arguments = ProcessEnvironment.lastArguments(command.count - (command.first == "--" ? 1 : 0))
+    let executable = try ExecutableSearch(path: process.environment["PATH"]).find(arguments[0])
+    let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
+    let (options, warnings) = try sessionOptions(process, project)
+    let access = try cluster.access(process, project: project)
+    let observer = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
+    for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
+    let isolation = try isolation(project)
+    guard let options else {
+      let restoration = Restoration(access: access, environment: process.environment, observer: observer)
+      let candidates = try runBlocking { try await restoration.candidates() }
+      throw SessionError.noTarget(namespace: access.namespace, candidates: candidates)
+    }
+    let session = try Session(
+      access: access, options: options, environment: process.environment, user: process.user,
+      hostname: process.hostname, observer: observer)
+    try CommandProcess(
+      session: session, namespace: access.namespace,
+      command: Command(executable: executable, arguments: arguments, isolation: isolation), observer: observer
+    ).run()
+  }
+
+  /// What the command line and the files ask for; no options where no target is named.
+  private func sessionOptions(_ process: ProcessContext, _ project: ProjectFile) throws -> (
+    SessionOptions?, warnings: [String]
+  ) {
+    let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
+    let files = envFile.isEmpty ? project.envFiles : envFile
+    let paths = files.isEmpty ? [LocalEnvFile.find(from: process.workingDirectory)].compactMap { $0 } : files
+    let envFiles = try paths.map(LocalEnvFile.load)
+    let variables = try project.environment + env.map(Self.variable)
+
+    let chosen: SessionOptions.Target?
+    if newPod || project.newPod == true && target == nil {
+      chosen = .newPod(image: image ?? project.image)
+    } else {
+      chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
+    }
+    let options = chosen.map {
+      SessionOptions(
+        target: $0, container: container ?? project.container, ports: ports, localEnvFiles: envFiles,
+        variables: variables)
+    }
+    return (options, envFiles.flatMap(\.warnings).map(\.description))
+  }
+
+  private func isolation(_ project: ProjectFile) throws -> Isolation {
+    guard let name = isolation ?? project.isolation?.rawValue else { return .automatic }
+    guard let isolation = Isolation(rawValue: name) else {
+      let names = Isolation.allCases.map(\.rawValue)
+      throw ValidationError("--isolation takes one of \(names.joined(separator: ", ")), not '\(name)'")
+    }
+    return isolation
+  }
+
+  /// `NAME=VALUE`
+  private static func variable(_ text: String) throws -> (name: RawString, value: RawString) {
+    guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+      throw ValidationError("--env takes NAME=VALUE, not '\(text)'")
+    }
+    return (RawString(String(text[..<equals])), RawString(String(text[text.index(after: equals)...])))
+  }
+}

@@ -1,0 +1,114 @@
+internal import DevrunCore
+
+// The user of a context: credentials and impersonation, by the rules of client-go's `clientcmd` (`validation.go`,
+// `client_config.go`).
+
+extension Kubeconfig.Definition {
+  /// The user's credentials. A credential plugin counts only where there are no others, as in kubectl.
+  func credentials(cluster: ExecCredentialPlugin.Cluster) throws -> Credentials {
+    if let provider = try field.member("auth-provider") {
+      let providerName = try provider.member("name")?.string() ?? ""
+      throw KubeconfigError.legacyAuthProvider(name: providerName, user: name, place: provider.place)
+    }
+    var credentials = Credentials(clientCertificate: try clientCertificate(), authorization: try fixedAuthorization())
+    if let exec = try field.member("exec") {
+      let plugin = try plugin(exec, cluster: cluster)
+      if credentials == Credentials() { credentials.authorization = .exec(plugin) }
+    }
+    return credentials
+  }
+
+  /// Whom the user acts as.
+  func impersonation() throws -> Impersonation? {
+    let user = try text("as")
+    let uid = try text("as-uid")
+    let groups = try field.member("as-groups")?.elements().map { try $0.string() } ?? []
+    let extra = try field.member("as-user-extra")?.members() ?? []
+    guard let user else {
+      guard uid == nil, groups.isEmpty, extra.isEmpty else {
+        throw field.error("has as-uid, as-groups or as-user-extra without 'as'", remedy: "name a user to act as")
+      }
+      return nil
+    }
+    let values = try extra.map { ($0.key, try $0.value.elements().map { try $0.string() }) }
+    return Impersonation(user: user, uid: uid, groups: groups, extra: Dictionary(values, uniquingKeysWith: { $1 }))
+  }
+
+  private func clientCertificate() throws -> Credentials.ClientCertificate? {
+    guard let certificate = try pem("client-certificate", inline: "client-certificate-data") else { return nil }
+    guard let key = try pem("client-key", inline: "client-key-data") else {
+      throw field.error("has a client certificate but neither client-key-data nor client-key")
+    }
+    return Credentials.ClientCertificate(certificate: certificate, key: key)
+  }
+
+  private func fixedAuthorization() throws -> Credentials.Authorization? {
+    let token = try text("token")
+    let tokenFile = try text("tokenFile")
+    let user = try text("username")
+    let password = try text("password")
+    if token != nil || tokenFile != nil, user != nil || password != nil {
+      throw field.error("has both a token and a user name or password, but only one can be sent")
+    }
+    if let token, let tokenField = try field.member("token"), token.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+      throw tokenField.error("holds a line break or another control character, which no token has")
+    }
+    if let tokenFile, let tokenFileField = try field.member("tokenFile") {
+      if token == nil { _ = try read(tokenFile, namedBy: tokenFileField) }
+      return .tokenFile(path: File.path(tokenFile, in: directory), fallback: token)
+    }
+    if let token { return .token(token) }
+    return user != nil || password != nil ? .basic(user: user ?? "", password: password ?? "") : nil
+  }
+
+  private func plugin(_ exec: YAMLField, cluster: ExecCredentialPlugin.Cluster) throws -> ExecCredentialPlugin {
+    let versionField = try exec.required("apiVersion")
+    let version = try versionField.string()
+    let versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
+    guard versions.contains(version) else {
+      throw versionField.error(
+        "is '\(version)', but must be \(versions.joined(separator: " or "))",
+        remedy: version.hasSuffix("/v1alpha1") ? "update the plugin and the kubeconfig; v1alpha1 is gone" : nil)
+    }
+    let commandField = try exec.required("command")
+    let command = try commandField.string()
+    guard !command.isEmpty else { throw commandField.error("must not be empty") }
+    let isPath = command.contains("/")
+    return ExecCredentialPlugin(
+      apiVersion: version,
+      command: isPath ? File.path(command, in: directory) : command,
+      arguments: try exec.member("args")?.elements().map { try $0.string() } ?? [],
+      environment: try exec.member("env")?.elements().map(Self.variable) ?? [],
+      installHint: try exec.member("installHint")?.string(),
+      interactiveMode: try Self.interactiveMode(of: exec, isRequired: version.hasSuffix("/v1")),
+      cluster: try exec.member("provideClusterInfo")?.bool() ?? false ? cluster : nil)
+  }
+
+  private static func variable(_ field: YAMLField) throws -> ExecCredentialPlugin.Variable {
+    let name = try field.required("name")
+    guard try !name.string().isEmpty, try !name.string().contains("=") else {
+      throw name.error("must be the name of a variable, but is '\(try name.string())'")
+    }
+    return ExecCredentialPlugin.Variable(name: try name.string(), value: try field.member("value")?.string() ?? "")
+  }
+
+  /// `v1` made the mode obligatory.
+  private static func interactiveMode(
+    of exec: YAMLField, isRequired: Bool
+  ) throws -> ExecCredentialPlugin.InteractiveMode {
+    let modes = ExecCredentialPlugin.InteractiveMode.allCases.map(\.rawValue)
+    guard let field = try exec.member("interactiveMode") else {
+      guard !isRequired else {
+        throw exec.error("must have 'interactiveMode', one of \(modes.joined(separator: ", "))")
+      }
+      return .ifAvailable
+    }
+    let text = try field.string()
+    guard let mode = ExecCredentialPlugin.InteractiveMode(rawValue: text) else {
+      throw field.error(
+        "is '\(text)', but must be one of \(modes.joined(separator: ", "))",
+        remedy: nearest(to: text, in: modes).map { "did you mean \($0)?" })
+    }
+    return mode
+  }
+}

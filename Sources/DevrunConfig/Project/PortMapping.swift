@@ -1,0 +1,55 @@
+public import DevrunCore
+
+/// A port of the target and the local port that its connections are brought to.
+public struct PortMapping: Sendable, Hashable, CustomStringConvertible {
+  /// The port in the cluster.
+  public var remote: UInt16
+  /// The port on this machine.
+  public var local: UInt16
+
+  /// A mapping of one port to another; by default to the same number.
+  public init(remote: UInt16, local: UInt16? = nil) {
+    self.remote = remote
+    self.local = local ?? remote
+  }
+
+  /// Reads `REMOTE` or `REMOTE:LOCAL`.
+  ///
+  /// - Throws: `PortMappingError`.
+  public init(parsing text: String) throws(PortMappingError) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count <= 2 else { throw .malformed(text) }
+    let ports = try parts.map { part throws(PortMappingError) in
+      guard !part.isEmpty, part.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+        throw .malformed(text)
+      }
+      guard let port = UInt16(part), port > 0 else { throw .outOfRange(text, port: String(part)) }
+      return port
+    }
+    self.init(remote: ports[0], local: ports.last)
+  }
+
+  /// `REMOTE:LOCAL`, or one number where both are the same.
+  public var description: String { remote == local ? "\(remote)" : "\(remote):\(local)" }
+}
+
+/// Why a text is no port mapping.
+public enum PortMappingError: UserFacingError, Hashable {
+  /// It is neither a number nor two numbers with a colon between.
+  case malformed(String)
+  /// One of its numbers is no port.
+  case outOfRange(String, port: String)
+
+  /// What the person is told.
+  public var message: ErrorMessage {
+    switch self {
+    case .malformed(let text):
+      ErrorMessage("'\(text)' is no port", remedy: "write REMOTE or REMOTE:LOCAL, such as 8080 or 80:8080")
+    case .outOfRange(let text, let port):
+      ErrorMessage("'\(text)': \(port) is no port", remedy: "ports are numbers from 1 to 65535")
+    }
+  }
+
+  /// A mistake of the command line or of devrun.yaml.
+  public var exitStatus: ExitStatus { .usage }
+}

@@ -1,0 +1,169 @@
+public import DevrunCore
+
+/// `devrun.yaml`: the options that would be typed each time. What is absent is `nil` or empty.
+///
+///     target: deployment/myapp1
+///     container: app
+///     namespace: shop
+///     context: dev
+///     kubeconfig: deploy/kubeconfig
+///     ports: [8080, "80:8000"]
+///     env-file: azds-local.env
+///     env:
+///       LOG_LEVEL: debug
+///     new-pod: false
+///     image: registry.example/carrier:1
+///     agent-image: registry.example/agent:1
+///     isolation: user
+///
+/// Paths are relative to the file. The command line has precedence.
+public struct ProjectFile: Sendable {
+  /// The file's name.
+  public static let fileName = "devrun.yaml"
+
+  /// How the command's private view is made.
+  public enum Isolation: String, Sendable, Hashable, CaseIterable {
+    /// The best that is to be had; the default.
+    case automatic
+    /// In a mount namespace.
+    case mount
+    /// In a mount namespace within a user namespace.
+    case user
+    /// In no namespace, by answering system calls.
+    case trap
+  }
+
+  /// What is redirected.
+  public var target: TargetReference?
+  /// The container of the target's pods.
+  public var container: String?
+  /// The namespace.
+  public var namespace: String?
+  /// The kubeconfig's context.
+  public var context: String?
+  /// The absolute path of the kubeconfig file.
+  public var kubeconfig: String?
+  /// The ports to bring here.
+  public var ports: [PortMapping] = []
+  /// The absolute paths of the files to read in place of `azds-local.env`.
+  public var envFiles: [String] = []
+  /// Variables to set, in the order of the file.
+  public var environment: [(name: RawString, value: RawString)] = []
+  /// Whether to make a pod instead of redirecting one.
+  public var newPod: Bool?
+  /// The new pod's carrier image.
+  public var image: String?
+  /// The image to take the agent from.
+  public var agentImage: String?
+  /// How the command's private view is made.
+  public var isolation: Isolation?
+
+  /// A file without options.
+  public init() {}
+
+  /// The path of the nearest `devrun.yaml`, from a folder (an absolute path) upwards to the project's root; `nil` if
+  /// there is none.
+  public static func find(from directory: String) -> String? { ProjectFolder.find(fileName, from: directory) }
+
+  /// Reads the file at an absolute path.
+  ///
+  /// - Throws: `ConfigFileError` or `YAMLError`.
+  public static func load(_ path: String) throws -> ProjectFile {
+    try parse(File.readConfiguration(path), source: path)
+  }
+
+  /// Reads a text.
+  ///
+  /// - Parameters:
+  ///   - bytes: the text.
+  ///   - source: the file's absolute path, for errors and for the paths relative to it.
+  /// - Throws: `YAMLError`.
+  public static func parse(_ bytes: [UInt8], source: String) throws -> ProjectFile {
+    let root = YAMLField(root: try YAML.parse(bytes, source: source), source: source)
+    var file = ProjectFile()
+    for member in try root.members() {
+      guard let key = Key(rawValue: member.key) else {
+        let keys = Key.allCases.map(\.rawValue)
+        throw YAMLError(
+          source: source, mark: member.mark,
+          reason: .unknownKey(member.key, allowed: keys, nearest: nearest(to: member.key, in: keys)))
+      }
+      if !member.value.node.isNull { try file.set(key, to: member.value, directory: File.directory(of: source)) }
+    }
+    return file
+  }
+
+  private enum Key: String, CaseIterable {
+    case target, container, namespace, context, kubeconfig, ports, env, image, isolation
+    case envFile = "env-file"
+    case newPod = "new-pod"
+    case agentImage = "agent-image"
+  }
+
+  private mutating func set(_ key: Key, to field: YAMLField, directory: String) throws {
+    switch key {
+    case .target: target = try field.parsed(field.string()) { text in try TargetReference(parsing: text) }
+    case .container: container = try field.label()
+    case .namespace: namespace = try field.label()
+    case .context: context = try field.text()
+    case .kubeconfig: kubeconfig = File.path(try field.nonEmptyString(), in: directory)
+    case .ports: ports = try field.elements().map { port in try port.parsed(port.text(), PortMapping.init(parsing:)) }
+    case .envFile:
+      let files = if case .sequence = field.node.content { try field.elements() } else { [field] }
+      envFiles = try files.map { File.path(try $0.nonEmptyString(), in: directory) }
+    case .env: environment = try field.members().map(Self.variable)
+    case .newPod: newPod = try field.bool()
+    case .image: image = try field.nonEmptyString()
+    case .agentImage: agentImage = try field.nonEmptyString()
+    case .isolation: isolation = try field.isolation()
+    }
+  }
+
+  private static func variable(_ member: YAMLField.Member) throws -> (name: RawString, value: RawString) {
+    guard !member.key.isEmpty, !member.key.contains("="), !member.key.contains("\0") else {
+      throw YAMLError(
+        source: member.value.source, mark: member.mark,
+        reason: .unexpected(path: "env", problem: "has '\(member.key)', which is no name of a variable", remedy: nil))
+    }
+    let text = try member.value.text()
+    guard !text.contains("\0") else { throw member.value.error("holds a NUL, which no variable can") }
+    return (RawString(member.key), RawString(text))
+  }
+}
+
+extension YAMLField {
+  /// A value of a text that has a parser of its own, whose error gets this place.
+  fileprivate func parsed<Value>(_ text: String, _ parse: (String) throws -> Value) throws -> Value {
+    do {
+      return try parse(text)
+    } catch let failure as any UserFacingError {
+      let remedy = [failure.message.why, failure.message.remedy].compactMap { $0 }.joined(separator: "; ")
+      throw error("is wrong: \(failure.message.what)", remedy: remedy.isEmpty ? nil : remedy)
+    }
+  }
+
+  fileprivate func nonEmptyString() throws -> String {
+    let text = try string()
+    guard !text.isEmpty else { throw error("must not be empty") }
+    return text
+  }
+
+  fileprivate func label() throws -> String {
+    let text = try text()
+    guard DNSName.isLabel(text) else {
+      throw error("is '\(text)', but names have lower-case letters, digits and '-', at most 63 in all")
+    }
+    return text
+  }
+
+  fileprivate func isolation() throws -> ProjectFile.Isolation {
+    let text = try string()
+    let all = ProjectFile.Isolation.allCases.map(\.rawValue)
+    guard let isolation = ProjectFile.Isolation(rawValue: text) else {
+      throw error(
+        "is '\(text)', but must be one of \(all.joined(separator: ", "))",
+        remedy: nearest(to: text, in: all).map { "did you mean \($0)?" })
+    }
+    return isolation
+  }
+}

@@ -1,0 +1,53 @@
+internal import Glibc
+
+/// The folder of a project, which bounds the search for its configuration.
+///
+/// A search goes upwards from a folder to the project's root: the first folder that holds one of the files by which
+/// version control and build tools know a project. Where there is no such folder, only the first one is looked at: a
+/// file that someone put in /tmp or / must not configure what runs below.
+enum ProjectFolder {
+  /// The names that mark a project's root.
+  private static let markers: Set<String> = [
+    ".git", ".hg", ".svn", "Package.swift", "go.mod", "go.work", "package.json", "deno.json", "pom.xml", "build.gradle",
+    "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "build.sbt", "Cargo.toml", "pyproject.toml",
+    "setup.py",
+    "Pipfile", "Gemfile", "composer.json", "mix.exs", "CMakeLists.txt", "meson.build", "WORKSPACE", "MODULE.bazel",
+  ]
+
+  /// Ends of names that mark a project's root.
+  private static let markerSuffixes = [".sln", ".slnx", ".csproj", ".fsproj", ".vbproj"]
+
+  /// The path of the nearest file of a name, from a folder upwards to the project's root.
+  ///
+  /// - Parameters:
+  ///   - name: the file's name.
+  ///   - directory: the absolute path of the folder to begin with.
+  static func find(_ name: String, from directory: String) -> String? {
+    var nearest: String?
+    var folder = directory
+    while true {
+      let path = File.path(name, in: folder)
+      if nearest == nil, File.isReadableKind(path) { nearest = path }
+      if isRoot(folder) { return nearest }
+      if folder == "/" || folder.isEmpty { break }
+      folder = File.directory(of: folder)
+    }
+    let own = File.path(name, in: directory)
+    return nearest == own ? own : nil
+  }
+
+  /// Whether the folder is a project's root. One that cannot be listed is none.
+  private static func isRoot(_ folder: String) -> Bool {
+    guard let listing = opendir(folder) else { return false }
+    defer { closedir(listing) }
+    while let entry = readdir(listing) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: pointer.pointee)) {
+          String(cString: $0)
+        }
+      }
+      if markers.contains(name) || markerSuffixes.contains(where: name.hasSuffix) { return true }
+    }
+    return false
+  }
+}

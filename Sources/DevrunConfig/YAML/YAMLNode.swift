@@ -1,0 +1,132 @@
+public import DevrunCore
+
+/// A value of a YAML document with the place where it stands.
+public struct YAMLNode: Sendable, Hashable {
+  /// What the value is.
+  public var content: Content
+  /// Where it begins. For a value that stands under an anchor and is used by an alias, the place is the anchored one's.
+  public var mark: Mark
+
+  /// A node of the given content and place.
+  public init(_ content: Content, at mark: Mark) {
+    self.content = content
+    self.mark = mark
+  }
+
+  /// The three kinds of node (YAML 1.2, section 3.2.1.1). Aliases and merge keys have been replaced by what they refer
+  /// to.
+  public enum Content: Sendable, Hashable {
+    /// A text.
+    case scalar(Scalar)
+    /// A list.
+    case sequence([YAMLNode])
+    /// Keys with their values in the order of the document. No key occurs twice.
+    case mapping([Entry])
+  }
+
+  /// A key of a mapping with its value.
+  public struct Entry: Sendable, Hashable {
+    /// The key's text as written, quotes and escapes undone.
+    public var key: String
+    /// Where the key stands.
+    public var mark: Mark
+    /// The value.
+    public var value: YAMLNode
+
+    /// An entry of the given parts.
+    public init(key: String, at mark: Mark, value: YAMLNode) {
+      self.key = key
+      self.mark = mark
+      self.value = value
+    }
+  }
+
+  /// A text and how it was written, which decides what it means.
+  public struct Scalar: Sendable, Hashable {
+    /// The text, quotes, escapes and line folding undone.
+    public var text: String
+    /// How it was written.
+    public var style: Style
+    /// The tag that was written before it, in its long form (`tag:yaml.org,2002:str`); `nil` if there was none.
+    public var tag: String?
+
+    /// A scalar of the given parts.
+    public init(_ text: String, style: Style = .plain, tag: String? = nil) {
+      self.text = text
+      self.style = style
+      self.tag = tag
+    }
+
+    /// The ways to write a scalar (YAML 1.2, sections 7.3 and 8.1).
+    public enum Style: Sendable, Hashable {
+      /// Without quotes: the only style whose text may mean something other than a string.
+      case plain
+      /// '...'
+      case singleQuoted
+      /// "..."
+      case doubleQuoted
+      /// |
+      case literal
+      /// >
+      case folded
+    }
+  }
+
+  /// A place in a text. Lines and columns count from 1; a column counts characters, not bytes.
+  public struct Mark: Sendable, Hashable, Comparable {
+    /// The line, from 1.
+    public var line: Int
+    /// The column, from 1.
+    public var column: Int
+
+    /// A place of the given line and column.
+    public init(line: Int, column: Int) {
+      self.line = line
+      self.column = column
+    }
+
+    /// The order of reading.
+    public static func < (left: Mark, right: Mark) -> Bool {
+      (left.line, left.column) < (right.line, right.column)
+    }
+  }
+}
+
+extension YAMLNode {
+  /// The node as JSON, as kubectl reads YAML: plain scalars by the rules of `Scalar.resolved`, everything else strings.
+  /// JSON has no infinities and no NaN: those stay strings.
+  public var json: JSONValue {
+    switch content {
+    case .scalar(let scalar): scalar.resolved
+    case .sequence(let elements): .array(elements.map(\.json))
+    case .mapping(let entries): .object(Dictionary(entries.map { ($0.key, $0.value.json) }, uniquingKeysWith: { $1 }))
+    }
+  }
+
+  /// The value of a key; `nil` where this is no mapping or has no such key.
+  public subscript(key: String) -> YAMLNode? {
+    guard case .mapping(let entries) = content else { return nil }
+    return entries.first { $0.key == key }?.value
+  }
+
+  /// Whether this is a scalar that means null (an empty value, `~`, `null`).
+  public var isNull: Bool {
+    guard case .scalar(let scalar) = content else { return false }
+    return scalar.resolved == .null
+  }
+
+  /// What kind of value this is, in words for an error message.
+  var kind: String {
+    switch content {
+    case .sequence: "a list"
+    case .mapping: "a mapping"
+    case .scalar(let scalar):
+      switch scalar.resolved {
+      case .null: "empty"
+      case .bool: "a boolean"
+      case .int, .double: "a number"
+      default: "a string"
+      }
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import AsyncHTTPClient
+import DevrunCore
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// A request to the API, apart from who asks.
+struct APIRequest: Sendable {
+  /// The HTTP method.
+  var method: HTTPMethod = .GET
+  /// The path under the server's URL, percent-encoded.
+  var path: String
+  /// The query's names and values, not encoded.
+  var query: [(name: String, value: String)] = []
+  /// What kind of text the body is.
+  var contentType = "application/json"
+  /// The body.
+  var body: JSONValue?
+  /// The request in words, for errors: `get pods/x in namespace y`.
+  var words: String
+
+  /// The path with the query.
+  var pathAndQuery: String {
+    guard !query.isEmpty else { return path }
+    return path + "?" + query.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }.joined(separator: "&")
+  }
+
+  /// A request about a resource.
+  init(
+    _ method: HTTPMethod, _ verb: String, _ path: ResourcePath, query: [(name: String, value: String)] = [],
+    body: JSONValue? = nil
+  ) {
+    self.method = method
+    self.path = path.urlPath
+    self.query = query
+    self.body = body
+    words = "\(verb) \(path.display)" + (path.namespace.map { " in namespace \($0)" } ?? "")
+  }
+
+  /// A reading request about something that is no resource.
+  init(path: String, words: String) {
+    self.path = path
+    self.words = words
+  }
+}
+
+extension KubeClient {
+  /// Sends a request, again where that is right, and gives the answer's JSON.
+  ///
+  /// Throws `KubeError`, or `CancellationError` where the task is cancelled.
+  func send(_ request: APIRequest) async throws -> JSONValue {
+    let body = try await collected(request)
+    do {
+      return try JSONValue(text: body)
+    } catch {
+      throw KubeError.unexpectedResponse(
+        request: request.words, server: server,
+        problem: body.first == UInt8(ascii: "<") ? APIStatus.shortened(body) : error.message.what)
+    }
+  }
+
+  private func collected(_ request: APIRequest) async throws -> [UInt8] {
+    try await attempt(request) { [self] credential in
+      try await withTimeout(options.requestTimeout) { [self] in
+        let response = try await execute(request, credential: credential, isWatch: false)
+        return (response, try await Self.bytes(of: response))
+      }
+    } body: {
+      $0.1
+    } response: {
+      $0.0
+    }.1
+  }
+
+  /// Opens a watch: gives the response when it has been accepted; its body is the stream of events.
+  func open(_ request: APIRequest) async throws -> HTTPClientResponse {
+    try await attempt(request) { [self] credential in
+      try await withTimeout(options.requestTimeout) { [self] in
+        let response = try await execute(request, credential: credential, isWatch: true)
+        return (response, response.status.code < 300 ? [] : try await Self.bytes(of: response))
+      }
+    } body: {
+      $0.1
+    } response: {
+      $0.0
+    }.0
+  }
+
+  /// The cycle of sending: credentials are renewed once when they are refused, and `RetryPolicy` says what is sent again.
+  private func attempt<Answer: Sendable>(
+    _ request: APIRequest, _ send: (RequestCredential) async throws -> Answer, body: (Answer) -> [UInt8],
+    response: (Answer) -> HTTPClientResponse
+  ) async throws -> Answer {
+    var attempt = 1
+    var hasRenewed = false
+    while true {
+      let outcome: RetryPolicy.Outcome
+      let error: KubeError
+      do {
+        let credential = try await credential()
+        let answer = try await send(credential)
+        let head = response(answer)
+        logger.debug("\(request.method) \(request.path): \(head.status.code)")
+        if head.status.code < 300 { return answer }
+        if head.status == .unauthorized, !hasRenewed, await credentials.refused(credential) {
+          hasRenewed = true
+          continue
+        }
+        let retryAfter = head.headers.first(name: "Retry-After").flatMap { Int($0) }
+        outcome = .status(Int(head.status.code), retryAfter: retryAfter)
+        error = failure(status: Int(head.status.code), body: body(answer), words: request.words)
+      } catch let failure as KubeError {
+        throw failure
+      } catch let other {
+        try Task.checkCancellation()
+        let failure = describe(other)
+        logger.debug("\(request.method) \(request.path): \(failure)")
+        outcome = .transport(failure)
+        error = .transport(failure, server: server)
+      }
+      guard
+        let delay = options.retries.delay(
+          method: request.method, attempt: attempt, outcome: outcome, jitter: .random(in: 0...1))
+      else { throw error }
+      attempt += 1
+      try await Task.sleep(for: delay)
+    }
+  }
+
+  /// The credentials for the next request. Throws `KubeError.credentials`.
+  func credential() async throws -> RequestCredential {
+    do {
+      return try await credentials.credential()
+    } catch let error as CredentialError {
+      throw KubeError.credentials(error, context: contextName)
+    }
+  }
+
+  /// The error that a response's status and body tell of.
+  func failure(status: Int, body: [UInt8], words: String) -> KubeError {
+    let status = APIStatus(httpCode: status, body: body)
+    if status.code == 401 {
+      return .unauthorized(context: contextName, server: server, words: status.message)
+    }
+    return .status(status, request: words, context: contextName)
+  }
+
+  /// A transport's error, told as the proxy's where there is one.
+  func describe(_ error: any Error) -> TransportFailure {
+    let failure = TransportFailure(error)
+    return connector.proxy?.describe(failure) ?? failure
+  }
+
+  private func execute(
+    _ request: APIRequest, credential: RequestCredential, isWatch: Bool
+  ) async throws -> HTTPClientResponse {
+    var headers: HTTPHeaders = ["Accept": "application/json"]
+    if request.body != nil { headers.add(name: "Content-Type", value: request.contentType) }
+    // A compressed stream would hold events back.
+    if isWatch { headers.add(name: "Accept-Encoding", value: "identity") }
+    return try await execute(
+      request.method, request.pathAndQuery, credential: credential, headers: headers, body: request.body?.text)
+  }
+
+  private static func bytes(of response: HTTPClientResponse) async throws -> [UInt8] {
+    Array(try await response.body.collect(upTo: maximumBodySize).readableBytesView)
+  }
+}
+
+/// Runs a body, and ends it with `TransportFailure.responseTimeout` when it takes longer than it may.
+func withTimeout<Value: Sendable>(
+  _ limit: Duration, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+  try await withThrowingTaskGroup(of: Value.self) { group in
+    group.addTask { try await body() }
+    group.addTask {
+      try await Task.sleep(for: limit)
+      throw TransportFailure.responseTimeout
+    }
+    defer { group.cancelAll() }
+    guard let value = try await group.next() else { throw CancellationError() }
+    return value
+  }
+}

@@ -1,0 +1,166 @@
+public import DevrunConfig
+public import DevrunCore
+public import Logging
+public import NIOCore
+
+import AsyncHTTPClient
+import NIOConcurrencyHelpers
+import NIOHTTP1
+import NIOSSL
+
+/// A client of one cluster's API, as one user.
+///
+/// Requests go over HTTP/1.1: each connection carries one request at a time, so that a watch, a slow answer or a network
+/// that went away concerns that connection alone; ending a request closes its connection.
+public final class KubeClient: Sendable {
+  /// The namespace that the user works in.
+  public let namespace: String
+  /// The name of the context in the kubeconfig.
+  public let contextName: String
+  /// The API server's URL, as it may be shown.
+  public let server: String
+
+  let options: Options
+  let logger: Logger
+  let serverURL: ServerURL
+  let connector: ServerConnector
+  let credentials: CredentialSource
+
+  private let tls: TLSSettings?
+  private let impersonation: HTTPHeaders
+  private let http: HTTPClient
+  private let baseURL: String
+  private let clientTLS = NIOLockedValueBox<(certificate: Credentials.ClientCertificate, tls: TLSConfiguration)?>(nil)
+
+  /// What can be chosen about a client.
+  public struct Options: Sendable {
+    /// The `User-Agent` of all requests.
+    public var userAgent = "devrun"
+    /// How long a connection may take to be made.
+    public var connectTimeout: Duration = .seconds(10)
+    /// How long a request may take from its start to the last byte of its answer.
+    public var requestTimeout: Duration = .seconds(30)
+    /// After how long the server is asked to end a watch, which is then resumed.
+    public var watchTimeout: Duration = .seconds(290)
+    /// How often an open port-forward is pinged: load balancers cut what is idle for some minutes.
+    public var pingInterval: Duration = .seconds(30)
+    /// Whether a credential plugin could ask the user; by default, whether standard input is a terminal that this
+    /// process is in the foreground of.
+    public var canAskUser: (@Sendable () -> Bool)?
+
+    var retries = RetryPolicy()
+
+    /// The defaults.
+    public init() {}
+  }
+
+  /// A client for a cluster. `environment` is the user's own: it says which proxy to use, and credential plugins run
+  /// in it. Nothing is sent yet.
+  ///
+  /// Throws `KubeError.configuration` where the URL, a certificate authority or a proxy cannot be used, and
+  /// `KubeError.credentials` where a client certificate cannot.
+  public init(
+    access: ClusterAccess, environment: [RawString: RawString], group: any EventLoopGroup, options: Options = Options(),
+    logger: Logger = Logger(label: "devrun.kube", factory: { _ in SwiftLogNoOpLogHandler() })
+  ) throws(KubeError) {
+    guard let url = ServerURL(access.server), url.scheme == "https" || url.scheme == "http" else {
+      throw .configuration(
+        what: "the server of context '\(access.contextName)' cannot be used",
+        why: "'\(access.server)' is no http or https URL", remedy: "check the cluster's server in the kubeconfig")
+    }
+    let proxy = try ProxyServer.choose(for: url, access: access, environment: environment)
+    let tls =
+      url.scheme == "https" ? try TLSSettings(server: url, access: access, hasProxy: proxy != nil) : nil
+    namespace = access.namespace
+    contextName = access.contextName
+    server = url.display
+    serverURL = url
+    self.options = options
+    self.logger = logger
+    self.tls = tls
+    impersonation = Self.headers(access.impersonate)
+    let configuration = try Self.httpConfiguration(
+      options: options, server: url, proxy: proxy, tls: tls, access: access)
+    connector = ServerConnector(
+      server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
+    let canAsk = options.canAskUser ?? standardInputCanAsk
+    credentials = CredentialSource(access.credentials) { plugin in
+      try await PluginRunner(plugin: plugin, environment: environment, canAsk: canAsk).run()
+    }
+    // The name that TLS is about stands in the URL; where it is not the server's, the name is resolved to the server's.
+    let name = configuration.dnsOverride.keys.first ?? (url.host.contains(":") ? "[\(url.host)]" : url.host)
+    baseURL = "\(url.scheme)://\(name):\(url.port)"
+    // Last, because a client that was made must be shut down.
+    if let certificate = access.credentials.clientCertificate {
+      try Self.check(certificate, tls: tls, context: access.contextName)
+    }
+    http = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+  }
+
+  /// Closes all connections. To be called once, when no request is under way; watches that still are fail.
+  public func shutdown() async throws {
+    try await http.shutdown()
+  }
+
+  /// The headers that say who asks, on whose behalf, and with what.
+  func headers(_ credential: RequestCredential) -> HTTPHeaders {
+    var headers = impersonation
+    headers.add(name: "Host", value: serverURL.hostHeader)
+    headers.add(name: "User-Agent", value: options.userAgent)
+    if let authorization = credential.authorization { headers.add(name: "Authorization", value: authorization) }
+    return headers
+  }
+
+  /// The TLS configuration of a connection for the given credentials; `nil` without TLS. Equal certificates get the same
+  /// one, by which the connection pool recognises its connections.
+  func tlsConfiguration(_ credential: RequestCredential) throws(KubeError) -> TLSConfiguration? {
+    guard let tls else { return nil }
+    do {
+      guard let certificate = credential.clientCertificate else { return try tls.configuration(clientCertificate: nil) }
+      if let known = clientTLS.withLockedValue({ $0 }), known.certificate == certificate { return known.tls }
+      let configuration = try tls.configuration(clientCertificate: certificate)
+      clientTLS.withLockedValue { $0 = (certificate, configuration) }
+      return configuration
+    } catch {
+      throw .credentials(error, context: contextName)
+    }
+  }
+
+  /// Starts a request and gives the response when its head has come.
+  func execute(
+    _ method: HTTPMethod, _ pathAndQuery: String, credential: RequestCredential, headers extra: HTTPHeaders,
+    body: [UInt8]?
+  ) async throws -> HTTPClientResponse {
+    var request = HTTPClientRequest(url: baseURL + serverURL.path + pathAndQuery)
+    request.method = method
+    request.headers = headers(credential)
+    request.headers.add(contentsOf: extra)
+    if let body { request.body = .bytes(body) }
+    if credential.clientCertificate != nil { request.tlsConfiguration = try tlsConfiguration(credential) }
+    return try await http.execute(request, deadline: .distantFuture)
+  }
+
+  /// Reads the kubeconfig's own client certificate early, so that a mistake in it is told before anything is sent.
+  private static func check(
+    _ certificate: Credentials.ClientCertificate, tls: TLSSettings?, context: String
+  ) throws(KubeError) {
+    do {
+      _ = try tls?.configuration(clientCertificate: certificate)
+    } catch {
+      throw .credentials(error, context: context)
+    }
+  }
+
+  private static func headers(_ impersonation: Impersonation?) -> HTTPHeaders {
+    var headers = HTTPHeaders()
+    guard let impersonation else { return headers }
+    headers.add(name: "Impersonate-User", value: impersonation.user)
+    if let uid = impersonation.uid { headers.add(name: "Impersonate-Uid", value: uid) }
+    for group in impersonation.groups { headers.add(name: "Impersonate-Group", value: group) }
+    for (key, values) in impersonation.extra.sorted(by: { $0.key < $1.key }) {
+      // The server undoes the percent-encoding: a header's name has fewer characters than a key may have.
+      for value in values { headers.add(name: "Impersonate-Extra-\(percentEncoded(key))", value: value) }
+    }
+    return headers
+  }
+}

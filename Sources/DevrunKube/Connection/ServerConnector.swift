@@ -1,0 +1,170 @@
+import DevrunCore
+import Glibc
+import NIOCore
+import NIOPosix
+import NIOSOCKS
+import NIOSSL
+
+/// Makes connections to the API server for what is not a plain request: through the proxy if there is one, with TLS if
+/// the server wants it, ready for HTTP/1.1.
+struct ServerConnector: Sendable {
+  /// Where to.
+  let server: ServerURL
+  /// The proxy between.
+  let proxy: ProxyServer?
+  /// How TLS is spoken with the server; `nil` for plain HTTP.
+  let tls: TLSSettings?
+  /// How long the TCP connection may take.
+  let connectTimeout: TimeAmount
+
+  /// A new connection on the given event loop. The caller bounds the time for the whole; closing the channel that
+  /// `onChannel` was given ends the attempt.
+  ///
+  /// The future fails with errors that `TransportFailure.init(_:)` understands.
+  func connect(
+    on eventLoop: any EventLoop, configuration: TLSConfiguration?,
+    onChannel: @escaping @Sendable (any Channel) -> Void
+  ) -> EventLoopFuture<any Channel> {
+    let context: NIOSSLContext?
+    let proxyContext: NIOSSLContext?
+    do {
+      context = try configuration.map { try NIOSSLContext(configuration: $0) }
+      proxyContext =
+        proxy?.kind == .http(tls: true) ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil
+    } catch {
+      return eventLoop.makeFailedFuture(TransportFailure.tls("\(error)"))
+    }
+    let first = proxy?.url ?? server
+    return ClientBootstrap(group: eventLoop)
+      .connectTimeout(connectTimeout)
+      .channelOption(.socketOption(.tcp_nodelay), value: 1)
+      .connect(host: first.host, port: first.port)
+      .flatMap { channel in
+        onChannel(channel)
+        return keepAlive(channel)
+          .flatMap { handshakeWithProxy(channel, context: proxyContext) }
+          .flatMap { handshakeWithServer(channel, context: context) }
+          .map { channel }
+          .flatMapError { error in
+            // The error that is told is the first; what closing makes of it does not matter.
+            channel.close().recover { _ in }.flatMapThrowing { throw error }
+          }
+      }
+      .flatMapErrorThrowing { error in throw describe(error) }
+  }
+
+  private func handshakeWithProxy(_ channel: any Channel, context: NIOSSLContext?) -> EventLoopFuture<Void> {
+    guard let proxy else { return channel.eventLoop.makeSucceededVoidFuture() }
+    switch proxy.kind {
+    case .http(let isOverTLS):
+      let target = server.authority
+      let authorization = proxy.authorization
+      let isReady =
+        isOverTLS
+        ? addTLS(to: channel, context: context, serverName: proxy.url.address == nil ? proxy.url.host : nil)
+        : channel.eventLoop.makeSucceededVoidFuture()
+      return isReady.flatMap {
+        step(on: channel) { (pipeline, promise) in
+          let handler = ProxyConnectHandler(target: target, authorization: authorization, promise: promise)
+          try pipeline.addHandler(handler)
+          return [handler]
+        }
+      }
+    case .socks5:
+      let address: SOCKSAddress
+      do {
+        address =
+          server.address == nil
+          ? .domain(server.host, port: server.port)
+          : .address(try SocketAddress(ipAddress: server.host, port: server.port))
+      } catch {
+        return channel.eventLoop.makeFailedFuture(error)
+      }
+      return step(on: channel) { (pipeline, promise) in
+        let handler = SOCKSClientHandler(targetAddress: address)
+        let awaiter = HandshakeAwaiter.socks(promise)
+        try pipeline.addHandler(awaiter)
+        try pipeline.addHandler(handler, position: .before(awaiter))
+        // The SOCKS handler stays: once established it passes everything through.
+        return [awaiter]
+      }
+    }
+  }
+
+  private func handshakeWithServer(_ channel: any Channel, context: NIOSSLContext?) -> EventLoopFuture<Void> {
+    guard let tls, context != nil else { return channel.eventLoop.makeSucceededVoidFuture() }
+    return addTLS(to: channel, context: context, serverName: tls.serverName).flatMapThrowing {
+      if let address = tls.addressToCheck { try CertificateAddressCheck.run(address, on: channel) }
+    }
+  }
+
+  private func addTLS(to channel: any Channel, context: NIOSSLContext?, serverName: String?) -> EventLoopFuture<Void> {
+    guard let context else { return channel.eventLoop.makeSucceededVoidFuture() }
+    return step(on: channel) { (pipeline, promise) in
+      let handler = try NIOSSLClientHandler(context: context, serverHostname: serverName)
+      let awaiter = HandshakeAwaiter.tls(promise)
+      try pipeline.addHandler(awaiter)
+      // An active channel's handler starts when it is added: what awaits it stands there before.
+      try pipeline.addHandler(handler, position: .before(awaiter))
+      return [awaiter]
+    }
+  }
+
+  /// Adds handlers that end a step by the promise, and removes those that are returned when it has succeeded.
+  private func step(
+    on channel: any Channel,
+    _ add:
+      @escaping @Sendable (ChannelPipeline.SynchronousOperations, EventLoopPromise<Void>) throws
+      -> [any RemovableChannelHandler]
+  ) -> EventLoopFuture<Void> {
+    channel.eventLoop.flatSubmit {
+      let promise = channel.eventLoop.makePromise(of: Void.self)
+      do {
+        let handlers = NIOLoopBound(
+          try add(channel.pipeline.syncOperations, promise), eventLoop: channel.eventLoop)
+        return promise.futureResult.flatMap {
+          .andAllSucceed(
+            handlers.value.map { channel.pipeline.syncOperations.removeHandler($0) }, on: channel.eventLoop)
+        }
+      } catch {
+        promise.fail(error)
+        return promise.futureResult
+      }
+    }
+  }
+
+  /// A failure before the server was reached is the proxy's where there is one.
+  private func describe(_ error: any Error) -> any Error {
+    if let reply = (error as? SOCKSError.ConnectionFailed)?.reply {
+      return TransportFailure.proxy("the SOCKS proxy cannot connect to \(server.authority): \(reply)")
+    }
+    return proxy?.describe(TransportFailure(error)) ?? TransportFailure(error)
+  }
+}
+
+extension ProxyServer {
+  /// The failure as it is told where this proxy is between: what failed before the server was reached failed at the proxy.
+  func describe(_ failure: TransportFailure) -> TransportFailure {
+    switch failure {
+    case .refused: .proxy("the proxy \(url.display) refuses the connection")
+    case .nameNotFound: .proxy("the name of the proxy \(url.display) is not known")
+    case .unreachable(let words): .proxy("the proxy \(url.display): \(words)")
+    case .other(let words): .proxy("the proxy \(url.display): \(words)")
+    default: failure
+    }
+  }
+}
+
+/// Lets the kernel find out that the peer of an idle connection is gone: after 30 s of silence it asks, every 10 s, three
+/// times; bytes that nobody acknowledges are given up after a minute.
+func keepAlive(_ channel: any Channel) -> EventLoopFuture<Void> {
+  guard channel is any SocketOptionProvider else { return channel.eventLoop.makeSucceededVoidFuture() }
+  return .andAllSucceed(
+    [
+      channel.setOption(.socketOption(.so_keepalive), value: 1),
+      channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 30),
+      channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10),
+      channel.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 3),
+      channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: 60_000),
+    ], on: channel.eventLoop)
+}

@@ -1,0 +1,80 @@
+public import DevrunCore
+
+/// Why the cluster could not be asked, or what it answered instead.
+public enum KubeError: UserFacingError, Hashable {
+  /// The API server refused a request; `request` says what was asked of it (`get pods/x in namespace y`).
+  case status(APIStatus, request: String, context: String)
+  /// The credentials of the context are not accepted (401).
+  case unauthorized(context: String, server: String, words: String)
+  /// The API server could not be reached, or the connection to it broke.
+  case transport(TransportFailure, server: String)
+  /// The server's answer is not what the API promises.
+  case unexpectedResponse(request: String, server: String, problem: String)
+  /// The configuration of the cluster cannot be used.
+  case configuration(what: String, why: String, remedy: String?)
+  /// The credentials could not be had.
+  case credentials(CredentialError, context: String)
+
+  /// What the person is told.
+  public var message: ErrorMessage {
+    switch self {
+    case .status(let status, let request, let context):
+      let causes = status.causes.filter { !status.message.contains($0.message) }
+        .map { $0.field.isEmpty ? $0.message : "\($0.field): \($0.message)" }
+      return ErrorMessage(
+        "the cluster refused to \(request)", why: ([status.message] + causes).joined(separator: "\n"),
+        remedy: status.code == 403
+          ? "the user of context '\(context)' lacks this right; "
+            + "ask whoever administers the cluster, or choose another context"
+          : nil)
+    case .unauthorized(let context, let server, let words):
+      return ErrorMessage(
+        "\(server) does not accept the credentials of context '\(context)'", why: words,
+        remedy: "they may have expired: log in again, then see whether `kubectl --context \(context) get pods` works")
+    case .transport(let failure, let server):
+      return failure.message(server: server)
+    case .unexpectedResponse(let request, let server, let problem):
+      return ErrorMessage(
+        "\(server) gave an answer that is not Kubernetes' to: \(request)", why: problem,
+        remedy: "check that the server in the kubeconfig is an API server, and that no proxy answers in its place")
+    case .configuration(let what, let why, let remedy):
+      return ErrorMessage(what, why: why, remedy: remedy)
+    case .credentials(let error, let context):
+      var message = error.message
+      message.what = "no credentials for context '\(context)': \(message.what)"
+      return message
+    }
+  }
+}
+
+extension KubeError {
+  /// The API server's status, if this is one.
+  public var status: APIStatus? { if case .status(let status, _, _) = self { status } else { nil } }
+
+  /// There is no such object, or no such resource.
+  public var isNotFound: Bool { status?.code == 404 }
+
+  /// The object exists already, or was changed by someone else meanwhile.
+  public var isConflict: Bool { status?.code == 409 }
+
+  /// There is an object of that name already.
+  public var isAlreadyExists: Bool { isConflict && status?.reason == "AlreadyExists" }
+
+  /// The user lacks the right.
+  public var isForbidden: Bool { status?.code == 403 }
+
+  /// The object or the patch is not valid; so is a patch with a failing `test`.
+  public var isInvalid: Bool { status?.code == 422 }
+
+  /// A list's continuation or a watch's resource version is too old (410).
+  public var isGone: Bool { status?.code == 410 || status?.reason == "Expired" }
+
+  /// Whether the same request may well succeed a little later: the server is busy or away, the network broke.
+  public var isTransient: Bool {
+    switch self {
+    case .status(let status, _, _): status.code == 429 || status.code == 408 || status.code >= 500
+    case .transport(let failure, _): failure.isTransient
+    case .unexpectedResponse, .unauthorized, .configuration, .credentials: false
+    }
+  }
+}

@@ -1,0 +1,75 @@
+public import DevrunCore
+
+/// How a connection to the API server, or a proxy before it, failed.
+public enum TransportFailure: Error, Sendable, Hashable {
+  /// Nothing listens there.
+  case refused
+  /// The name does not resolve.
+  case nameNotFound(host: String)
+  /// There is no way to that network or host.
+  case unreachable(String)
+  /// The connection could not be made in time.
+  case connectTimeout
+  /// The connection was made and then no answer came in time.
+  case responseTimeout
+  /// The connection ended in the midst of a request or before it.
+  case dropped(String)
+  /// The server's certificate is not trusted, or is for another name.
+  case certificateNotTrusted(String)
+  /// TLS failed in another way; the server may not speak it, or want a client certificate.
+  case tls(String)
+  /// A proxy on the way refused or failed.
+  case proxy(String)
+  /// Anything else, in the words of whoever failed.
+  case other(String)
+
+  /// Whether trying again a little later makes sense.
+  public var isTransient: Bool {
+    switch self {
+    case .refused, .nameNotFound, .unreachable, .connectTimeout, .responseTimeout, .dropped: true
+    case .certificateNotTrusted, .tls, .proxy, .other: false
+    }
+  }
+
+  /// Whether the request may have been dropped by a connection that the other side was closing.
+  var isDrop: Bool { if case .dropped = self { true } else { false } }
+
+  /// What the person is told of this failure to reach `server`.
+  public func message(server: String) -> ErrorMessage {
+    let what = "the cluster's API server \(server) cannot be reached"
+    switch self {
+    case .refused:
+      return ErrorMessage(
+        what, why: "connection refused",
+        remedy: "is the cluster running, and is this the right context? `kubectl config get-contexts` lists them")
+    case .nameNotFound(let host):
+      return ErrorMessage(
+        what, why: "the name '\(host)' is not known",
+        remedy: "check the server's name in the kubeconfig, and whether a VPN is needed for it")
+    case .unreachable(let words):
+      return ErrorMessage(what, why: words, remedy: "check the network, and whether a VPN is needed")
+    case .connectTimeout:
+      return ErrorMessage(
+        what, why: "no connection in time",
+        remedy: "check the network, and whether a VPN or a proxy (HTTPS_PROXY, proxy-url) is needed")
+    case .responseTimeout:
+      return ErrorMessage(
+        "the cluster's API server \(server) did not answer in time",
+        remedy: "the server may be overloaded, or the network may have changed; try again")
+    case .dropped(let words):
+      return ErrorMessage("the connection to \(server) broke", why: words, remedy: "try again")
+    case .certificateNotTrusted(let words):
+      return ErrorMessage(
+        "the certificate of \(server) cannot be trusted", why: words,
+        remedy: "check certificate-authority and tls-server-name of the cluster in the kubeconfig; "
+          + "a proxy that opens TLS has this effect, too")
+    case .tls(let words):
+      return ErrorMessage("TLS with \(server) failed", why: words, remedy: "check that the server's URL means https")
+    case .proxy(let words):
+      return ErrorMessage(
+        what, why: words, remedy: "check the proxy: proxy-url in the kubeconfig, else HTTPS_PROXY and NO_PROXY")
+    case .other(let words):
+      return ErrorMessage(what, why: words)
+    }
+  }
+}

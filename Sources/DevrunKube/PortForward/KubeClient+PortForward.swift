@@ -1,0 +1,111 @@
+public import NIOCore
+
+import DevrunCore
+import NIOConcurrencyHelpers
+import NIOHTTP1
+
+extension KubeClient {
+  /// Opens one connection to a port of a pod: the `portforward` subresource over WebSocket, `v4.channel.k8s.io`.
+  ///
+  /// The channel takes and gives `ByteBuffer`s. `autoRead` is off and nothing is passed up before the first `read`: add
+  /// handlers, then set `autoRead` (or call `read`), and no byte is lost. That the node cannot connect to the port shows
+  /// only after the channel was given: as `PortForwardError.remote` in `errorCaught`, and the channel closes. The same way
+  /// come the other errors of `PortForwardError`. The protocol knows no half-close; closing closes both directions, and
+  /// `close(mode: .output)` fails.
+  ///
+  /// Throws `KubeError` or `PortForwardError` where there is no such pod, no right (`get` and `create` on
+  /// `pods/portforward`), or no connection to the API server; `CancellationError` where the task is cancelled.
+  public func portForward(
+    namespace: String, pod: String, port: UInt16, on eventLoop: any EventLoop
+  ) async throws -> any Channel {
+    let path = ResourcePath.pods(in: namespace).named(pod).subresource("portforward")
+    let words = "forward port \(port) of pods/\(pod) in namespace \(namespace)"
+    var hasRenewed = false
+    while true {
+      let credential = try await credential()
+      do {
+        return try await open(path.urlPath, port: port, credential: credential, on: eventLoop)
+      } catch UpgradeRefusal.status(401, _) where !hasRenewed {
+        guard await credentials.refused(credential) else { throw failure(status: 401, body: [], words: words) }
+        hasRenewed = true
+      } catch UpgradeRefusal.status(let status, let body) {
+        throw failure(status: status, body: body, words: words)
+      } catch UpgradeRefusal.invalid(let problem) {
+        throw KubeError.unexpectedResponse(request: words, server: server, problem: problem)
+      } catch let error as PortForwardError {
+        throw error
+      } catch let error as KubeError {
+        throw error
+      } catch {
+        try Task.checkCancellation()
+        throw KubeError.transport(TransportFailure(error), server: server)
+      }
+    }
+  }
+
+  private func open(
+    _ path: String, port: UInt16, credential: RequestCredential, on eventLoop: any EventLoop
+  ) async throws -> any Channel {
+    let attempt = NIOLockedValueBox(Attempt.connecting(nil))
+    let uri = serverURL.path + path + "?ports=\(port)"
+    let requestHeaders = headers(credential)
+    let interval = TimeAmount(options.pingInterval)
+    let connected = connector.connect(on: eventLoop, configuration: try tlsConfiguration(credential)) { channel in
+      attempt.withLockedValue { attempt in
+        if case .ended = attempt { channel.close(promise: nil) } else { attempt = .connecting(channel) }
+      }
+    }
+    let upgraded = connected.flatMap { channel in
+      let promise = channel.eventLoop.makePromise(of: Void.self)
+      let handler = PortForwardHandler(port: port, pingInterval: interval)
+      let upgrade = WebSocketUpgradeHandler(uri: uri, headers: requestHeaders, handler: handler, promise: promise)
+      do {
+        try WebSocketUpgradeHandler.add(upgrade, to: channel)
+      } catch {
+        promise.fail(error)
+      }
+      let loopBound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+      return promise.futureResult.flatMapThrowing { () -> any Channel in
+        if let failure = loopBound.value.earlyFailure { throw failure }
+        return channel
+      }.flatMapError { error in
+        channel.close().recover { _ in }.flatMapThrowing { throw error }
+      }
+    }
+    let end: @Sendable () -> Void = {
+      attempt.withLockedValue { attempt in
+        guard case .connecting(let channel) = attempt else { return }
+        channel?.close(promise: nil)
+        attempt = .ended
+      }
+    }
+    let timer = eventLoop.scheduleTask(in: TimeAmount(options.requestTimeout)) { end() }
+    defer { timer.cancel() }
+    return try await withTaskCancellationHandler {
+      let channel: any Channel
+      do {
+        channel = try await upgraded.get()
+      } catch {
+        if case .ended = attempt.withLockedValue({ $0 }) { throw TransportFailure.responseTimeout }
+        throw error
+      }
+      // From now on the channel is the caller's, and neither timer nor cancellation closes it.
+      let isLate = attempt.withLockedValue { attempt in
+        defer { attempt = .done }
+        if case .ended = attempt { return true } else { return false }
+      }
+      if isLate { throw TransportFailure.responseTimeout }
+      return channel
+    } onCancel: {
+      end()
+    }
+  }
+
+  /// How far the opening of a port-forward is.
+  private enum Attempt {
+    case connecting((any Channel)?)
+    /// Given up, because of the time or the task's cancellation.
+    case ended
+    case done
+  }
+}

@@ -1,0 +1,148 @@
+import AsyncHTTPClient
+import DevrunCore
+import Logging
+import NIOCore
+import NIOHTTP1
+
+extension KubeClient {
+  /// Watches a collection: first a snapshot, then each change, for as long as the sequence is read. Connections that end
+  /// or break are resumed where they were; where that is no longer possible there is a new snapshot.
+  ///
+  /// The sequence throws `KubeError` where the first list fails, and later where asking again is of no use (the right to
+  /// watch was taken away, the resource is gone); `CancellationError` where the task is cancelled. Cancelling, and
+  /// giving up the iterator, closes the connection.
+  public func watch(
+    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil
+  ) -> WatchEvents {
+    WatchEvents(
+      client: self, path: path, selectors: Self.query(labelSelector: labelSelector, fieldSelector: fieldSelector))
+  }
+
+  /// Watches one object, as `watch(_:labelSelector:fieldSelector:)` does: the snapshot is empty where there is none.
+  public func watch(object path: ResourcePath) -> WatchEvents {
+    var collection = path
+    collection.name = nil
+    return WatchEvents(
+      client: self, path: collection,
+      selectors: Self.query(labelSelector: nil, fieldSelector: "metadata.name=\(path.name ?? "")"))
+  }
+}
+
+/// The events of a watch. Each iterator is a watch of its own.
+public struct WatchEvents: AsyncSequence, Sendable {
+  /// What is told.
+  public typealias Element = WatchEvent
+
+  let client: KubeClient
+  let path: ResourcePath
+  let selectors: [(name: String, value: String)]
+
+  /// A new watch, that begins with the first call of `next()`.
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(client: client, path: path, selectors: selectors) }
+
+  /// A watch that is under way.
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    /// A line of this length is no object of Kubernetes, whose store takes 1.5 MB.
+    private static let maximumLineSize = 64 * 1024 * 1024
+
+    private let client: KubeClient
+    private let path: ResourcePath
+    private let selectors: [(name: String, value: String)]
+    private var machine = WatchStateMachine()
+    private var framer = LineFramer()
+    private var body: HTTPClientResponse.Body.AsyncIterator?
+    private var opening = ContinuousClock.now
+
+    fileprivate init(client: KubeClient, path: ResourcePath, selectors: [(name: String, value: String)]) {
+      self.client = client
+      self.path = path
+      self.selectors = selectors
+    }
+
+    /// The next event. Never `nil`: a watch ends by an error alone.
+    public mutating func next() async throws -> WatchEvent? {
+      while true {
+        try Task.checkCancellation()
+        switch machine.next() {
+        case .list:
+          if let snapshot = try await list() { return snapshot }
+        case .watch(let version): try await open(from: version)
+        case .read:
+          if let event = try await read() { return event }
+        case .backOff(let attempt):
+          try await Task.sleep(for: client.options.retries.backoff(attempt, jitter: .random(in: 0...1)))
+        case .fail(let error): throw error
+        }
+      }
+    }
+
+    private mutating func list() async throws -> WatchEvent? {
+      do {
+        let list = try await client.list(path, selectors: selectors)
+        machine.listed(resourceVersion: list.resourceVersion)
+        return .snapshot(list.items)
+      } catch let error as KubeError {
+        machine.failed(error)
+        return nil
+      }
+    }
+
+    private var words: String { APIRequest(.GET, "watch", path).words }
+
+    private mutating func open(from version: String) async throws {
+      let seconds = client.options.watchTimeout.components.seconds
+      let query =
+        selectors + [
+          ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version),
+          ("timeoutSeconds", String(seconds)),
+        ]
+      do {
+        let response = try await client.open(APIRequest(.GET, "watch", path, query: query))
+        body = response.body.makeAsyncIterator()
+        framer = LineFramer()
+        opening = .now
+        machine.opened()
+      } catch let error as KubeError {
+        machine.failed(error)
+      }
+    }
+
+    private mutating func read() async throws -> WatchEvent? {
+      while let line = framer.next() {
+        guard let json = try? JSONValue(text: line), let line = WatchLine(json) else {
+          lose("the watch brought something that is no event")
+          return nil
+        }
+        if let event = machine.received(line, context: client.contextName, words: words) { return event }
+        guard machine.isOpen else {
+          body = nil
+          return nil
+        }
+      }
+      do {
+        if let chunk = try await body?.next() {
+          framer.append(chunk)
+          if framer.pendingCount > Self.maximumLineSize { lose("the watch brought a line without an end") }
+        } else {
+          try Task.checkCancellation()
+          body = nil
+          machine.ended(wasLong: ContinuousClock.now - opening > .seconds(1))
+        }
+      } catch {
+        try Task.checkCancellation()
+        body = nil
+        let failure = client.describe(error)
+        client.logger.debug("watch of \(path.urlPath): \(failure)")
+        // Whatever ended it in its midst, another try is right: the server was there and had accepted it.
+        machine.failed(.transport(failure.isTransient ? failure : .dropped("\(failure)"), server: client.server))
+      }
+      return nil
+    }
+
+    private mutating func lose(_ words: String) {
+      body = nil
+      client.logger.debug("watch of \(path.urlPath): \(words)")
+      machine.failed(.transport(.dropped(words), server: client.server))
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import CLinux
+import Glibc
+
+/// The process that the shell started, after the keeper was split off: in the job's process group, it mirrors the child.
+struct Front {
+  private let link: Link
+  private let keeper: pid_t
+  private let signals: Descriptor
+  private let witness: Witness
+  private var machine: FrontMachine
+
+  /// Makes this process the front. It gives up all descriptors but standard error and its link: whoever waits for the
+  /// end of a pipe that the child holds must not wait for devrun.
+  ///
+  /// Called in a process of one thread, with all signals blocked.
+  init(link: Link, keeper: pid_t) throws(Errno) {
+    self.link = link
+    self.keeper = keeper
+    try StandardStreams.release(keeping: [link.descriptor.number])
+    witness = try Witness.start()
+    var everything = sigset_t.all
+    signals = Descriptor(try shim { devrun_signal_descriptor(&everything) })
+    machine = FrontMachine(hasJobControl: Self.hasJobControl)
+  }
+
+  /// Serves until the keeper says how to end.
+  mutating func run() -> Never {
+    do throws(Errno) {
+      while true {
+        var sources = [
+          pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
+          pollfd(fd: link.descriptor.number, events: Int16(POLLIN), revents: 0),
+        ]
+        try system { poll(&sources, 2, -1) }
+        // Signals first: one that came before the end was meant for the child.
+        if sources[0].revents != 0 { try handleSignals() }
+        if sources[1].revents != 0 {
+          let message = try link.receiveFromKeeper()
+          try perform(machine.handle(message.map { .message($0) } ?? .keeperGone))
+        }
+      }
+    } catch {
+      StandardStreams.printError("devrun: the process that the shell waits for failed: \(error)")
+      _exit(125)
+    }
+  }
+
+  private mutating func handleSignals() throws(Errno) {
+    var signal = devrun_signal()
+    while try shim({ devrun_read_signal(signals.number, &signal) }) == 1 {
+      // Where there is no witness any more: the terminal, and what ends the whole group, are all that come from the
+      // kernel.
+      let groupWide = witness.received(signal.number) ?? (signal.code == SI_KERNEL)
+      try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
+    }
+  }
+
+  private func perform(_ actions: [FrontMachine.Action]) throws(Errno) {
+    for action in actions {
+      switch action {
+      case .tell(let message): try link.send(message)
+      case .stop(let signal): take(signal)
+      case .end(.exited(let status)): _exit(status)
+      case .end(.killed(let signal, _)): die(of: signal)
+      case .reportLoss: reportLoss()
+      }
+    }
+  }
+
+  /// Lets the signal have its default effect on this process.
+  private func take(_ signal: Int32) {
+    _ = devrun_set_default(signal)
+    var one = sigset_t([signal])
+    _ = kill(getpid(), signal)
+    pthread_sigmask(SIG_UNBLOCK, &one, nil)
+    pthread_sigmask(SIG_BLOCK, &one, nil)
+  }
+
+  /// Dies of the signal that the child died of, without a core dump of its own beside the child's.
+  private func die(of signal: Int32) -> Never {
+    _ = devrun_forbid_core_dump()
+    take(signal)
+    _exit(128 + signal)
+  }
+
+  private func reportLoss() -> Never {
+    var status: Int32 = 0
+    let reaped = waitpid(keeper, &status, 0) == keeper
+    let cause = reaped && status & 0x7f != 0 ? " (signal \(status & 0x7f))" : ""
+    StandardStreams.printError(
+      "devrun: the process that held the session ended unexpectedly\(cause); "
+        + "`devrun restore` puts back what it left changed")
+    _exit(125)
+  }
+
+  /// Whether the parent could continue this process: it is of the same session and of another process group, as a shell
+  /// with job control is.
+  private static var hasJobControl: Bool {
+    let parent = getppid()
+    return getsid(parent) == getsid(0) && getpgid(parent) != getpgrp()
+  }
+}

@@ -1,0 +1,63 @@
+import Glibc
+
+/// What the front does about signals and about the keeper's messages: the rules, without any system call.
+///
+/// All signals go to the keeper, which knows the child and whether it has got the signal already. What is left are the
+/// front's own duties: to stop and to end as the child does, so that the shell sees of devrun what it would see of the
+/// child.
+struct FrontMachine {
+  /// What happens to the front.
+  enum Event: Equatable {
+    /// A signal came. `groupWide`: the others of this process group received it as well.
+    case signal(Int32, groupWide: Bool)
+    /// The keeper has something to tell.
+    case message(KeeperMessage)
+    /// The keeper is gone.
+    case keeperGone
+  }
+
+  /// What the front is to do.
+  enum Action: Equatable {
+    /// Tell the keeper.
+    case tell(FrontMessage)
+    /// Stop by this signal until continued.
+    case stop(Int32)
+    /// End as the child did.
+    case end(WaitStatus)
+    /// Say that the keeper died, and end with 125.
+    case reportLoss
+  }
+
+  /// Whether somebody could continue the front if it stopped: a shell with job control. Without one the kernel does not
+  /// stop a process for the terminal's sake either.
+  let hasJobControl: Bool
+  private var childRuns = false
+
+  /// The front before there is a child.
+  init(hasJobControl: Bool) { self.hasJobControl = hasJobControl }
+
+  /// What to do about an event.
+  mutating func handle(_ event: Event) -> [Action] {
+    switch event {
+    case .signal(SIGCHLD, _):
+      // The keeper's end, or a stop that somebody imposed on it. The end is told by the link as well.
+      return []
+    case .signal(let number, _) where !childRuns && [SIGTSTP, SIGTTIN, SIGTTOU].contains(number):
+      return hasJobControl ? [.stop(number)] : []
+    case .signal(let number, let groupWide):
+      return [.tell(.signal(number, groupWide: groupWide))]
+    case .message(.started):
+      childRuns = true
+      return []
+    case .message(.stopped(let number)):
+      return hasJobControl || number == SIGSTOP
+        ? [.stop(number)] : [.tell(.signal(SIGCONT, groupWide: false))]
+    case .message(.continued):
+      return []
+    case .message(.finished(let status)):
+      return [.end(status)]
+    case .keeperGone:
+      return [.reportLoss]
+    }
+  }
+}

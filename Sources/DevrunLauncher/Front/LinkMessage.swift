@@ -1,0 +1,87 @@
+import CLinux
+import Glibc
+
+/// What the front tells the keeper.
+enum FrontMessage: Equatable, Sendable {
+  /// The front received a signal. `groupWide`: so did the others of its process group.
+  case signal(Int32, groupWide: Bool)
+}
+
+/// What the keeper tells the front.
+enum KeeperMessage: Equatable, Sendable {
+  /// The child runs.
+  case started(pid_t)
+  /// The child was stopped by the signal.
+  case stopped(Int32)
+  /// The child continues.
+  case continued
+  /// All is over: end as this says.
+  case finished(WaitStatus)
+}
+
+/// The two ends of the connection between front and keeper: a Unix socket that keeps messages apart and tells when the
+/// other end is gone, however it went.
+struct Link: Sendable {
+  /// The socket.
+  let descriptor: Descriptor
+
+  /// Sends a message. The other end being gone is no failure: it is told by `receive`.
+  func send(_ message: FrontMessage) throws(Errno) {
+    switch message {
+    case .signal(let number, let groupWide): try send([0, number, groupWide ? 1 : 0])
+    }
+  }
+
+  /// Sends a message. The other end being gone is no failure: it is told by `receive`.
+  func send(_ message: KeeperMessage) throws(Errno) {
+    switch message {
+    case .started(let child): try send([0, child, 0])
+    case .stopped(let signal): try send([1, signal, 0])
+    case .continued: try send([2, 0, 0])
+    case .finished(.exited(let status)): try send([3, status, 0])
+    case .finished(.killed(let signal, let dumped)): try send([4, signal, dumped ? 1 : 0])
+    }
+  }
+
+  /// Waits for a message of the front. `nil`: it is gone.
+  func receiveFromFront() throws(Errno) -> FrontMessage? {
+    guard let words = try receive() else { return nil }
+    guard words[0] == 0 else { throw .invalidArgument }
+    return .signal(words[1], groupWide: words[2] != 0)
+  }
+
+  /// Waits for a message of the keeper. `nil`: it is gone.
+  func receiveFromKeeper() throws(Errno) -> KeeperMessage? {
+    guard let words = try receive() else { return nil }
+    switch words[0] {
+    case 0: return .started(words[1])
+    case 1: return .stopped(words[1])
+    case 2: return .continued
+    case 3: return .finished(.exited(words[1]))
+    case 4: return .finished(.killed(words[1], coreDumped: words[2] != 0))
+    default: throw .invalidArgument
+    }
+  }
+
+  private func send(_ words: [Int32]) throws(Errno) {
+    let size = words.count * MemoryLayout<Int32>.size
+    do throws(Errno) {
+      try system { Glibc.send(descriptor.number, words, size, Int32(MSG_NOSIGNAL)) }
+    } catch .brokenPipe, .connectionReset {
+      return
+    }
+  }
+
+  private func receive() throws(Errno) -> [Int32]? {
+    var words: [Int32] = [0, 0, 0]
+    let size = words.count * MemoryLayout<Int32>.size
+    do throws(Errno) {
+      let count = try system { recv(descriptor.number, &words, size, 0) }
+      if count == 0 { return nil }
+      guard count == size else { throw Errno.invalidArgument }
+      return words
+    } catch .connectionReset {
+      return nil
+    }
+  }
+}

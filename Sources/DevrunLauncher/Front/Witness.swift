@@ -1,0 +1,65 @@
+import CLinux
+import Glibc
+
+/// A process of the front's group that does nothing but receive signals.
+///
+/// A signal that only devrun received must be handed on to the child; one that the whole group received has reached the
+/// child already. The kernel does not say which it was: a script that runs `kill $!` for its background job is in
+/// devrun's own group, and `kill -- -PGID` may come from anywhere. So one more process of the group keeps all its signals
+/// pending: what it has received as well was sent to the group.
+///
+/// The kernel signals the newest process of a group first (it puts each new one at the head of its list), and this one is
+/// made after the front: when the front has a signal that was sent to the group, this one has it already.
+struct Witness: Sendable {
+  private let process: pid_t
+  private let link: Descriptor
+
+  /// Starts the process. Called in a process of one thread, with all signals blocked.
+  static func start() throws(Errno) -> Witness {
+    let (ours, theirs) = try Descriptor.socketPair(type: SOCK_SEQPACKET)
+    let process = try system { fork() }
+    if process == 0 {
+      testify(over: theirs.number)
+    }
+    theirs.close()
+    return Witness(process: process, link: ours)
+  }
+
+  /// Whether the signal, which the front has just received, was received by its whole group. `nil` if the witness is
+  /// gone.
+  func received(_ signal: Int32) -> Bool? {
+    // It may have been stopped with the group, and not continued with it.
+    _ = kill(process, SIGCONT)
+    var question = signal
+    var answer: UInt8 = 0
+    do {
+      try system { send(link.number, &question, MemoryLayout<Int32>.size, Int32(MSG_NOSIGNAL)) }
+      let count = try system { recv(link.number, &answer, 1, 0) }
+      return count == 1 ? answer != 0 : nil
+    } catch {
+      return nil
+    }
+  }
+
+  /// Answers questions until the front is gone.
+  private static func testify(over link: Int32) -> Never {
+    do {
+      // Above all the front's connection to the keeper, which would seem to live on.
+      try StandardStreams.release(keeping: [link])
+      try shim { devrun_set_thread_name("devrun-witness") }
+    } catch {
+      _exit(125)
+    }
+    var everything = sigset_t.all
+    let signals = devrun_signal_descriptor(&everything)
+    var received: Set<Int32> = []
+    var question: Int32 = 0
+    while recv(link, &question, MemoryLayout<Int32>.size, 0) == MemoryLayout<Int32>.size {
+      var signal = devrun_signal()
+      while devrun_read_signal(signals, &signal) == 1 { received.insert(signal.number) }
+      var answer: UInt8 = received.remove(question) == nil ? 0 : 1
+      if send(link, &answer, 1, Int32(MSG_NOSIGNAL)) != 1 { break }
+    }
+    _exit(0)
+  }
+}

@@ -1,0 +1,97 @@
+import CLinux
+
+/// The stages between fork and exec, in their order.
+public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
+  /// Joining the process group of the shell's job.
+  case processGroup = 1
+  /// Making a user namespace.
+  case userNamespace
+  /// Giving up the change of groups in it.
+  case setgroups
+  /// Mapping the user into it.
+  case userMap
+  /// Mapping the group into it.
+  case groupMap
+  /// Making a mount namespace.
+  case mountNamespace
+  /// Detaching its mounts from the machine's.
+  case propagation
+  /// Mounting in it.
+  case mount
+  /// Going to the working directory.
+  case workingDirectory
+  /// Giving up the gain of privileges by exec.
+  case noNewPrivileges
+  /// Installing the seccomp filter.
+  case filter
+  /// Handing its listener over.
+  case listener
+  /// Restoring the limits.
+  case limits
+  /// Closing descriptors.
+  case descriptors
+  /// Executing the program.
+  case execution
+
+  /// What was being done.
+  public var description: String {
+    switch self {
+    case .processGroup: "joining the job's process group"
+    case .userNamespace: "making a user namespace"
+    case .setgroups: "giving up the change of groups in a user namespace"
+    case .userMap: "mapping the user into a user namespace"
+    case .groupMap: "mapping the group into a user namespace"
+    case .mountNamespace: "making a mount namespace"
+    case .propagation: "detaching the mounts of a mount namespace"
+    case .mount: "mounting in a mount namespace"
+    case .workingDirectory: "going to the working directory"
+    case .noNewPrivileges: "giving up the gain of privileges"
+    case .filter: "installing the filter for connections"
+    case .listener: "handing over the filter's listener"
+    case .limits: "restoring the limit of open files"
+    case .descriptors: "closing descriptors"
+    case .execution: "executing the program"
+    }
+  }
+
+  /// What can be done about it.
+  func remedy(for error: Errno) -> String? {
+    switch (self, error) {
+    case (.userNamespace, .noSpace):
+      "The limit of user namespaces is reached or 0: `sysctl user.max_user_namespaces`. "
+        + "Or choose `--isolation trap`."
+    case (.userNamespace, _):
+      "User namespaces are forbidden here: by `sysctl kernel.unprivileged_userns_clone=0`, or by a container's seccomp "
+        + "profile. Allow them, or choose `--isolation trap`."
+    case (.setgroups, _), (.userMap, _), (.groupMap, _), (.propagation, _), (.mount, .accessDenied),
+      (.mount, .notPermitted):
+      "A security module restricts user namespaces, as AppArmor does on Ubuntu 23.10 and later. Install devrun's profile, "
+        + "or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or choose `--isolation trap`."
+    case (.mountNamespace, .noSpace):
+      "The limit of mount namespaces is reached: `sysctl user.max_mnt_namespaces`."
+    case (.mountNamespace, _):
+      "This takes CAP_SYS_ADMIN. Choose `--isolation user` or `--isolation trap`."
+    case (.mount, .noSpace):
+      "The limit of mounts is reached: `sysctl fs.mount-max`."
+    case (.filter, .busy):
+      "This shell runs under another devrun already, or under another program that answers for its system calls. "
+        + "Start devrun outside of it."
+    case (.filter, .noSuchCall), (.filter, .invalidArgument):
+      "The kernel lacks seccomp's user notification, which came with Linux 5.0; devrun needs 5.9."
+    case (.filter, _):
+      "A container's seccomp profile may forbid it."
+    default:
+      nil
+    }
+  }
+}
+
+extension LaunchStage {
+  /// The stage that the forked child told.
+  init(_ stage: devrun_stage) { self = LaunchStage(rawValue: stage.rawValue) ?? .execution }
+
+  /// Whether this is part of isolation, so that another isolation may succeed.
+  var isIsolation: Bool {
+    rawValue > LaunchStage.processGroup.rawValue && rawValue <= LaunchStage.noNewPrivileges.rawValue
+  }
+}

@@ -1,0 +1,115 @@
+import CLinux
+import Glibc
+
+/// Starts the command as the launch plan says.
+public struct Launcher: Sendable {
+  private let keeper: Keeper
+  private let features: KernelFeatures
+
+  /// A launcher of children of the keeper.
+  ///
+  /// - Parameter features: what of the kernel to use; less than all to do as an older one would.
+  public init(keeper: Keeper, features: KernelFeatures = .all) {
+    self.keeper = keeper
+    self.features = features
+  }
+
+  /// Finds out whether the isolation is to be had here, by trying it in a process that ends at once.
+  ///
+  /// - Parameter isolation: the way that the user chose, or `automatic`.
+  /// - Returns: the way to go; for `automatic` the best that works.
+  /// - Throws: `LaunchError.isolation` or `.noIsolation`, or `.stage` if connections cannot be redirected.
+  public func probe(_ isolation: Isolation) async throws(LaunchError) -> Isolation {
+    try await onThread { () throws(LaunchError) in try choose(isolation) }
+  }
+
+  /// Starts the command, and keeps the front informed of what becomes of it.
+  ///
+  /// Afterwards this process holds none of the descriptors that devrun was started with, but for standard error.
+  ///
+  /// - Parameters:
+  ///   - plan: what to start.
+  ///   - table: the addresses to which connections are redirected, if the plan wants that.
+  public func launch(_ plan: LaunchPlan, redirecting table: RedirectTable) async throws(LaunchError) -> LaunchedChild {
+    // The thread that forks also waits for the child: to the kernel a child is its thread's.
+    let started = Latch<Result<LaunchedChild, LaunchError>>()
+    try obtaining { () throws(Errno) in
+      try NativeThread.start(name: "devrun-child") { [self] in
+        do throws(LaunchError) {
+          let child = try launchHere(plan, redirecting: table)
+          keeper.attach(child)
+          started.set(.success(child))
+          child.watch { keeper.childChanged($0) }
+        } catch {
+          started.set(.failure(error))
+        }
+      }
+    }
+    return try await started.uncancelledValue().get()
+  }
+
+  private func launchHere(_ plan: LaunchPlan, redirecting table: RedirectTable) throws(LaunchError) -> LaunchedChild {
+    var isolation: Isolation?
+    if plan.changesFiles { isolation = plan.isolation == .automatic ? try choose(.automatic) : plan.isolation }
+    if isolation == .trap, !plan.mounts.isEmpty { throw .mountsNeedNamespace }
+    let birth = try ChildBirth(plan: plan, isolation: isolation, keeper: keeper, features: features)
+    do throws(LaunchError) {
+      // Before the program runs: from its first step on it may wait for answers.
+      let files = isolation == .trap ? PrivateFiles(plan) : PrivateFiles()
+      let redirect = try birth.listener.map { (listener) throws(LaunchError) in
+        try obtaining { () throws(Errno) in
+          try ConnectRedirect(listener: listener, table: table, files: files, features: features)
+        }
+      }
+      try birth.awaitExecution()
+      // What the child waits for must not be held open here: the ends of pipes, above all.
+      try obtaining { () throws(Errno) in try StandardStreams.disconnect([0, 1]) }
+      for number in keeper.inherited.descriptors where number > 2 { _ = close(number) }
+      return LaunchedChild(processID: birth.process, isolation: isolation, redirect: redirect)
+    } catch {
+      birth.abort()
+      throw error
+    }
+  }
+
+  private func choose(_ isolation: Isolation) throws(LaunchError) -> Isolation {
+    guard isolation == .automatic else {
+      try attempt(isolation)
+      return isolation
+    }
+    var attempts: [LaunchError.Attempt] = []
+    for candidate in [Isolation.mount, .user, .trap] {
+      if candidate == .mount, !devrun_has_sys_admin() { continue }
+      do throws(LaunchError) {
+        try attempt(candidate)
+        return candidate
+      } catch {
+        guard case .isolation(_, let stage, let cause) = error else { throw error }
+        attempts.append(.init(isolation: candidate, stage: stage, error: cause))
+      }
+    }
+    throw .noIsolation(attempts)
+  }
+
+  /// Goes all the way of a launch but the last step.
+  private func attempt(_ isolation: Isolation) throws(LaunchError) {
+    try ChildBirth(plan: nil, isolation: isolation, keeper: keeper, features: features).awaitEnd()
+  }
+
+  private func onThread<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(LaunchError) -> Value
+  ) async throws(LaunchError) -> Value {
+    let result = Latch<Result<Value, LaunchError>>()
+    try obtaining { () throws(Errno) in
+      try NativeThread.start(name: "devrun-probe") {
+        do throws(LaunchError) { result.set(.success(try body())) } catch { result.set(.failure(error)) }
+      }
+    }
+    return try await result.uncancelledValue().get()
+  }
+}
+
+/// Does what takes resources of the system.
+func obtaining<Result>(_ body: () throws(Errno) -> Result) throws(LaunchError) -> Result {
+  do throws(Errno) { return try body() } catch { throw .resources(error) }
+}

@@ -1,0 +1,40 @@
+public import DevrunCore
+
+/// Why the child cannot be given the view of files that was asked for.
+public enum MountError: UserFacingError, Hashable {
+  /// The target is a relative path.
+  case notAbsolute(RawString)
+  /// The target would hide what programs need to run at all.
+  case hidesMachine(RawString)
+  /// The target is missing below a directory of the kernel's own.
+  case kernelFiles(RawString)
+  /// The path cannot be looked at.
+  case inaccessible(RawString, Errno)
+  /// The target is missing in a directory with so many entries that they cannot be shown beside it.
+  case tooManyEntries(RawString, Int)
+  /// The kernel refuses a mount at this path.
+  case notMounted(RawString, Errno)
+
+  /// What the person is told.
+  public var message: ErrorMessage {
+    switch self {
+    case .notAbsolute(let path):
+      ErrorMessage("'\(path)' is no absolute path, and so no place to show a volume at")
+    case .hidesMachine(let path):
+      ErrorMessage(
+        "a volume cannot be shown at '\(path)'", why: "it would hide what programs of this machine need",
+        remedy: "Use `${volumes.NAME}` without a path, and hand the path that it stands for to the program.")
+    case .kernelFiles(let path):
+      ErrorMessage("nothing can be shown in '\(path)'", why: "the kernel's own files are there")
+    case .inaccessible(let path, let error):
+      ErrorMessage("'\(path)' cannot be looked at", why: error.description)
+    case .tooManyEntries(let path, let count):
+      ErrorMessage(
+        "nothing can be shown in '\(path)'",
+        why: "the path is missing there, and the \(count) entries of the directory are too many to show beside it",
+        remedy: "Make the missing directory on this machine.")
+    case .notMounted(let path, let error):
+      ErrorMessage("'\(path)' cannot be shown to the command", why: error.description)
+    }
+  }
+}

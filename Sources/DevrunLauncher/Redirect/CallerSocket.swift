@@ -1,0 +1,143 @@
+import CLinux
+import DevrunCore
+import Glibc
+
+/// A duplicate of a socket of the child, or of one of its descendants: what is done to it is done to theirs.
+struct CallerSocket: Sendable {
+  private let descriptor: Descriptor
+  /// AF_INET or AF_INET6.
+  let family: Int32
+  /// The socket's number in the kernel's own file system: two duplicates of one socket share it.
+  let inode: UInt64
+
+  /// Duplicates a descriptor of a thread. `nil` if that is no TCP socket of the given family.
+  ///
+  /// - Throws: what the kernel says: the thread is gone, or may not be traced from here.
+  init?(
+    of thread: pid_t, number: Int32, family: Int32, features: KernelFeatures
+  ) throws(Errno) {
+    let process = try Self.openProcess(of: thread, features: features)
+    let descriptor = Descriptor(try shim { devrun_pidfd_getfd(process.number, number) })
+    let domain = try descriptor.option(SOL_SOCKET, SO_DOMAIN)
+    let transport = try descriptor.option(SOL_SOCKET, SO_PROTOCOL)
+    guard domain == family, transport == Int32(IPPROTO_TCP) || transport == Self.multipathTCP else { return nil }
+    var information = stat()
+    try system { fstat(descriptor.number, &information) }
+    self.descriptor = descriptor
+    self.family = family
+    inode = UInt64(information.st_ino)
+  }
+
+  /// IPPROTO_MPTCP, which Glibc's module does not have.
+  private static let multipathTCP: Int32 = 262
+
+  /// Whether nothing has been done to connect it, or a listener made of it, yet.
+  var isFresh: Bool {
+    let state = devrun_tcp_state(descriptor.number)
+    // TCP_CLOSE, or not told (multipath TCP on older kernels).
+    return state < 0 || state == 7
+  }
+
+  /// Whether its calls don't wait.
+  var isNonBlocking: Bool { fcntl(descriptor.number, F_GETFL) & O_NONBLOCK != 0 }
+
+  /// Whether it takes no IPv4 addresses in their mapped form.
+  var isIPv6Only: Bool {
+    get throws(Errno) {
+      guard family == AF_INET6 else { return false }
+      return try descriptor.option(Int32(IPPROTO_IPV6), IPV6_V6ONLY) != 0
+    }
+  }
+
+  /// How long its calls wait, if that is bounded (SO_SNDTIMEO).
+  var timeout: Duration? {
+    get throws(Errno) {
+      var time = timeval()
+      var length = socklen_t(MemoryLayout<timeval>.size)
+      try system { getsockopt(descriptor.number, SOL_SOCKET, SO_SNDTIMEO, &time, &length) }
+      let duration = Duration.seconds(time.tv_sec) + .microseconds(time.tv_usec)
+      return duration == .zero ? nil : duration
+    }
+  }
+
+  /// The cookie of its network namespace.
+  var networkNamespace: UInt64 {
+    get throws(Errno) { try descriptor.networkNamespace }
+  }
+
+  /// Connects it. Waits only as far as a listener of this machine lets it wait.
+  ///
+  /// - Returns: where it is bound, and what `connect` failed with, if it did: for a socket that does not wait this is
+  ///   EINPROGRESS.
+  func connect(to endpoint: IPEndpoint) throws(Errno) -> (local: IPEndpoint, result: Errno?) {
+    // Else the connection would only be made with the first byte that the child sends. Fails on multipath TCP, which
+    // has no such option.
+    _ = devrun_disable_fast_open(descriptor.number)
+    if endpoint.address.isIPv4, try isIPv6Only {
+      var off: Int32 = 0
+      try system {
+        setsockopt(descriptor.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, socklen_t(MemoryLayout<Int32>.size))
+      }
+    }
+    var result: Errno?
+    do throws(Errno) {
+      try SocketAddress.withEndpoint(endpoint, family: family) { (address, length) throws(Errno) in
+        _ = try system { Glibc.connect(descriptor.number, address, length) }
+      }
+    } catch .inProgress {
+      result = .inProgress
+    }
+    return (try descriptor.localEndpoint(), result)
+  }
+
+  /// A descriptor of the process, or thread, to whose open files the thread's descriptors belong.
+  private static func openProcess(of thread: pid_t, features: KernelFeatures) throws(Errno) -> Descriptor {
+    if features.contains(.threadDescriptors) {
+      do throws(Errno) {
+        return Descriptor(try shim { devrun_pidfd_open(thread, true) })
+      } catch .invalidArgument {
+        // An older kernel: its pidfds stand for processes.
+      }
+    }
+    let status = try Descriptor.open("/proc/\(thread)/status", O_RDONLY).readToEnd()
+    let line = status.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "Tgid:".utf8) }
+    let group = line.flatMap { line in
+      pid_t(String(decoding: line.dropFirst(5).drop { $0 == UInt8(ascii: "\t") }, as: UTF8.self))
+    }
+    guard let group else { throw Errno(rawValue: ESRCH) }
+    return Descriptor(try shim { devrun_pidfd_open(group, false) })
+  }
+}
+
+extension Descriptor {
+  /// A socket option that is a number.
+  func option(_ level: Int32, _ name: Int32) throws(Errno) -> Int32 {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    try system { getsockopt(number, level, name, &value, &length) }
+    return value
+  }
+
+  /// The cookie of a socket's network namespace.
+  var networkNamespace: UInt64 {
+    get throws(Errno) {
+      var cookie: UInt64 = 0
+      try shim { devrun_network_namespace(number, &cookie) }
+      return cookie
+    }
+  }
+
+  /// Where a socket is bound.
+  func localEndpoint() throws(Errno) -> IPEndpoint {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    try withUnsafeMutablePointer(to: &storage) { (storage) throws(Errno) in
+      _ = try storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { (address) throws(Errno) in
+        try system { getsockname(number, address, &length) }
+      }
+    }
+    let local = withUnsafeBytes(of: &storage) { SocketAddress.read($0) }
+    guard let local, let address = local.address.address else { throw Errno(rawValue: EAFNOSUPPORT) }
+    return IPEndpoint(address, port: local.port)
+  }
+}

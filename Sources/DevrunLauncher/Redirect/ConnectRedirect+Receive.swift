@@ -1,0 +1,107 @@
+import CLinux
+import DevrunCore
+import Glibc
+import Synchronization
+
+/// What the receiving thread does with a trapped call.
+extension ConnectRedirect {
+  /// Answers the call, or hands it on. A foreign call is answered without allocating.
+  func deal(with call: devrun_notification, memory: UnsafeMutableRawBufferPointer) {
+    switch call.call {
+    case DEVRUN_CALL_CONNECT:
+      if connect(call, address: call.arguments.1, length: call.arguments.2, memory: memory) { return }
+    case DEVRUN_CALL_SOCKETCALL_CONNECT:
+      if connectOf32Bits(call, memory: memory) { return }
+    case DEVRUN_CALL_OPEN, DEVRUN_CALL_OPEN_HOW:
+      if open(call, memory: memory) { return }
+    default:
+      break
+    }
+    // The caller may be gone meanwhile: nobody is left to be answered then.
+    _ = devrun_answer_continue(listener.number, call.id)
+  }
+
+  /// Takes a connect to an address of the session. Whether it did.
+  private func connect(
+    _ call: devrun_notification, address: UInt64, length: UInt64, memory: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    let wanted = min(Int(truncatingIfNeeded: length), SocketAddress.room)
+    guard wanted > 0, devrun_read_memory(call.thread, address, memory.baseAddress, wanted) == wanted,
+      let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased),
+      table.contains(target.address)
+    else { return false }
+    do throws(Errno) {
+      return try take(call, family: target.family, address: target.address, port: target.port)
+    } catch {
+      // The caller is gone, or not to be traced from here (a program of another user's): devrun cannot help it.
+      return false
+    }
+  }
+
+  /// As above, for i386's way to call: the arguments are in the caller's memory.
+  private func connectOf32Bits(_ call: devrun_notification, memory: UnsafeMutableRawBufferPointer) -> Bool {
+    let size = 3 * MemoryLayout<UInt32>.size
+    guard devrun_read_memory(call.thread, call.arguments.1, memory.baseAddress, size) == size else { return false }
+    let words = (0..<3).map { UInt64(memory.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)) }
+    var direct = call
+    direct.arguments.0 = words[0]
+    return connect(direct, address: words[1], length: words[2], memory: memory)
+  }
+
+  private func take(
+    _ call: devrun_notification, family: Int32, address: AddressKey, port: UInt16
+  ) throws(Errno) -> Bool {
+    guard !state.withLock({ $0.isReleased }), let destination = address.address else { return false }
+    let number = Int32(truncatingIfNeeded: call.arguments.0)
+    guard let socket = try CallerSocket(of: call.thread, number: number, family: family, features: features),
+      try isOfThisNetwork(socket, thread: call.thread)
+    else { return false }
+    // A V6ONLY socket cannot reach IPv4; the kernel says so.
+    if destination.isIPv4, try socket.isIPv6Only { return false }
+    // Only now it is certain that memory and socket were the caller's.
+    guard devrun_notification_is_valid(listener.number, call.id) else { return true }
+
+    let trapped = TrappedConnect(
+      key: .init(inode: socket.inode, address: address, port: port), destination: IPEndpoint(destination, port: port),
+      socket: socket, listener: listener, caller: call.id)
+    return enqueue(trapped, caller: call.id)
+  }
+
+  private func enqueue(_ trapped: TrappedConnect, caller: UInt64) -> Bool {
+    state.withLock { state in
+      if state.isReleased { return false }
+      if let same = state.pending[trapped.key] {
+        // Repeated after a signal: the dial goes on.
+        same.join(caller)
+        return true
+      }
+      if !trapped.socket.isFresh {
+        guard state.answered.recall(trapped.key, at: .now) else { return false }
+        trapped.answer(nil)
+        return true
+      }
+      state.pending[trapped.key] = trapped
+      if let consumer = state.consumer { consumer.yield(trapped) } else { state.early.append(trapped) }
+      return true
+    }
+  }
+
+  /// A descendant in a network namespace of its own means its own addresses.
+  private func isOfThisNetwork(_ socket: CallerSocket, thread: pid_t) throws(Errno) -> Bool {
+    if let networkNamespace { return try socket.networkNamespace == networkNamespace }
+    return try FileKind.at("/proc/self/ns/net") == FileKind.at(RawString("/proc/\(thread)/ns/net"))
+  }
+
+  private func open(_ call: devrun_notification, memory: UnsafeMutableRawBufferPointer) -> Bool {
+    guard let (file, closeOnExec) = files.replacement(for: call, memory: memory),
+      devrun_notification_is_valid(listener.number, call.id)
+    else { return false }
+    let inOneStep = features.contains(.answerByDescriptor)
+    return devrun_answer_descriptor(listener.number, call.id, file.number, closeOnExec, inOneStep) == 0
+  }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+  /// The bytes of the slice, counted from 0.
+  fileprivate var rebased: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: self) }
+}

@@ -1,0 +1,68 @@
+import DevrunCore
+import Glibc
+import Synchronization
+
+/// The way of one redirected connect.
+extension ConnectRedirect {
+  /// Dials, connects the caller's socket to the session's listener, and answers the call.
+  func redirect(_ call: TrappedConnect, by connector: any OutboundConnector) async {
+    let attempt = connector.begin(to: call.destination)
+    let outcome = Latch<Int32?>()
+    await withTaskCancellationHandler {
+      await withDiscardingTaskGroup { group in
+        group.addTask { outcome.set(await attempt.outcome()) }
+        if await !answer(call, attempt, outcome) { attempt.cancel() }
+      }
+    } onCancel: {
+      attempt.cancel()
+    }
+  }
+
+  /// Answers the call. Whether the attempt is still needed afterwards.
+  private func answer(_ call: TrappedConnect, _ attempt: any OutboundAttempt, _ outcome: Latch<Int32?>) async -> Bool {
+    let acceptor: IPEndpoint
+    let result: Int32??
+    do {
+      acceptor = try await attempt.acceptor()
+      let patience = call.socket.isNonBlocking ? Self.patience : try call.socket.timeout
+      result = if let patience { await outcome.wait(for: patience) } else { await outcome.wait() }
+    } catch {
+      settle(call, .networkUnreachable)
+      return false
+    }
+    if case .some(.some(let code)) = result {
+      settle(call, Errno(rawValue: code))
+      return false
+    }
+    // A socket whose owner is gone must not be connected: somebody would seem to be at its end.
+    guard !Task.isCancelled, call.isAwaited || call.canBeRepeated(features) else {
+      settle(call, .networkUnreachable)
+      return false
+    }
+    do throws(Errno) {
+      let (local, connected) = try call.socket.connect(to: acceptor)
+      attempt.attach(local)
+      // Without a result in time the caller goes on without it, as it does when its own connect takes so long.
+      settle(call, result == nil ? .inProgress : connected)
+      return true
+    } catch {
+      settle(call, error)
+      return false
+    }
+  }
+
+  /// Answers the call, and remembers what has to be remembered for its repetition.
+  private func settle(_ call: TrappedConnect, _ error: Errno?) {
+    state.withLock { state in
+      if state.pending[call.key] === call { state.pending[call.key] = nil }
+      if error == nil { state.answered.remember(call.key, at: .now) }
+      call.answer(error)
+    }
+  }
+}
+
+extension TrappedConnect {
+  /// Whether a call that nobody waits for any more may come again: a signal interrupted it. Where the kernel keeps
+  /// callers waiting through signals, they were killed.
+  fileprivate func canBeRepeated(_ features: KernelFeatures) -> Bool { !features.contains(.waitKillable) }
+}

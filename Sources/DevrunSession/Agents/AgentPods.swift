@@ -1,0 +1,180 @@
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunTunnel
+internal import NIOCore
+
+/// Follows the session's pods and keeps a tunnel to the agent of each: pods come and go with rollouts, evictions and
+/// scaling, port-forwards break with networks. One task a pod connects, and connects again.
+actor AgentPods {
+  /// What happens to the pods, for whoever waits until the session is up.
+  enum Event: Sendable {
+    /// A tunnel to this pod is up.
+    case attached(pod: String)
+    /// A pod will not come up.
+    case failed(SessionError)
+    /// The pods cannot be followed any more.
+    case lost(any Error)
+  }
+
+  /// How a tunnel to a pod is made.
+  typealias Connect = @Sendable (_ pod: String) async throws -> Tunnel
+
+  /// The tunnels that are up.
+  nonisolated let tunnels = AttachedTunnels()
+  /// What happens; for one reader.
+  nonisolated let events: AsyncStream<Event>
+  private let tell: AsyncStream<Event>.Continuation
+
+  private let client: KubeClient
+  private let namespace: String
+  private let labelSelector: String?
+  private let session: String
+  private let container: String
+  private let connect: Connect
+  private let observer: any SessionObserver
+
+  private var connections: [String: Task<Void, Never>] = [:]
+  private var ending: Set<String> = []
+  private var objects: [String: JSONValue] = [:]
+
+  init(
+    client: KubeClient, namespace: String, labelSelector: String?, session: String, container: String,
+    observer: any SessionObserver, connect: @escaping Connect
+  ) {
+    self.client = client
+    self.namespace = namespace
+    self.labelSelector = labelSelector
+    self.session = session
+    self.container = container
+    self.observer = observer
+    self.connect = connect
+    (events, tell) = AsyncStream.makeStream()
+  }
+
+  /// Does something that takes until the session is up, unless a pod fails before that.
+  ///
+  /// - Throws: what `work` throws; `SessionError.agentFailed`; why the pods cannot be followed.
+  nonisolated func whileHealthy(_ work: @escaping @Sendable () async throws -> Void) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask(operation: work)
+      group.addTask { try await self.awaitFailure() }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
+
+  /// Waits until the first tunnel is up.
+  ///
+  /// - Throws: `SessionError.agentFailed`; why the pods cannot be followed.
+  nonisolated func awaitFirst() async throws {
+    for await event in events {
+      switch event {
+      case .attached: return
+      case .failed(let error): throw error
+      case .lost(let error): throw error
+      }
+    }
+    throw CancellationError()
+  }
+
+  /// Returns never; only throws.
+  private nonisolated func awaitFailure() async throws {
+    while true { try await awaitFirst() }
+  }
+
+  /// Follows the pods until the task is cancelled; then closes every tunnel.
+  func follow() async {
+    do {
+      for try await event in client.watch(.pods(in: namespace), labelSelector: labelSelector) {
+        switch event {
+        case .snapshot(let pods):
+          for name in objects.keys where !pods.contains(where: { TargetResolution.name(of: $0) == name }) { gone(name) }
+          for pod in pods { update(pod) }
+        case .added(let pod), .modified(let pod): update(pod)
+        case .deleted(let pod): gone(TargetResolution.name(of: pod))
+        }
+      }
+    } catch is CancellationError {
+      // The session ends.
+    } catch {
+      if !Task.isCancelled { tell.yield(.lost(error)) }
+    }
+    for connection in connections.values { connection.cancel() }
+    for connection in connections.values { await connection.value }
+    tell.finish()
+  }
+
+  /// A pod of the session as the cluster has it, with what admission added to its template.
+  func pod(named name: String) -> JSONValue? { objects[name] }
+
+  private func update(_ pod: JSONValue) {
+    guard DeploymentRestore.session(of: pod) == session else { return }
+    let name = TargetResolution.name(of: pod)
+    objects[name] = pod
+    switch PodState(pod: pod, container: container) {
+    case .running:
+      if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
+    case .pending(let why):
+      observer.tell(.detail("pod/\(name): \(why)"))
+    case .failed(let why):
+      tell.yield(.failed(.agentFailed(pod: name, why: why)))
+    case .ending:
+      ending.insert(name)
+    }
+  }
+
+  /// Waits until a tunnel is over, for whatever reason.
+  private static func closed(_ tunnel: Tunnel) async {
+    await withCheckedContinuation { closed in tunnel.closed.whenComplete { _ in closed.resume() } }
+  }
+
+  private func gone(_ name: String) {
+    objects[name] = nil
+    ending.remove(name)
+    connections.removeValue(forKey: name)?.cancel()
+  }
+
+  /// Connects to a pod's agent, again and again as long as the pod is to run.
+  private func keepConnected(_ pod: String) async {
+    var backoff = Backoff()
+    while !Task.isCancelled, !ending.contains(pod) {
+      do {
+        let tunnel = try await connect(pod)
+        backoff = Backoff()
+        tunnels.attach(tunnel, pod: pod)
+        tell.yield(.attached(pod: pod))
+        observer.tell(.detail("pod/\(pod): the tunnel is up"))
+        await withTaskCancellationHandler {
+          await Self.closed(tunnel)
+        } onCancel: {
+          Task { await tunnel.close() }
+        }
+        tunnels.detach(tunnel)
+        if !Task.isCancelled, !ending.contains(pod) {
+          observer.tell(.warning(ErrorMessage("the tunnel to pod/\(pod) broke; connecting again")))
+        }
+      } catch {
+        if Task.isCancelled { return }
+        // The container runs, which says nothing of the agent in it yet: there is no event for that.
+        observer.tell(.detail("pod/\(pod): \(error)"))
+      }
+      await backoff.pause()
+    }
+  }
+}
+
+/// The pauses between attempts: short at first, never long.
+struct Backoff {
+  private var milliseconds = 25
+
+  /// Waits, and makes the next wait longer. Returns early when the task is cancelled.
+  mutating func pause() async {
+    let duration = Duration.milliseconds(milliseconds)
+    milliseconds = min(milliseconds * 2, 1_000)
+    do {
+      try await Task.sleep(for: duration)
+    } catch {
+      return  // Cancelled: the caller looks.
+    }
+  }
+}

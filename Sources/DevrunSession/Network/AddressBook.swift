@@ -1,0 +1,137 @@
+internal import DevrunCore
+
+/// The services that the child can name, each with one local address, and the destination behind every address.
+///
+/// A pure value: the watch of the services changes it, the hosts file and the redirect are made of it.
+struct AddressBook: Sendable {
+  /// A service by its two names.
+  struct Key: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The service's namespace.
+    var namespace: String
+    /// The service's name.
+    var name: String
+
+    var description: String { "\(name).\(namespace)" }
+
+    static func < (left: Key, right: Key) -> Bool { left.description < right.description }
+  }
+
+  /// What is behind a local address.
+  struct Entry: Hashable, Sendable {
+    /// The address here.
+    var local: IPAddress
+    /// The service's own addresses in the cluster; empty for headless services and for those that do not exist yet.
+    var clusterIPs: [IPAddress]
+    /// Every name that means the service.
+    var names: [String]
+  }
+
+  /// The namespace whose services have short names.
+  let namespace: String
+  /// The cluster's domain: `cluster.local` in most clusters.
+  let domain: String
+  /// The services known so far.
+  private(set) var entries: [Key: Entry] = [:]
+  /// The services behind the local addresses.
+  private var keys: [IPAddress: Key] = [:]
+  /// The services that the file names, which get short names of their own.
+  private var requested: Set<Key> = []
+  private var next = 0
+
+  init(namespace: String, domain: String) {
+    self.namespace = namespace
+    self.domain = domain
+  }
+
+  /// A service that the file asks for: it has an address whether it exists or not.
+  mutating func request(_ key: Key) {
+    requested.insert(key)
+    let addresses = entries[key]?.clusterIPs ?? []
+    insert(key, clusterIPs: addresses)
+  }
+
+  /// A service that the cluster has.
+  ///
+  /// - Returns: whether the child's view has a name more.
+  @discardableResult
+  mutating func update(_ service: JSONValue) -> Bool {
+    guard let key = Self.key(of: service) else { return false }
+    return insert(key, clusterIPs: Self.clusterIPs(of: service))
+  }
+
+  /// A service that is gone: its names stay, as a dead service's would not, so that running programs keep a
+  /// consistent view; nothing answers.
+  mutating func remove(_ service: JSONValue) {
+    guard let key = Self.key(of: service) else { return }
+    entries[key]?.clusterIPs = []
+  }
+
+  /// Forgets the addresses of services that a new listing does not have any more.
+  ///
+  /// - Parameter namespace: the namespace that was listed; `nil` for all.
+  mutating func retain(_ present: Set<Key>, in namespace: String?) {
+    for key in entries.keys where !present.contains(key) && (namespace == nil || key.namespace == namespace) {
+      entries[key]?.clusterIPs = []
+    }
+  }
+
+  @discardableResult
+  private mutating func insert(_ key: Key, clusterIPs: [IPAddress]) -> Bool {
+    let names = names(of: key)
+    if var entry = entries[key] {
+      entry.clusterIPs = clusterIPs
+      let grew = entry.names != names
+      entry.names = names
+      entries[key] = entry
+      return grew
+    }
+    let local = allocate()
+    entries[key] = Entry(local: local, clusterIPs: clusterIPs, names: names)
+    keys[local] = key
+    return true
+  }
+
+  /// The next local address, of 127.77.0.0/16 and on: apart from those that resolvers and distributions use.
+  private mutating func allocate() -> IPAddress {
+    next += 1
+    let (high, low) = (77 + next / 64516, next % 64516)
+    return IPAddress(127, UInt8(high), UInt8(low / 254), UInt8(low % 254 + 1))
+  }
+
+  /// Every name of a service, the shortest first.
+  private func names(of key: Key) -> [String] {
+    let (name, namespace) = (key.name, key.namespace)
+    var names = ["\(name).\(namespace)", "\(name).\(namespace).svc", "\(name).\(namespace).svc.\(domain)"]
+    if domain != "cluster.local" { names.append("\(name).\(namespace).svc.cluster.local") }
+    let local = Key(namespace: self.namespace, name: name)
+    if namespace == self.namespace || requested.contains(key) && entries[local] == nil {
+      names.insert(contentsOf: [name, "\(name).svc.cluster.local"], at: 0)
+    }
+    return names
+  }
+
+  /// Where a connection to a local address goes: the service's own address, or its name for the agent to resolve.
+  func destination(of address: IPAddress) -> String? {
+    guard let key = keys[address], let entry = entries[key] else { return nil }
+    return entry.clusterIPs.first?.description ?? "\(key.name).\(key.namespace).svc.\(domain)"
+  }
+
+  /// Every address of the view that a connection can be made to.
+  var addresses: Set<IPAddress> {
+    Set(entries.values.flatMap { [$0.local] + $0.clusterIPs })
+  }
+
+  static func key(of service: JSONValue) -> Key? {
+    guard let namespace = service[path: "metadata", "namespace"]?.string,
+      let name = service[path: "metadata", "name"]?.string
+    else { return nil }
+    return Key(namespace: namespace, name: name)
+  }
+
+  /// A Service's addresses: none where it is headless or a name for something outside.
+  static func clusterIPs(of service: JSONValue) -> [IPAddress] {
+    let spec = service["spec"] ?? [:]
+    let texts = spec["clusterIPs"]?.array?.compactMap(\.string) ?? [spec["clusterIP"]?.string].compactMap { $0 }
+    return texts.compactMap { IPAddress($0) }
+  }
+}

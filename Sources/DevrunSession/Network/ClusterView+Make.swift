@@ -1,0 +1,45 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunTunnel
+
+extension ClusterView {
+  /// The view of a session: the cluster's services, those that the file asks for, and this machine's hosts file.
+  ///
+  /// - Parameter container: the container's variables, which name the API server.
+  static func make(
+    session: Session, services: [JSONValue], domain: String, container: [RawString], directory: SessionDirectory
+  ) throws -> ClusterView {
+    var book = AddressBook(namespace: session.access.namespace, domain: domain)
+    for service in services { book.update(service) }
+    for reference in session.options.localEnvFiles.flatMap(\.serviceReferences) {
+      let key = AddressBook.Key(namespace: reference.namespace ?? session.access.namespace, name: reference.name)
+      if book.entries[key] == nil {
+        session.observer.tell(
+          .warning(
+            ErrorMessage(
+              "there is no service \(key.name) in namespace \(key.namespace), or you may not list it",
+              why: "\(session.options.localEnvFiles.map(\.source).joined(separator: ", ")) asks for it; it has an"
+                + " address all the same, and works as soon as the service appears")))
+      }
+      book.request(key)
+    }
+    let server = container.compactMap(ChildEnvironment.split).first { $0.0 == "KUBERNETES_SERVICE_HOST" }
+    let fixed = Set([server.flatMap { IPAddress($0.1.description) }].compactMap { $0 })
+    return ClusterView(
+      book: book, hosts: HostsFile(machine: NameService.read("/etc/hosts"), hostname: session.hostname),
+      directory: directory, fixed: fixed)
+  }
+}
+
+extension AgentInfo {
+  /// The cluster's domain, as the search list of the pod's resolv.conf(5) tells it: `svc.DOMAIN` is in it.
+  var clusterDomain: String {
+    for line in resolvConf.split(separator: "\n") {
+      let fields = line.split(whereSeparator: \.isWhitespace)
+      guard fields.first == "search" || fields.first == "domain" else { continue }
+      if let domain = fields.dropFirst().first(where: { $0.hasPrefix("svc.") }) { return String(domain.dropFirst(4)) }
+    }
+    return "cluster.local"
+  }
+}

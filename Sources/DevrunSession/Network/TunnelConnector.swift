@@ -1,0 +1,63 @@
+internal import DevrunCore
+internal import DevrunLauncher
+internal import DevrunTunnel
+internal import Glibc
+internal import NIOCore
+
+/// Reaches the cluster for the child: what the launcher asks for goes through the tunnel, and the child's socket to a
+/// listener of the tunnel's acceptor.
+final class TunnelConnector: OutboundConnector {
+  private let tunnels: AttachedTunnels
+  private let view: ClusterView
+  private let acceptor: OutboundAcceptor
+
+  init(tunnels: AttachedTunnels, view: ClusterView, group: any EventLoopGroup) {
+    self.tunnels = tunnels
+    self.view = view
+    self.acceptor = OutboundAcceptor(on: group.next())
+  }
+
+  func begin(to destination: IPEndpoint) -> any DevrunLauncher.OutboundAttempt {
+    guard let tunnel = tunnels.outbound else { return NoTunnel() }
+    let attempt = acceptor.begin(
+      at: Self.listeningAddress(for: destination.address), host: view.destination(of: destination.address),
+      port: Int(destination.port), through: tunnel)
+    return TunnelAttempt(attempt: attempt)
+  }
+
+  /// Closes the listeners.
+  func close() async { await acceptor.close() }
+
+  /// Where the child's socket is connected to: the service's own local address, so that getpeername(2) tells it; for an
+  /// address of the cluster this machine's loopback.
+  private static func listeningAddress(for address: IPAddress) -> IPAddress {
+    if address.isLoopback { return address }
+    return address.isIPv4 ? IPAddress(127, 0, 0, 1) : IPAddress("::1") ?? IPAddress(127, 0, 0, 1)
+  }
+}
+
+/// An attempt of the tunnel, as the launcher knows attempts.
+private struct TunnelAttempt: DevrunLauncher.OutboundAttempt {
+  var attempt: DevrunTunnel.OutboundAttempt
+
+  func acceptor() async throws -> IPEndpoint { try await attempt.acceptor() }
+
+  func outcome() async -> Int32? { await attempt.outcome() }
+
+  func attach(_ local: IPEndpoint) { attempt.attach(local) }
+
+  func cancel() { attempt.cancel() }
+}
+
+/// An attempt while no tunnel is up: the network is not reachable.
+private struct NoTunnel: DevrunLauncher.OutboundAttempt {
+  func acceptor() async throws -> IPEndpoint {
+    throw SessionError.agentFailed(pod: "-", why: "no tunnel is up")
+  }
+
+  func outcome() async -> Int32? { ENETUNREACH }
+
+  func attach(_ local: IPEndpoint) {}
+
+  func cancel() {}
+}

@@ -1,0 +1,162 @@
+internal import DevrunCore
+internal import DevrunKube
+
+/// Makes a redirected Deployment what it was: to `kubectl get`, to `kubectl rollout history` and to the next
+/// `kubectl apply`, client-side and server-side.
+///
+/// The order matters. The template and the removal of the record are one patch: in two, the controller would copy the
+/// record onto the original ReplicaSet. The agent's ReplicaSet, which carries a copy of the record until then, goes once
+/// its pods are gone. Then the original ReplicaSet's revision can be its own again, which the controller raised. Only
+/// then the history limit is lowered, so that no revision falls out. The owners of the fields come last, because each
+/// patch makes devrun one.
+///
+/// What others changed meanwhile stays theirs. Every step can be done again: an interrupted restore is taken up where
+/// it stopped.
+struct DeploymentRestore: Sendable {
+  /// The API.
+  var client: KubeClient
+  /// The Deployment's namespace.
+  var namespace: String
+  /// The Deployment's name.
+  var name: String
+
+  private var path: ResourcePath { .deployments(in: namespace).named(name) }
+
+  /// Puts the original back, waits until the app's pods are the only ones, and removes every trace.
+  ///
+  /// - Parameter session: restore only what this session changed; `nil` for whatever session's.
+  /// - Returns: whether there was something to restore.
+  /// - Throws: `KubeError`, `SessionError`
+  @discardableResult
+  func run(session: String? = nil, observer: any SessionObserver) async throws -> Bool {
+    let deployment: JSONValue
+    do {
+      deployment = try await client.get(path)
+    } catch let error as KubeError where error.isNotFound {
+      return false
+    }
+    let replicaSets = try await ownedReplicaSets(of: deployment)
+    guard let record = try record(on: deployment, replicaSets), session == nil || record.session == session else {
+      return false
+    }
+    let agentSets = replicaSets.filter { Self.session(of: $0["spec"]?["template"]) == record.session }
+    observer.tell(.step("restoring deployment/\(name)"))
+    let restored = try await putBack(record, deployment, agentSet: agentSets.first)
+    try await Rollout(client: client, namespace: namespace, name: name).awaitCompletion(
+      generation: restored["metadata"]?["generation"]?.int ?? 0)
+    try await awaitAgentPodsGone(record.session, deployment)
+    for agentSet in agentSets { try await remove(agentSet) }
+    try await forget(record, template: restored["spec"]?["template"])
+    try await PayloadUpload(client: client, namespace: namespace, session: record.session).delete(record.configMaps)
+    return true
+  }
+
+  /// The Deployments of a namespace that a session changed, with their records.
+  static func redirected(in namespace: String, client: KubeClient) async throws -> [(name: String, record: OriginalRecord)]
+  {
+    var found: [String: OriginalRecord] = [:]
+    for deployment in try await client.list(.deployments(in: namespace)).items {
+      found[TargetResolution.name(of: deployment)] = try OriginalRecord.read(from: deployment)
+    }
+    for replicaSet in try await client.list(.replicaSets(in: namespace)).items {
+      guard let owner = TargetResolution.controller(of: replicaSet), found[owner.name] == nil else { continue }
+      found[owner.name] = try OriginalRecord.read(from: replicaSet)
+    }
+    return found.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
+  }
+
+  /// The record on the Deployment; else the copy on the agent's ReplicaSet, which an interrupted restore left.
+  private func record(on deployment: JSONValue, _ replicaSets: [JSONValue]) throws -> OriginalRecord? {
+    if let record = try OriginalRecord.read(from: deployment) { return record }
+    for replicaSet in replicaSets {
+      guard let record = try OriginalRecord.read(from: replicaSet) else { continue }
+      if Self.session(of: replicaSet["spec"]?["template"]) == record.session { return record }
+    }
+    return nil
+  }
+
+  /// The one patch that makes the template the original's and removes the record.
+  private func putBack(_ record: OriginalRecord, _ deployment: JSONValue, agentSet: JSONValue?) async throws
+    -> JSONValue
+  {
+    var deployment = deployment
+    for _ in 0..<5 {
+      let current = deployment["spec"]?["template"] ?? [:]
+      let text = deployment[path: "metadata", "annotations", OriginalRecord.annotation]
+      let isRedirected = Self.session(of: current) == record.session
+      if text == nil, !isRedirected { return deployment }
+      var operations: [JSONPatchOperation] = [
+        .test(["metadata", "uid"], deployment["metadata"]?["uid"] ?? .null),
+        .test(["spec", "template"], current),
+      ]
+      if let text {
+        operations += [
+          .test(["metadata", "annotations", OriginalRecord.annotation], text),
+          .remove(["metadata", "annotations", OriginalRecord.annotation]),
+        ]
+      }
+      if isRedirected {
+        // What was stored of our change, with all defaults, is the template of the agent's ReplicaSet.
+        let ours = agentSet.map { Self.withoutHash($0["spec"]?["template"] ?? [:]) } ?? current
+        let template = ThreeWayMerge.undo(original: record.template, changed: ours, current: current)
+        operations.append(.replace(["spec", "template"], template ?? record.template))
+      }
+      do {
+        return try await client.patch(path, operations)
+      } catch let error as KubeError where error.isConflict || error.isInvalid {
+        let fresh = try await client.get(path)
+        guard fresh["spec"] != deployment["spec"] || fresh["metadata"] != deployment["metadata"] else { throw error }
+        deployment = fresh
+      }
+    }
+    throw SessionError.contended("deployment/\(name)")
+  }
+
+  /// Waits until no pod of the session is left: terminating ones still answer for a while.
+  private func awaitAgentPodsGone(_ session: String, _ deployment: JSONValue) async throws {
+    let selector = LabelSelector.text(of: deployment["spec"]?["selector"] ?? [:])
+    var left: Set<String> = []
+    for try await event in client.watch(.pods(in: namespace), labelSelector: selector) {
+      switch event {
+      case .snapshot(let pods):
+        left = Set(pods.filter { Self.session(of: $0) == session }.map(TargetResolution.name))
+      case .added(let pod), .modified(let pod):
+        if Self.session(of: pod) == session { left.insert(TargetResolution.name(of: pod)) }
+      case .deleted(let pod):
+        left.remove(TargetResolution.name(of: pod))
+      }
+      if left.isEmpty { return }
+    }
+  }
+
+  private func remove(_ object: JSONValue) async throws {
+    do {
+      try await client.delete(
+        .replicaSets(in: namespace).named(TargetResolution.name(of: object)), uid: object["metadata"]?["uid"]?.string)
+    } catch let error as KubeError where error.isNotFound {
+      return  // The controller was faster.
+    }
+  }
+
+  private func ownedReplicaSets(of deployment: JSONValue) async throws -> [JSONValue] {
+    let selector = LabelSelector.text(of: deployment["spec"]?["selector"] ?? [:])
+    return try await client.list(.replicaSets(in: namespace), labelSelector: selector).items.filter {
+      DeploymentRedirect.isOwned($0, by: deployment)
+    }
+  }
+
+  /// The session that a pod or a pod template belongs to.
+  static func session(of object: JSONValue?) -> String? {
+    object?[path: "metadata", "annotations", AgentTemplate.sessionAnnotation]?.string
+  }
+
+  /// A ReplicaSet's template as the Deployment has it.
+  static func withoutHash(_ template: JSONValue) -> JSONValue {
+    var template = template
+    guard var metadata = template["metadata"], var labels = metadata["labels"] else { return template }
+    labels["pod-template-hash"] = nil
+    metadata["labels"] = labels
+    template["metadata"] = metadata
+    return template
+  }
+}

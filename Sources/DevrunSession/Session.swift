@@ -1,0 +1,195 @@
+public import DevrunConfig
+public import DevrunCore
+internal import DevrunKube
+public import DevrunLauncher
+internal import DevrunTunnel
+internal import NIOCore
+internal import NIOPosix
+
+/// One connection to one target, for as long as one command runs.
+///
+/// `run` is the story: find the target, put the agent in its place, connect, gather what the container has, start the
+/// command, and make everything what it was. Each thing that is done registers first how it is undone.
+public struct Session: Sendable {
+  /// The session's name: part of the names of all that it makes.
+  public let name: String
+  let access: ClusterAccess
+  let options: SessionOptions
+  let environment: [RawString: RawString]
+  let payloadDirectory: String
+  let holder: String
+  let hostname: String
+  let observer: any SessionObserver
+
+  /// A session that is not connected yet.
+  ///
+  /// - Parameters:
+  ///   - access: the cluster, the credentials and the namespace.
+  ///   - options: what to do.
+  ///   - environment: this process's environment, which the command's is made from.
+  ///   - user: who runs it, for the record on the workload.
+  ///   - hostname: this machine's name.
+  ///   - observer: who is told.
+  /// - Throws: `SessionError.payloadMissing`
+  public init(
+    access: ClusterAccess, options: SessionOptions, environment: [RawString: RawString], user: String,
+    hostname: String, observer: any SessionObserver
+  ) throws {
+    self.name = SessionName.random()
+    self.access = access
+    self.options = options
+    self.environment = environment
+    self.payloadDirectory = try Payload.directory()
+    self.holder = "\(user)@\(hostname)"
+    self.hostname = hostname
+    self.observer = observer
+  }
+
+  /// Connects, runs the command by `launch`, and takes everything down again, whatever happens in between and when the
+  /// task is cancelled too.
+  ///
+  /// - Parameters:
+  ///   - command: the program and its arguments.
+  ///   - launch: starts the command as the plan says and returns when it has ended.
+  /// - Returns: what `launch` returned.
+  /// - Throws: what connecting failed of; `SessionError.notRestored` where something could not be put back.
+  public func run<Result: Sendable>(
+    _ command: Command, launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
+  ) async throws -> Result {
+    let teardown = Teardown()
+    let outcome: Swift.Result<Result, any Error>
+    do {
+      outcome = .success(try await connectAndRun(command, teardown: teardown, launch: launch))
+    } catch {
+      outcome = .failure(error)
+    }
+    // A cancelled task must still put everything back: a task of its own is not cancelled.
+    let failures = await Task { await teardown.run() }.value
+    if !failures.isEmpty {
+      let lost = SessionError.notRestored(failures, remedy: "devrun restore -n \(access.namespace) --all")
+      if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
+      throw lost
+    }
+    return try outcome.get()
+  }
+
+  private func connectAndRun<Result: Sendable>(
+    _ command: Command, teardown: Teardown,
+    launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
+  ) async throws -> Result {
+    let payload = try Payload(directory: payloadDirectory)
+    let directory = try SessionDirectory(session: name, environment: environment)
+    await teardown.add("removing \(directory.path)") { try directory.remove() }
+
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    await teardown.add("stopping the event loop") { try await group.shutdownGracefully() }
+    let client = try KubeClient(access: access, environment: environment, group: group)
+    await teardown.add("closing the connections to the API server") { try await client.shutdown() }
+
+    // The services are asked for while the target is put in place.
+    let watch = ServiceWatch(client: client, namespace: access.namespace)
+    async let listing = watch.list()
+
+    let placement = AgentPlacement(session: self, client: client, payload: payload, group: group, teardown: teardown)
+    let agents = try await placement.place(options.target)
+    let tunnel = agents.tunnel
+    async let container = tunnel.environment()
+    async let info = tunnel.info()
+
+    let (services, scope) = try await listing
+    let variables = try await container
+    let view = try ClusterView.make(
+      session: self, services: services, domain: try await info.clusterDomain, container: variables,
+      directory: directory)
+    let volumes = try await MaterializedVolumes.fetch(
+      options.localEnvFiles, pod: agents.pod, container: agents.container, tunnel: tunnel, directory: directory)
+    let hostsFile = try view.writeHosts()
+    let acceptor = TunnelConnector(tunnels: agents.pods.tunnels, view: view, group: group)
+    await teardown.add("closing the local ends") { await acceptor.close() }
+
+    let nameService = try NameService(directory: directory)
+    let plan = LaunchPlan(
+      executable: command.executable, arguments: command.arguments,
+      environment: try childEnvironment(container: variables, view: view, volumes: volumes)
+        .sorted { $0.key < $1.key }.map { RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes) },
+      isolation: command.isolation, hostsFile: RawString(hostsFile),
+      nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
+      hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
+    let following = Task {
+      do {
+        try await watch.follow(view, scope: scope)
+      } catch {
+        guard !Task.isCancelled else { return }
+        observer.tell(.warning(ErrorMessage("new services are not seen any more", why: "\(error)")))
+      }
+    }
+    await teardown.add("following the services") {
+      following.cancel()
+      await following.value
+    }
+    for fact in agents.facts { observer.tell(.fact(fact)) }
+    return try await launch(plan, acceptor, view.redirected)
+  }
+
+  /// The command's environment.
+  private func childEnvironment(container: [RawString], view: ClusterView, volumes: MaterializedVolumes) throws
+    -> [RawString: RawString]
+  {
+    let services = view.services
+    let local = services.compactMap { key, entry -> ServiceAddress? in
+      guard key.namespace == access.namespace, let address = entry.clusterIPs.first else { return nil }
+      return ServiceAddress(name: key.name, clusterIP: address.description, local: entry.local.description)
+    }
+    var assignments: [(name: RawString, value: RawString)] = []
+    for file in options.localEnvFiles {
+      assignments += try file.environment(volumes: volumes.names) { volume in
+        volumes.path(of: volume)
+      } serviceAddress: { reference in
+        let key = AddressBook.Key(namespace: reference.namespace ?? access.namespace, name: reference.name)
+        return view.address(of: key)?.description ?? ""
+      }
+    }
+    return ChildEnvironment(
+      shell: environment, container: container, services: local, assignments: assignments + options.variables,
+      clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"] + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted()
+    ).resolved()
+  }
+}
+
+/// The command that a session runs.
+public struct Command: Sendable {
+  /// The program's path.
+  public var executable: RawString
+  /// Its arguments, the first of which is its name.
+  public var arguments: [RawString]
+  /// How it is kept apart from the machine.
+  public var isolation: Isolation
+
+  /// A command of the given parts.
+  public init(executable: RawString, arguments: [RawString], isolation: Isolation) {
+    self.executable = executable
+    self.arguments = arguments
+    self.isolation = isolation
+  }
+}
+
+/// Connecting failed, and so did putting something back.
+struct ConnectAndRestoreError: UserFacingError {
+  var cause: any Error
+  var restoring: SessionError
+
+  var message: ErrorMessage {
+    let first = (cause as? any UserFacingError)?.message ?? ErrorMessage("\(cause)")
+    let words = [first.why, "and then: \(restoring.message.what)", restoring.message.why].compactMap { $0 }
+    return ErrorMessage(first.what, why: words.joined(separator: "\n"), remedy: restoring.message.remedy)
+  }
+}
+
+/// Names of sessions: short, random, and fit for names of Kubernetes' objects (RFC 1123 labels).
+enum SessionName {
+  static func random() -> String {
+    // No vowels and no look-alikes, as Kubernetes' own generated names.
+    let alphabet = Array("bcdfghjklmnpqrstvwxz2456789")
+    return String((0..<8).map { _ in alphabet[Int.random(in: alphabet.indices)] })
+  }
+}

@@ -1,0 +1,19 @@
+public import DevrunCore
+
+/// What a session tells while it goes: the words on stderr are made of these.
+public enum SessionEvent: Sendable {
+  /// A step has begun that can take longer than a moment.
+  case step(String)
+  /// A fact worth knowing once: what is redirected where, what was restored.
+  case fact(String)
+  /// Something is not as it should be, and the session goes on.
+  case warning(ErrorMessage)
+  /// What only `--verbose` shows.
+  case detail(String)
+}
+
+/// Who is told what a session does.
+public protocol SessionObserver: Sendable {
+  /// Tells one event. Called from any thread; must not block for long.
+  func tell(_ event: SessionEvent)
+}

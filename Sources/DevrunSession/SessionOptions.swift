@@ -1,0 +1,36 @@
+public import DevrunConfig
+public import DevrunCore
+
+/// What a session is to do, read from the command line, `devrun.yaml` and `azds-local.env`.
+public struct SessionOptions: Sendable {
+  /// What is redirected.
+  public enum Target: Sendable, Hashable {
+    /// Something that runs.
+    case existing(TargetReference)
+    /// A pod of its own; `image` carries the agent, `nil` for one that runs in the namespace already.
+    case newPod(image: String?)
+  }
+
+  /// What is redirected.
+  public var target: Target
+  /// The container that the agent replaces; `nil` to choose by ports.
+  public var container: String?
+  /// The ports whose connections come here; empty for those that the container declares.
+  public var ports: [PortMapping]
+  /// The files that adjust environment and volumes; of two assignments of a name the later one counts.
+  public var localEnvFiles: [LocalEnvFile]
+  /// Variables of the command line.
+  public var variables: [(name: RawString, value: RawString)]
+
+  /// Options with everything given.
+  public init(
+    target: Target, container: String?, ports: [PortMapping], localEnvFiles: [LocalEnvFile],
+    variables: [(name: RawString, value: RawString)]
+  ) {
+    self.target = target
+    self.container = container
+    self.ports = ports
+    self.localEnvFiles = localEnvFiles
+    self.variables = variables
+  }
+}

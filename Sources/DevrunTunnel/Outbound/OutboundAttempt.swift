@@ -1,0 +1,71 @@
+public import DevrunCore
+internal import NIOCore
+
+/// One connection of the child to the cluster, from its connect on.
+///
+/// The order of calls is: `acceptor()`, perhaps `outcome()`, then `attach` once the child's socket is connected, or `cancel()`.
+public final class OutboundAttempt: Sendable {
+  private let owner: OutboundAcceptor
+  private let address: IPAddress
+  private let dial: PendingStream
+
+  init(acceptor: OutboundAcceptor, address: IPAddress, dial: PendingStream) {
+    self.owner = acceptor
+    self.address = address
+    self.dial = dial
+  }
+
+  /// Where the child's socket is to be connected.
+  ///
+  /// - Throws: an error of NIO or `OutboundAcceptorError` if no listener can be made there.
+  public func acceptor() async throws -> IPEndpoint {
+    try await owner.endpoint(at: address).get()
+  }
+
+  /// Waits for the far end.
+  ///
+  /// - Returns: `nil` when it is connected; otherwise the errno that connect(2) is to return.
+  public func outcome() async -> Int32? {
+    do {
+      _ = try await dial.stream.get()
+      return nil
+    } catch {
+      return (error as? DialError ?? .tunnelClosed).errno
+    }
+  }
+
+  /// The child's socket, bound to this local endpoint, has been connected to the acceptor: it belongs to this attempt.
+  ///
+  /// If the dial comes to nothing the connection is reset.
+  public func attach(_ local: IPEndpoint) {
+    owner.endpoint(at: address).whenComplete { [self] result in
+      switch result {
+      case .success(let acceptor): owner.announce(self, at: PairingKey(acceptor: acceptor, local: local))
+      case .failure: cancel()
+      }
+    }
+  }
+
+  /// The caller is gone or was told otherwise: drops the dial, and resets what it has come to.
+  public func cancel() { dial.cancel() }
+
+  /// Joins the child's connection with the far end, as soon as that is there. On the event loop only.
+  func join(_ connection: any Channel) {
+    // A child that gives up meanwhile must not leave a dial behind. Later it is the relay that ends the stream: the
+    // child may have closed its socket with nothing left to say and bytes still on their way.
+    let isWaiting = NIOLoopBoundBox(true, eventLoop: connection.eventLoop)
+    connection.closeFuture.whenComplete { [dial] _ in
+      if isWaiting.value { dial.cancel() }
+    }
+    dial.stream.whenComplete { result in
+      isWaiting.value = false
+      switch result {
+      case .success(let stream):
+        // Where one of them is gone already, join resets the other; there is nobody else to tell.
+        _ = Result { try Relay.join(connection, stream) }
+      case .failure:
+        connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
+      }
+    }
+  }
+}

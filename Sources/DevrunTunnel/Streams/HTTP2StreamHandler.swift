@@ -1,0 +1,168 @@
+package import NIOCore
+package import NIOHPACK
+package import NIOHTTP2
+
+/// Sends a response's head on a stream whose request came in, as a user outbound event of `HTTP2StreamHandler`.
+package struct ResponseHead: Sendable {
+  package var headers: HPACKHeaders
+  package var endStream: Bool
+
+  package init(_ headers: HPACKHeaders, endStream: Bool) {
+    self.headers = headers
+    self.endStream = endStream
+  }
+}
+
+/// Makes an HTTP/2 stream channel a byte stream in the sense of `Relay`.
+///
+/// The first header block is handed to `onHead`; after it, DATA frames are the bytes. Input is held until the first
+/// `read()`. END_STREAM is `ChannelEvent.inputClosed`, `close(mode: .output)` sends it, any other close of an unfinished
+/// stream sends RST_STREAM (RFC 9113 section 8.5 maps TCP's segments just so).
+package final class HTTP2StreamHandler: ChannelDuplexHandler {
+  package typealias InboundIn = HTTP2Frame.FramePayload
+  package typealias InboundOut = ByteBuffer
+  package typealias OutboundIn = ByteBuffer
+  package typealias OutboundOut = HTTP2Frame.FramePayload
+
+  /// How long data that was written before a reset may still take to leave.
+  private static let resetDelay = TimeAmount.seconds(1)
+
+  private let request: ResponseHead?
+  private var onHead: ((Result<HPACKHeaders, any Error>) -> Void)?
+  private var held = HeldInput()
+  private var requestSent = false
+  private var outputEnded = false
+  private var lastError: (any Error)?
+
+  /// - Parameters:
+  ///   - request: what is sent when the stream opens; `nil` where the peer opened it.
+  ///   - onHead: called once, on the event loop, with the peer's first header block, or when there will be none.
+  package init(request: ResponseHead?, onHead: @escaping (Result<HPACKHeaders, any Error>) -> Void) {
+    self.request = request
+    self.onHead = onHead
+  }
+
+  package func handlerAdded(context: ChannelHandlerContext) {
+    if context.channel.isActive { start(context: context) }
+  }
+
+  package func channelActive(context: ChannelHandlerContext) {
+    start(context: context)
+    context.fireChannelActive()
+  }
+
+  private func start(context: ChannelHandlerContext) {
+    guard !requestSent else { return }
+    requestSent = true
+    if let request { send(request, context: context, promise: nil) }
+    context.read()
+  }
+
+  // MARK: What comes from the peer
+
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .headers(let headers):
+      if let onHead {
+        self.onHead = nil
+        onHead(.success(headers.headers))
+      }
+      if headers.endStream { receive(.end, context: context) }
+    case .data(let data):
+      if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 { receive(.bytes(buffer), context: context) }
+      if data.endStream { receive(.end, context: context) }
+    default:
+      // Window updates, priorities and resets are NIOHTTP2's; what they mean for us arrives as events and errors.
+      break
+    }
+  }
+
+  private func receive(_ item: HeldInput.Item, context: ChannelHandlerContext) {
+    if let item = held.receive(item) { deliver(item, context: context) }
+  }
+
+  private func deliver(_ item: HeldInput.Item, context: ChannelHandlerContext) {
+    switch item {
+    case .bytes(let buffer): context.fireChannelRead(wrapInboundOut(buffer))
+    case .end: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    }
+  }
+
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    lastError = error
+    context.fireErrorCaught(error)
+  }
+
+  package func channelInactive(context: ChannelHandlerContext) {
+    headFailed(lastError ?? ChannelError.eof)
+    context.fireChannelInactive()
+  }
+
+  package func handlerRemoved(context: ChannelHandlerContext) {
+    headFailed(lastError ?? ChannelError.alreadyClosed)
+  }
+
+  private func headFailed(_ error: any Error) {
+    guard let onHead else { return }
+    self.onHead = nil
+    onHead(.failure(error))
+  }
+
+  // MARK: What goes to the peer
+
+  package func read(context: ChannelHandlerContext) {
+    let items = held.release()
+    guard !items.isEmpty else { return context.read() }
+    for item in items { deliver(item, context: context) }
+    context.fireChannelReadComplete()
+  }
+
+  package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    context.write(wrapOutboundOut(.data(.init(data: .byteBuffer(unwrapOutboundIn(data))))), promise: promise)
+  }
+
+  package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    guard mode == .output else { return context.close(mode: mode, promise: promise) }
+    guard !outputEnded else {
+      promise?.fail(ChannelError.outputClosed)
+      return
+    }
+    outputEnded = true
+    let end = HTTP2Frame.FramePayload.data(.init(data: .byteBuffer(ByteBuffer()), endStream: true))
+    context.writeAndFlush(wrapOutboundOut(end), promise: promise)
+  }
+
+  package func triggerUserOutboundEvent(
+    context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
+  ) {
+    switch event {
+    case let head as ResponseHead: send(head, context: context, promise: promise)
+    case is StreamReset: reset(context: context, promise: promise)
+    default: context.triggerUserOutboundEvent(event, promise: promise)
+    }
+  }
+
+  private func send(_ head: ResponseHead, context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+    outputEnded = head.endStream
+    let payload = HTTP2Frame.FramePayload.headers(.init(headers: head.headers, endStream: head.endStream))
+    context.writeAndFlush(wrapOutboundOut(payload), promise: promise)
+  }
+
+  /// Lets what was written before the reset leave first, if that does not take long: sending RST_STREAM drops it,
+  /// and a peer that answered and then closed without reading everything has sent an answer that is wanted.
+  private func reset(context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+    guard context.channel.isActive, requestSent, !outputEnded, context.channel.isWritable else {
+      return context.close(promise: promise)
+    }
+    outputEnded = true
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    let written = context.eventLoop.makePromise(of: Void.self)
+    let deadline = context.eventLoop.scheduleTask(in: Self.resetDelay) { bound.value.close(promise: nil) }
+    written.futureResult.whenComplete { _ in
+      deadline.cancel()
+      bound.value.close(promise: promise)
+    }
+    let nothing = HTTP2Frame.FramePayload.data(.init(data: .byteBuffer(ByteBuffer())))
+    context.writeAndFlush(wrapOutboundOut(nothing), promise: written)
+  }
+}

@@ -1,0 +1,75 @@
+internal import Glibc
+package import NIOCore
+internal import NIOHPACK
+package import NIOHTTP2
+
+/// A stream that has been asked for.
+package struct PendingStream: Sendable {
+  /// The stream once its far end has answered with 200, nothing read yet; fails with a `DialError`.
+  package let stream: EventLoopFuture<any Channel>
+  /// Drops the request, or resets the stream if it has succeeded.
+  package let cancel: @Sendable () -> Void
+}
+
+/// Opens streams on one connection of the tunnel, from the end that is its HTTP/2 client.
+package struct StreamOpener: Sendable {
+  private let connection: any Channel
+  private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
+
+  package init(connection: any Channel, multiplexer: NIOHTTP2Handler.StreamMultiplexer) {
+    self.connection = connection
+    self.multiplexer = multiplexer
+  }
+
+  /// Opens a stream, sends its request and waits for the head of the answer.
+  ///
+  /// Where the answer is no 200 the future fails with a `DialError` and the stream is closed.
+  package func open(_ request: StreamRequest, timeout: TimeAmount) -> PendingStream {
+    let eventLoop = connection.eventLoop
+    let opened = eventLoop.makePromise(of: (any Channel).self)
+    let created = eventLoop.makePromise(of: (any Channel).self)
+    eventLoop.execute {
+      // On a connection that has ended NIOHTTP2 would keep the new stream waiting for ever.
+      guard connection.isActive else { return created.fail(ChannelError.ioOnClosedChannel) }
+      multiplexer.createStreamChannel(promise: created) { stream in
+        stream.eventLoop.makeCompletedFuture { try Self.prepare(stream, request: request, opened: opened) }
+      }
+    }
+    created.futureResult.whenFailure { _ in opened.fail(DialError.tunnelClosed) }
+    let giveUp: @Sendable (Int32) -> Void = { errno in
+      opened.fail(DialError.connect(errno: errno))
+      created.futureResult.whenSuccess { $0.close(promise: nil) }
+    }
+    let deadline = eventLoop.scheduleTask(in: timeout) { giveUp(ETIMEDOUT) }
+    opened.futureResult.whenComplete { _ in deadline.cancel() }
+    return PendingStream(stream: opened.futureResult, cancel: { giveUp(ECANCELED) })
+  }
+
+  private static func prepare(
+    _ stream: any Channel, request: StreamRequest, opened: EventLoopPromise<any Channel>
+  ) throws {
+    try stream.syncOptions?.setOption(.autoRead, value: false)
+    let isGet = if case .get = request { true } else { false }
+    let head = ResponseHead(request.headers, endStream: isGet)
+    let handler = HTTP2StreamHandler(request: head) { [weak stream] result in
+      switch result {
+      case .success(let headers) where headers.first(name: ":status") == "200":
+        guard let stream else { return opened.fail(DialError.tunnelClosed) }
+        opened.succeed(stream)
+      case .success(let headers):
+        opened.fail(DialError(DialFailure(headers: headers)))
+        stream?.close(promise: nil)
+      case .failure(let error):
+        opened.fail(dialError(error))
+      }
+    }
+    try stream.pipeline.syncOperations.addHandler(handler)
+  }
+
+  /// What it means when a stream ends before its answer.
+  private static func dialError(_ error: any Error) -> DialError {
+    guard let error = error as? NIOHTTP2Errors.StreamClosed else { return .tunnelClosed }
+    return error.errorCode == .refusedStream
+      ? .refused("the agent has no room for another connection") : .connect(errno: ECONNRESET)
+  }
+}

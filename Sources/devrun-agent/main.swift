@@ -1,0 +1,4 @@
+import DevrunAgent
+import Glibc
+
+exit(AgentProcess.run(Array(CommandLine.arguments.dropFirst())))

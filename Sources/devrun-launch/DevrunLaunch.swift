@@ -1,0 +1,86 @@
+import DevrunCore
+import DevrunLauncher
+import Foundation
+
+/// `devrun-launch SCRIPT`: devrun without a cluster.
+///
+/// The way of a run is the product's: front and keeper, launch, redirect, teardown. What the session would contribute is
+/// read from a file.
+@main
+struct DevrunLaunch {
+  static func main() async {
+    do {
+      let keeper = try SessionProcess.split()
+      await run(keeper)
+    } catch {
+      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      exit(error.exitStatus.rawValue)
+    }
+  }
+
+  private static func run(_ keeper: Keeper) async {
+    do {
+      let script = try readScript()
+      let log = script.log.flatMap { FileHandle(forWritingAtPath: $0) }
+      guard try await connected(script, keeper, log) else {
+        keeper.finish(.failed(.devrunFailed))
+        return
+      }
+      let table = RedirectTable(networks: script.routes.compactMap { IPNetwork($0.network) })
+      let child = try await Launcher(keeper: keeper, features: script.features).launch(script.plan, redirecting: table)
+      try log?.write(contentsOf: Data("isolation \(child.isolation?.rawValue ?? "none")\n".utf8))
+      let status = await withTaskGroup(of: Void.self) { group in
+        group.addTask { await child.redirect?.serve(by: ScriptedConnector(routes: script.routes)) }
+        let status = await keeper.accompany(child, grace: .milliseconds(script.graceMilliseconds))
+        group.cancelAll()
+        return status
+      }
+      try log?.write(contentsOf: Data("ended\n".utf8))
+      keeper.finish(status)
+      try keeper.detachStandardError()
+      await child.redirect?.unused()
+    } catch let error as any UserFacingError {
+      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      keeper.finish(.failed(error.exitStatus))
+    } catch {
+      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      keeper.finish(.failed(.devrunFailed))
+    }
+  }
+
+  private static func readScript() throws -> LaunchScript {
+    guard CommandLine.arguments.count == 2 else { throw CocoaError(.fileReadUnknown) }
+    let data = try Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[1]))
+    return try JSONDecoder().decode(LaunchScript.self, from: data)
+  }
+
+  /// Waits for the cluster that the script plays. `false`: interrupted meanwhile.
+  private static func connected(_ script: LaunchScript, _ keeper: Keeper, _ log: FileHandle?) async throws -> Bool {
+    guard let fifo = script.launchAfter else { return true }
+    let (ready, signal) = AsyncStream<Bool>.makeStream()
+    let waiting = Thread {
+      let file = open(fifo, O_RDONLY)
+      var byte: UInt8 = 0
+      while read(file, &byte, 1) > 0 {}
+      signal.yield(true)
+    }
+    waiting.start()
+    try log?.write(contentsOf: Data("connecting\n".utf8))
+    return try await withThrowingTaskGroup(of: Bool?.self) { group in
+      group.addTask {
+        for await isReady in ready { return isReady }
+        return nil
+      }
+      group.addTask {
+        for await interruption in keeper.interruptions() {
+          try log?.write(contentsOf: Data("\(interruption)\n".utf8))
+          return false
+        }
+        return nil
+      }
+      let first = try await group.next()
+      group.cancelAll()
+      return (first ?? nil) ?? false
+    }
+  }
+}

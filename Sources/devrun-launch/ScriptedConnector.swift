@@ -1,0 +1,58 @@
+import DevrunCore
+import DevrunLauncher
+
+/// A cluster as the script has it.
+struct ScriptedConnector: OutboundConnector {
+  let routes: [LaunchScript.Route]
+
+  func begin(to destination: IPEndpoint) -> any OutboundAttempt {
+    let route = routes.first { route in
+      let table = RedirectTable(networks: [IPNetwork(route.network)].compactMap { $0 })
+      return table.contains(destination.address) && (route.port ?? destination.port) == destination.port
+    }
+    return ScriptedAttempt(route: route)
+  }
+}
+
+/// A dial as the script has it.
+private final class ScriptedAttempt: OutboundAttempt {
+  private struct NoAcceptor: Error {}
+
+  private let route: LaunchScript.Route?
+  private let cancelled = AsyncStream<Void>.makeStream()
+
+  init(route: LaunchScript.Route?) { self.route = route }
+
+  func acceptor() async throws -> IPEndpoint {
+    if route == nil { return IPEndpoint(IPAddress(127, 0, 0, 1), port: 1) }
+    // A route that refuses needs none.
+    guard let acceptor = route?.acceptor ?? (route?.errno == 0 ? nil : IPEndpoint(IPAddress(127, 0, 0, 1), port: 1))
+    else { throw NoAcceptor() }
+    return acceptor
+  }
+
+  func outcome() async -> Int32? {
+    guard let route else { return 113 /* EHOSTUNREACH */ }
+    return await withTaskGroup(of: Int32?.self) { group in
+      group.addTask {
+        for await _ in self.cancelled.stream { break }
+        return 103 /* ECONNABORTED */
+      }
+      group.addTask {
+        guard let errno = route.errno else {
+          for await _ in AsyncStream<Void>.makeStream().stream {}
+          return 103
+        }
+        try? await Task.sleep(for: .milliseconds(route.delayMilliseconds))
+        return errno == 0 ? nil : errno
+      }
+      let first = await group.next()
+      group.cancelAll()
+      return first ?? nil
+    }
+  }
+
+  func attach(_ local: IPEndpoint) {}
+
+  func cancel() { cancelled.continuation.finish() }
+}

@@ -1,0 +1,127 @@
+import DevrunConfig
+import DevrunCore
+import Testing
+
+@Suite("Kubeconfig files")
+struct KubeconfigMergeTests {
+  private func locations(
+    _ folder: Folder, file: String? = nil, list: String? = nil, home: String? = nil, more: [String: String] = [:]
+  ) -> Kubeconfig.Locations {
+    var environment = more
+    environment["KUBECONFIG"] = list
+    return .init(
+      file: file, environment: environment, home: home, workingDirectory: folder.path,
+      serviceAccountDirectory: "\(folder.path)/account")
+  }
+
+  @Test("are those of --kubeconfig, else of KUBECONFIG, else the one at home")
+  func places() throws {
+    try Folder.with { folder in
+      #expect(locations(folder, file: "a", list: "b:c", home: "/h").files == ["\(folder.path)/a"])
+      #expect(locations(folder, list: "/b::c:/b", home: "/h").files == ["/b", "\(folder.path)/c"])
+      #expect(locations(folder, list: ":", home: "/h").files.isEmpty)
+      #expect(locations(folder, list: "", home: "/h").files == ["/h/.kube/config"])
+      #expect(locations(folder, home: "/h").files == ["/h/.kube/config"])
+      #expect(locations(folder).files.isEmpty)
+    }
+  }
+
+  @Test("are merged: the first that defines a name has it whole, the first current context counts")
+  func merging() throws {
+    try Folder.with { folder in
+      try folder.write(
+        """
+        clusters:
+        - {name: k, cluster: {server: "https://first"}}
+        contexts:
+        - {name: one, context: {cluster: k, user: u}}
+        """, to: "1")
+      try folder.write("", to: "2")
+      try folder.write(
+        """
+        current-context: two
+        clusters:
+        - {name: k, cluster: {server: "https://second", tls-server-name: second}}
+        - {name: k2, cluster: {server: "https://second"}}
+        users:
+        - {name: u, user: {tokenFile: sub/token}}
+        contexts:
+        - {name: one, context: {cluster: k2, user: u, namespace: second}}
+        - {name: two, context: {cluster: k2, user: u}}
+        """, to: "dir/3")
+      try folder.write("secret", to: "dir/sub/token")
+      try folder.write("current-context: one\n", to: "4")
+      let places = locations(folder, list: "1:missing:2:dir/3::4")
+      #expect(try Kubeconfig.load(from: places).contextNames == ["one", "two"])
+      #expect(try ClusterAccess.resolve(from: places).contextName == "two")
+      let one = try ClusterAccess.resolve(from: places, context: "one")
+      #expect(one.server == "https://first")
+      #expect(one.tlsServerName == nil)
+      #expect(one.namespace == "default")
+      #expect(
+        one.credentials.authorization == .tokenFile(path: "\(folder.path)/dir/sub/token", fallback: nil))
+    }
+  }
+
+  @Test("that are named by --kubeconfig must exist")
+  func explicitFile() throws {
+    try Folder.with { folder in
+      let expected = KubeconfigError.unreadable(
+        path: "\(folder.path)/none", referrer: nil, reason: "No such file or directory")
+      #expect(throws: expected) { try Kubeconfig.load(from: locations(folder, file: "none")) }
+    }
+  }
+
+  @Test("that exist must be readable and YAML")
+  func unreadable() throws {
+    try Folder.with { folder in
+      let expected = KubeconfigError.unreadable(path: folder.path, referrer: nil, reason: "Is a directory")
+      #expect(throws: expected) { try Kubeconfig.load(from: locations(folder, list: folder.path)) }
+      try folder.write("a: b: c\n", to: "bad")
+      let error = try #require(throws: YAMLError.self) { try Kubeconfig.load(from: locations(folder, list: "bad")) }
+      #expect(error.place == "\(folder.path)/bad:1:5")
+    }
+  }
+
+  @Test("are not needed in a pod")
+  func inCluster() throws {
+    try Folder.with { folder in
+      let variables = ["KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"]
+      try folder.write("token\n", to: "account/token")
+      try folder.write("-----BEGIN CERTIFICATE-----", to: "account/ca.crt")
+      let places = locations(folder, list: "missing", more: variables)
+      #expect(
+        try ClusterAccess.resolve(from: places)
+          == ClusterAccess(
+            server: "https://10.0.0.1:443", certificateAuthority: Array("-----BEGIN CERTIFICATE-----".utf8),
+            namespace: "default", contextName: "in-cluster",
+            credentials: .init(authorization: .tokenFile(path: "\(folder.path)/account/token", fallback: "token"))))
+      try folder.write("shop\n", to: "account/namespace")
+      #expect(try ClusterAccess.resolve(from: places).namespace == "shop")
+      #expect(try ClusterAccess.resolve(from: places, namespace: "mine").namespace == "mine")
+      var inPod = places
+      inPod.environment["POD_NAMESPACE"] = "pods"
+      inPod.environment["KUBERNETES_SERVICE_HOST"] = "fd00::1"
+      #expect(try ClusterAccess.resolve(from: inPod).namespace == "pods")
+      #expect(try ClusterAccess.resolve(from: inPod).server == "https://[fd00::1]:443")
+      // A context asked for is one of a kubeconfig.
+      #expect(throws: KubeconfigError.self) { try ClusterAccess.resolve(from: places, context: "c") }
+      // A kubeconfig has precedence.
+      try folder.write(kubeconfig(), to: "missing")
+      #expect(try ClusterAccess.resolve(from: places).server == "https://h:6443")
+    }
+  }
+
+  @Test("are asked for where there are none")
+  func nothing() throws {
+    try Folder.with { folder in
+      let expected = KubeconfigError.noConfiguration(looked: ["/none/.kube/config"])
+      #expect(throws: expected) { try ClusterAccess.resolve(from: locations(folder, home: "/none")) }
+      #expect(throws: expected) {
+        try ClusterAccess.resolve(
+          from: locations(
+            folder, home: "/none", more: ["KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "1"]))
+      }
+    }
+  }
+}

@@ -1,0 +1,230 @@
+import DevrunConfig
+import DevrunCore
+import Testing
+
+/// PEM text of no certificate in particular.
+private let authorityPEM = "-----BEGIN CERTIFICATE-----\nCA\n-----END CERTIFICATE-----\n"
+
+/// The same in base64.
+private let authorityBase64 =
+  "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkNBCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
+
+/// A kubeconfig of one context `c` with cluster `k` and user `u`, to which members can be added.
+func kubeconfig(cluster: String = "", user: String = "", context: String = "") -> String {
+  """
+  apiVersion: v1
+  kind: Config
+  current-context: c
+  clusters:
+  - name: k
+    cluster:
+      server: https://h:6443
+  \(cluster.indented)
+  users:
+  - name: u
+    user:
+      unknown: field
+  \(user.indented)
+  contexts:
+  - name: c
+    context:
+      cluster: k
+      user: u
+  \(context.indented)
+  """
+}
+
+extension String {
+  fileprivate var indented: String { split(separator: "\n").map { "    \($0)" }.joined(separator: "\n") }
+}
+
+/// The access that a single kubeconfig file gives.
+func access(_ text: String, context: String? = nil, namespace: String? = nil) throws -> ClusterAccess {
+  try Folder.with { folder in
+    try folder.write(text, to: "config")
+    return try ClusterAccess.resolve(
+      from: .init(file: "config", environment: [:], home: nil, workingDirectory: folder.path),
+      context: context, namespace: namespace)
+  }
+}
+
+@Suite("A kubeconfig's context")
+struct KubeconfigContextTests {
+  @Test("comes to its cluster, its user and its namespace")
+  func plain() throws {
+    #expect(
+      try access(kubeconfig(user: "token: abc", context: "namespace: shop"))
+        == ClusterAccess(
+          server: "https://h:6443", namespace: "shop", contextName: "c",
+          credentials: Credentials(authorization: .token("abc"))))
+  }
+
+  @Test("gives way to the namespace asked for, and without one means 'default'")
+  func namespaces() throws {
+    #expect(try access(kubeconfig()).namespace == "default")
+    #expect(try access(kubeconfig(context: "namespace: ''")).namespace == "default")
+    #expect(try access(kubeconfig(context: "namespace: shop"), namespace: "other").namespace == "other")
+    #expect(try access(kubeconfig(context: "namespace: shop"), namespace: "").namespace == "shop")
+  }
+
+  @Test("has all that a cluster can have")
+  func cluster() throws {
+    let result = try access(
+      kubeconfig(
+        cluster: """
+          tls-server-name: api.internal
+          certificate-authority: /nowhere
+          certificate-authority-data: \(authorityBase64)
+          proxy-url: socks5://proxy:1080
+          disable-compression: true
+          """))
+    #expect(result.tlsServerName == "api.internal")
+    #expect(result.certificateAuthority == Array(authorityPEM.utf8))
+    #expect(result.proxyURL == "socks5://proxy:1080")
+    #expect(result.disableCompression)
+    #expect(!result.insecureSkipTLSVerify)
+    #expect(try access(kubeconfig(cluster: "insecure-skip-tls-verify: true")).insecureSkipTLSVerify)
+  }
+
+  @Test(
+    "completes a server without a scheme as kubectl does",
+    arguments: [
+      ("h:8080", "", "http://h:8080"), ("h:8443", "insecure-skip-tls-verify: true", "https://h:8443"),
+      ("https://h/path/", "", "https://h/path"), ("HTTP://h", "", "HTTP://h"),
+    ])
+  func scheme(server: String, cluster: String, expected: String) throws {
+    let text = kubeconfig(cluster: cluster).replacing("https://h:6443", with: server)
+    #expect(try access(text).server == expected)
+  }
+
+  @Test("may be anonymous")
+  func anonymous() throws {
+    let text = kubeconfig().replacing("    user: u\n", with: "")
+    #expect(try access(text).credentials == Credentials())
+    #expect(try access(kubeconfig()).credentials == Credentials())
+  }
+
+  @Test("can act as someone else")
+  func impersonation() throws {
+    let result = try access(
+      kubeconfig(user: "as: jane\nas-uid: '5'\nas-groups: [dev, ops]\nas-user-extra: {scopes: [a, b]}"))
+    #expect(
+      result.impersonate
+        == Impersonation(user: "jane", uid: "5", groups: ["dev", "ops"], extra: ["scopes": ["a", "b"]]))
+  }
+
+  @Test(
+    "has the user's credentials",
+    arguments: [
+      ("token: abc", .token("abc")), ("username: u\npassword: p", .basic(user: "u", password: "p")),
+      ("token: abc\nexec: {apiVersion: client.authentication.k8s.io/v1beta1, command: x}", .token("abc")),
+      ("token: abc\ntokenFile: /run/token", .tokenFile(path: "/run/token", fallback: "abc")),
+    ] as [(String, Credentials.Authorization)])
+  func credentials(user: String, expected: Credentials.Authorization) throws {
+    #expect(try access(kubeconfig(user: user)).credentials == Credentials(authorization: expected))
+  }
+
+  @Test("sends a client certificate beside a token")
+  func clientCertificate() throws {
+    let user = "client-certificate-data: \(authorityBase64)\nclient-key-data: \(authorityBase64)\ntoken: abc"
+    let pem = Array(authorityPEM.utf8)
+    #expect(
+      try access(kubeconfig(user: user)).credentials
+        == Credentials(clientCertificate: .init(certificate: pem, key: pem), authorization: .token("abc")))
+  }
+
+  @Test("reads files relative to the file that names them")
+  func relativeFiles() throws {
+    try Folder.with { folder in
+      for name in ["ca", "crt", "key"] { try folder.write("-----BEGIN \(name)-----", to: "kube/pki/\(name)") }
+      try folder.write("secret\n", to: "kube/token")
+      let text = kubeconfig(
+        cluster: "certificate-authority: pki/ca",
+        user: "client-certificate: ./pki/crt\nclient-key: \(folder.path)/kube/pki/key\ntokenFile: token")
+      try folder.write(text, to: "kube/config")
+      let result = try ClusterAccess.resolve(
+        from: .init(environment: ["KUBECONFIG": "kube/config"], home: nil, workingDirectory: folder.path))
+      func pem(_ name: String) -> [UInt8] { Array("-----BEGIN \(name)-----".utf8) }
+      #expect(result.certificateAuthority == pem("ca"))
+      #expect(
+        result.credentials
+          == Credentials(
+            clientCertificate: .init(certificate: pem("crt"), key: pem("key")),
+            authorization: .tokenFile(path: "\(folder.path)/kube/token", fallback: nil)))
+    }
+  }
+
+  @Test("can have a credential plugin")
+  func plugin() throws {
+    let exec = """
+      exec:
+        apiVersion: client.authentication.k8s.io/v1
+        command: kubelogin
+        args: [get-token, --login, azurecli]
+        env:
+        - {name: A, value: b}
+        - {name: EMPTY}
+        installHint: install kubelogin
+        interactiveMode: Always
+        provideClusterInfo: true
+      """
+    let cluster = """
+      certificate-authority-data: \(authorityBase64)
+      extensions:
+      - name: other
+        extension: 5
+      - name: client.authentication.k8s.io/exec
+        extension: {audience: abc, list: [1]}
+      """
+    let expected = ExecCredentialPlugin(
+      apiVersion: "client.authentication.k8s.io/v1", command: "kubelogin",
+      arguments: ["get-token", "--login", "azurecli"],
+      environment: [.init(name: "A", value: "b"), .init(name: "EMPTY", value: "")], installHint: "install kubelogin",
+      interactiveMode: .always,
+      cluster: .init(
+        server: "https://h:6443", certificateAuthority: Array(authorityPEM.utf8),
+        config: ["audience": "abc", "list": [1]]))
+    #expect(try access(kubeconfig(cluster: cluster, user: exec)).credentials.authorization == .exec(expected))
+  }
+
+  @Test("runs a plugin whose command is a path from the kubeconfig's folder, and any other by PATH")
+  func pluginCommand() throws {
+    func command(_ command: String, in folder: Folder) throws -> String? {
+      let user = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: \(command)}"
+      try folder.write(kubeconfig(user: user), to: "kube/config")
+      let result = try ClusterAccess.resolve(
+        from: .init(file: "kube/config", environment: [:], home: nil, workingDirectory: folder.path))
+      guard case .exec(let plugin) = result.credentials.authorization else { return nil }
+      #expect(plugin.interactiveMode == .ifAvailable)
+      #expect(plugin.cluster == nil)
+      return plugin.command
+    }
+    try Folder.with { folder in
+      let commands = try ["aws", "./bin/login", "/opt/login"].map { try command($0, in: folder) }
+      #expect(commands == ["aws", "\(folder.path)/kube/bin/login", "/opt/login"])
+    }
+  }
+}
+
+@Suite("Printed credentials")
+struct CredentialsDescriptionTests {
+  @Test(
+    "do not show the secret",
+    arguments: [
+      .token("hunter2"), .tokenFile(path: "/run/token", fallback: "hunter2"),
+      .basic(user: "u", password: "hunter2"),
+      .exec(
+        .init(
+          apiVersion: "client.authentication.k8s.io/v1", command: "x",
+          environment: [.init(name: "SECRET", value: "hunter2")])),
+    ] as [Credentials.Authorization])
+  func masked(authorization: Credentials.Authorization) {
+    let access = ClusterAccess(
+      server: "https://h", contextName: "c",
+      credentials: .init(
+        clientCertificate: .init(certificate: [1], key: Array("hunter2".utf8)), authorization: authorization))
+    #expect(!"\(access)".contains("hunter2"))
+    #expect(!String(reflecting: access).contains("hunter2"))
+    #expect("\(access)".contains("client certificate"))
+  }
+}

@@ -1,0 +1,149 @@
+import DevrunConfig
+import DevrunCore
+import Foundation
+import Testing
+
+@Suite("devrun.yaml")
+struct ProjectFileTests {
+  private func parse(_ text: String) throws -> ProjectFile {
+    try ProjectFile.parse(Array(text.utf8), source: "/home/me/app/devrun.yaml")
+  }
+
+  @Test("holds every option that can be typed")
+  func everything() throws {
+    let file = try parse(
+      """
+      target: deploy/myapp1
+      container: app
+      namespace: shop
+      context: dev@aks
+      kubeconfig: deploy/kubeconfig
+      ports: [8080, 80:8000, "443:8443"]
+      env-file: ./local.env
+      env:
+        LOG_LEVEL: debug
+        PORT: 0080
+        DEBUG: on
+        EMPTY: ""
+      new-pod: yes
+      image: registry.example/carrier:1
+      agent-image: registry.example/agent:1
+      isolation: trap
+      """)
+    #expect(file.target == TargetReference(kind: .deployment, name: "myapp1"))
+    #expect(file.container == "app")
+    #expect(file.namespace == "shop")
+    #expect(file.context == "dev@aks")
+    #expect(file.kubeconfig == "/home/me/app/deploy/kubeconfig")
+    #expect(file.ports.map(\.description) == ["8080", "80:8000", "443:8443"])
+    #expect(file.envFiles == ["/home/me/app/local.env"])
+    #expect(
+      file.environment.map { "\($0.name)=\($0.value)" } == ["LOG_LEVEL=debug", "PORT=0080", "DEBUG=on", "EMPTY="])
+    #expect(file.newPod == true)
+    #expect(file.image == "registry.example/carrier:1")
+    #expect(file.agentImage == "registry.example/agent:1")
+    #expect(file.isolation == .trap)
+  }
+
+  @Test("may be empty, and so may each option")
+  func empty() throws {
+    for text in ["", "# later\n", "target:\nports:\nenv:\nenv-file: ~\nnew-pod:\n"] {
+      let file = try parse(text)
+      #expect(file.target == nil)
+      #expect(file.newPod == nil)
+      #expect(file.ports.isEmpty && file.environment.isEmpty && file.envFiles.isEmpty)
+    }
+  }
+
+  @Test("may name several environment files")
+  func envFiles() throws {
+    #expect(try parse("env-file: [a.env, /etc/b.env]").envFiles == ["/home/me/app/a.env", "/etc/b.env"])
+  }
+
+  @Test(
+    "tells what is wrong and where",
+    arguments: [
+      ("prots: [80]", 1, 1, "there is no option 'prots'", "did you mean 'ports'?"),
+      ("target: deployment/a\nnewPod: true", 2, 1, "there is no option 'newPod'", "did you mean 'new-pod'?"),
+      ("- target", 1, 1, "the file must be a mapping, but is a list", nil),
+      ("target: app", 1, 9, "target is wrong: 'app' names no target", "write KIND/NAME, such as deployment/myapp1"),
+      ("target: 5", 1, 9, "target must be a string, but is a number", "put it in quotes"),
+      ("ports: 80", 1, 8, "ports must be a list, but is a number", nil),
+      ("ports: [80, 0]", 1, 13, "ports[1] is wrong: '0': 0 is no port", "ports are numbers from 1 to 65535"),
+      ("ports: [[80]]", 1, 9, "ports[0] must be a text, but is a list", nil),
+      ("env: [A=b]", 1, 6, "env must be a mapping, but is a list", nil),
+      ("env:\n  A:\n", 2, 5, "env.A must be a text, but is empty", "write \"\" for an empty text"),
+      ("env:\n  A=B: c\n", 2, 3, "env has 'A=B', which is no name of a variable", nil),
+      ("env:\n  A: {b: c}\n", 2, 6, "env.A must be a text, but is a mapping", nil),
+      ("env:\n  A: \"\\0\"\n", 2, 6, "env.A holds a NUL, which no variable can", nil),
+      ("new-pod: maybe", 1, 10, "new-pod must be true or false, but is a string", nil),
+      (
+        "isolation: usr", 1, 12, "isolation is 'usr', but must be one of automatic, mount, user, trap",
+        "did you mean user?"
+      ),
+      (
+        "namespace: My", 1, 12,
+        "namespace is 'My', but names have lower-case letters, digits and '-', at most 63 in all", nil
+      ),
+      ("image: ''", 1, 8, "image must not be empty", nil),
+      ("kubeconfig: ''", 1, 13, "kubeconfig must not be empty", nil),
+    ] as [(String, Int, Int, String, String?)])
+  func mistakes(text: String, line: Int, column: Int, what: String, remedy: String?) throws {
+    let error = try #require(throws: YAMLError.self) { try parse(text) }
+    #expect(error.message.what == "/home/me/app/devrun.yaml:\(line):\(column): \(what)")
+    #expect(error.message.remedy == remedy)
+  }
+
+  @Test("is found from a folder upwards to the project's root, as azds-local.env is")
+  func search() throws {
+    try Folder.with { folder in
+      try folder.write("", to: "devrun.yaml")
+      try folder.write("", to: "project/go.mod")
+      try folder.write("", to: "project/a/b/file")
+      // Above the root: never.
+      #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == nil)
+      try folder.write("", to: "project/devrun.yaml")
+      #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/devrun.yaml")
+      #expect(ProjectFile.find(from: "\(folder.path)/project") == "\(folder.path)/project/devrun.yaml")
+      try folder.write("", to: "project/a/devrun.yaml")
+      #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/devrun.yaml")
+      try folder.write("", to: "project/a/b/azds-local.env/folder")
+      try folder.write("", to: "project/a/azds-local.env")
+      #expect(LocalEnvFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/azds-local.env")
+    }
+  }
+
+  @Test(
+    "is found by any mark of a project", arguments: [".git/HEAD", "Package.swift", "App.csproj", "all.sln", "pom.xml"])
+  func roots(marker: String) throws {
+    try Folder.with { folder in
+      try folder.write("", to: "project/\(marker)")
+      try folder.write("", to: "project/devrun.yaml")
+      try folder.write("", to: "project/sub/file")
+      #expect(ProjectFile.find(from: "\(folder.path)/project/sub") == "\(folder.path)/project/devrun.yaml")
+    }
+  }
+
+  @Test("is looked for only in the folder itself where no project is around it")
+  func noProject() throws {
+    try Folder.with { folder in
+      try folder.write("", to: "devrun.yaml")
+      try folder.write("", to: "sub/azds-local.env")
+      #expect(ProjectFile.find(from: "\(folder.path)/sub") == nil)
+      #expect(LocalEnvFile.find(from: "\(folder.path)/sub") == "\(folder.path)/sub/azds-local.env")
+    }
+  }
+
+  @Test("is told when it cannot be read")
+  func unreadable() throws {
+    try Folder.with { folder in
+      let missing = "\(folder.path)/none.yaml"
+      #expect(throws: ConfigFileError(path: missing, reason: "No such file or directory")) {
+        try ProjectFile.load(missing)
+      }
+      #expect(throws: ConfigFileError(path: folder.path, reason: "Is a directory")) {
+        try LocalEnvFile.load(folder.path)
+      }
+    }
+  }
+}

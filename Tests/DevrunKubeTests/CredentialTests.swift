@@ -1,0 +1,390 @@
+import DevrunConfig
+import DevrunCore
+import Foundation
+import NIOConcurrencyHelpers
+import NIOHTTP1
+import Testing
+
+@testable import DevrunKube
+
+/// A folder that is removed at the end, for plugins that are shell scripts.
+final class ScriptFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "devrun-kube-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  /// Writes a shell script and makes a plugin of it. The program is the shell: a file that was written a moment ago may
+  /// be held open by what another thread has just forked, and cannot be executed then.
+  func plugin(
+    _ script: String, apiVersion: String = v1, arguments: [String] = [],
+    environment: [ExecCredentialPlugin.Variable] = [], cluster: ExecCredentialPlugin.Cluster? = nil
+  ) throws -> ExecCredentialPlugin {
+    let file = url.appending(path: "login")
+    try Data("\(script)\n".utf8).write(to: file)
+    return ExecCredentialPlugin(
+      apiVersion: apiVersion, command: "sh", arguments: [file.path] + arguments, environment: environment,
+      cluster: cluster)
+  }
+
+  func read(_ name: String) throws -> String {
+    String(decoding: try Data(contentsOf: url.appending(path: name)), as: UTF8.self)
+  }
+}
+
+private let v1 = "client.authentication.k8s.io/v1"
+private let v1beta1 = "client.authentication.k8s.io/v1beta1"
+
+private func credentialText(_ status: String, apiVersion: String = v1) -> String {
+  #"{"apiVersion":"\#(apiVersion)","kind":"ExecCredential","status":\#(status)}"#
+}
+
+@Suite("A plugin's output")
+struct ExecCredentialTests {
+  @Test("may be a token, a certificate or both, with an end")
+  func good() throws {
+    let text = credentialText(
+      #"{"token":"t","clientCertificateData":"C","clientKeyData":"K","expirationTimestamp":"2030-01-02T03:04:05Z"}"#)
+    let credential = try ExecCredential(output: Array(text.utf8), command: "x", apiVersion: v1)
+    #expect(credential.token == "t")
+    #expect(credential.clientCertificate == .init(certificate: Array("C".utf8), key: Array("K".utf8)))
+    #expect(credential.expiration == Date(timeIntervalSince1970: 1_893_553_445))
+  }
+
+  @Test(
+    "may end at a time of any RFC 3339 form",
+    arguments: ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05.000Z", "2030-01-02T05:04:05+02:00"])
+  func times(text: String) throws {
+    let output = credentialText(#"{"token":"t","expirationTimestamp":"\#(text)"}"#)
+    let credential = try ExecCredential(output: Array(output.utf8), command: "x", apiVersion: v1)
+    #expect(credential.expiration == Date(timeIntervalSince1970: 1_893_553_445))
+  }
+
+  @Test(
+    "is refused where it cannot be used",
+    arguments: [
+      ("", "nothing"), ("hello", "no valid JSON"), ("{}", "no ExecCredential"),
+      (credentialText(#"{"token":"t"}"#, apiVersion: v1beta1), "the kubeconfig says \(v1)"),
+      (#"{"apiVersion":"\#(v1)","kind":"ExecCredential"}"#, "no status"),
+      (credentialText("{}"), "neither"), (credentialText(#"{"token":""}"#), "neither"),
+      (credentialText(#"{"clientCertificateData":"C"}"#), "together"),
+      (credentialText(#"{"token":"t","expirationTimestamp":"tomorrow"}"#), "'tomorrow'"),
+    ])
+  func bad(output: String, words: String) throws {
+    let error = #expect(throws: CredentialError.self) {
+      try ExecCredential(output: Array(output.utf8), command: "login", apiVersion: v1)
+    }
+    #expect(error?.message.what == "the credential plugin 'login' gave no usable credentials")
+    #expect(error?.message.why?.contains(words) == true)
+  }
+}
+
+@Suite("A credential plugin")
+struct PluginRunnerTests {
+  private func run(
+    _ plugin: ExecCredentialPlugin, environment: [RawString: RawString] = ["PATH": "/usr/bin:/bin"],
+    canAsk: Bool = false
+  ) async throws -> ExecCredential {
+    try await PluginRunner(plugin: plugin, environment: environment, canAsk: { canAsk }).run()
+  }
+
+  private func failure(
+    _ plugin: ExecCredentialPlugin, environment: [RawString: RawString] = ["PATH": "/usr/bin:/bin"]
+  ) async throws -> CredentialError? {
+    try await caught(CredentialError.self) { _ = try await run(plugin, environment: environment) }
+  }
+
+  @Test("gets its arguments, the user's environment to the letter, its own variables and the exec info")
+  func circumstances() async throws {
+    let folder = try ScriptFolder()
+    let script =
+      #"""
+      printf '%s|' "$@" >"$OUT/arguments"
+      printf '%s' "$HOME|$SET|$ODD" >"$OUT/variables"
+      printf '%s' "$KUBERNETES_EXEC_INFO" >"$OUT/info"
+      ls /proc/self/fd >"$OUT/descriptors"
+      [ -t 0 ] || cat >"$OUT/input"
+      echo '\#(credentialText(#"{"token":"t"}"#, apiVersion: v1beta1))'
+      """#
+    let odd: [UInt8] = [0x61, 0xff, 0x62]
+    let credential = try await run(
+      try folder.plugin(
+        script, apiVersion: v1beta1, arguments: ["get-token", "a b", ""],
+        environment: [.init(name: "SET", value: "by the kubeconfig")],
+        cluster: .init(
+          server: "https://kube.test", tlsServerName: "n", certificateAuthority: Array("CA".utf8),
+          config: ["audience": "me"])),
+      environment: [
+        "PATH": "/usr/bin:/bin", "HOME": "/home/me", "SET": "by the user", "ODD": RawString(odd),
+        "OUT": RawString(folder.url.path),
+      ])
+    #expect(credential.token == "t")
+    #expect(try folder.read("arguments") == "get-token|a b||")
+    let variables = Array(try Data(contentsOf: folder.url.appending(path: "variables")))
+    #expect(variables == Array("/home/me|by the kubeconfig|".utf8) + odd)
+    let info = try JSONValue(text: Array(try folder.read("info").utf8))
+    #expect(
+      info == [
+        "apiVersion": .string(v1beta1), "kind": "ExecCredential",
+        "spec": [
+          "interactive": false,
+          "cluster": [
+            "server": "https://kube.test", "tls-server-name": "n", "certificate-authority-data": "Q0E=",
+            "config": ["audience": "me"],
+          ],
+        ],
+      ])
+    #expect(try folder.read("input") == "")
+    // Standard input, output (the file here), error, and the folder that ls itself reads.
+    #expect(try folder.read("descriptors").split(separator: "\n") == ["0", "1", "2", "3"])
+  }
+
+  @Test("is found in the user's PATH")
+  func path() async throws {
+    let folder = try ScriptFolder()
+    try FileManager.default.createSymbolicLink(
+      at: folder.url.appending(path: "devrun-test-login"), withDestinationURL: URL(filePath: "/bin/sh"))
+    let plugin = ExecCredentialPlugin(
+      apiVersion: v1, command: "devrun-test-login",
+      arguments: ["-c", "echo '\(credentialText(#"{"token":"t"}"#))'"])
+    let credential = try await run(plugin, environment: ["PATH": RawString("/nowhere:\(folder.url.path):/bin")])
+    #expect(credential.token == "t")
+  }
+
+  @Test("that is not installed is told with its install hint")
+  func notFound() async throws {
+    let plugin = ExecCredentialPlugin(apiVersion: v1, command: "devrun-test-missing", installHint: "install it so")
+    let error = try await failure(plugin)
+    #expect(error == .pluginNotFound(command: "devrun-test-missing", installHint: "install it so"))
+    #expect(error?.message.remedy == "install it so")
+  }
+
+  @Test(
+    "that fails is told with how it ended",
+    arguments: [
+      ("exit 3", CredentialError.pluginFailed(command: "", ending: "it ended with status 3")),
+      ("kill -9 $$", .pluginFailed(command: "", ending: "it was ended by signal 9")),
+    ])
+  func fails(script: String, expected: CredentialError) async throws {
+    let folder = try ScriptFolder()
+    let error = try await failure(
+      try folder.plugin(script))
+    #expect(error?.message.why == expected.message.why)
+  }
+
+  @Test("is told whether it may ask, and is not run where it must and cannot")
+  func interaction() async throws {
+    let folder = try ScriptFolder()
+    var plugin = try folder.plugin(
+      #"""
+      case "$KUBERNETES_EXEC_INFO" in *'"interactive":true'*) t=yes;; *) t=no;; esac
+      echo '{"apiVersion":"\#(v1)","kind":"ExecCredential","status":{"token":"'$t'"}}'
+      """#)
+    for (mode, canAsk, expected) in [
+      (ExecCredentialPlugin.InteractiveMode.never, true, "no"), (.ifAvailable, true, "yes"),
+      (.ifAvailable, false, "no"), (.always, true, "yes"),
+    ] {
+      plugin.interactiveMode = mode
+      let credential = try await run(plugin, canAsk: canAsk)
+      #expect(credential.token == expected)
+    }
+    plugin.interactiveMode = .always
+    let error = try await failure(plugin)
+    #expect(error == .pluginNeedsTerminal(command: "sh"))
+  }
+
+  @Test("of an unknown version is not run")
+  func version() async throws {
+    let old = "client.authentication.k8s.io/v1alpha1"
+    let error = try await failure(ExecCredentialPlugin(apiVersion: old, command: "sh"))
+    #expect(error == .pluginVersion(command: "sh", apiVersion: old))
+  }
+
+  @Test("ends when nobody waits for it any more")
+  func cancellation() async throws {
+    let folder = try ScriptFolder()
+    let fifo = folder.url.appending(path: "fifo").path
+    #expect(mkfifo(fifo, 0o600) == 0)
+    // The script tells that it runs, and would wait for good.
+    let plugin = try folder.plugin("echo started >'\(fifo)'; exec sleep 1000000")
+    let source = CredentialSource(
+      Credentials(authorization: .exec(plugin))
+    ) { plugin in
+      try await PluginRunner(plugin: plugin, environment: ["PATH": "/usr/bin:/bin"], canAsk: { false }).run()
+    }
+    let waiting = Task { try await source.credential() }
+    let started = await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        let bytes = FileHandle(forReadingAtPath: fifo)?.readDataToEndOfFile() ?? Data()
+        continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
+      }
+    }
+    #expect(started == "started\n")
+    waiting.cancel()
+    await #expect(throws: CancellationError.self) { _ = try await waiting.value }
+  }
+}
+
+@Suite("Credentials")
+struct CredentialSourceTests {
+  private static func unused(_ plugin: ExecCredentialPlugin) async throws -> ExecCredential {
+    throw CredentialError.pluginOutput(command: plugin.command, problem: "it must not run")
+  }
+
+  private static func execCredential(_ token: String, expiration: Date? = nil) throws -> ExecCredential {
+    var credential = try ExecCredential(
+      output: Array(credentialText(#"{"token":"\#(token)"}"#).utf8), command: "x", apiVersion: v1)
+    credential.expiration = expiration
+    return credential
+  }
+
+  @Test(
+    "that do not change become a header",
+    arguments: [
+      (Credentials.Authorization.token("t"), "Bearer t"),
+      (.basic(user: "me", password: "p:q"), "Basic bWU6cDpx"),
+    ])
+  func fixed(authorization: Credentials.Authorization, header: String) async throws {
+    let certificate = Credentials.ClientCertificate(certificate: [1], key: [2])
+    let source = CredentialSource(
+      Credentials(clientCertificate: certificate, authorization: authorization), runPlugin: Self.unused)
+    let credential = try await source.credential()
+    #expect(credential.authorization == header)
+    #expect(credential.clientCertificate == certificate)
+    let isWorthwhile = await source.refused(credential)
+    #expect(!isWorthwhile)
+  }
+
+  @Test("of a token file are read again after a minute, or when they are refused")
+  func tokenFile() async throws {
+    let folder = try ScriptFolder()
+    let file = folder.url.appending(path: "token")
+    let time = NIOLockedValueBox(Date(timeIntervalSince1970: 0))
+    let source = CredentialSource(
+      Credentials(authorization: .tokenFile(path: file.path, fallback: nil)), now: { time.withLockedValue { $0 } },
+      runPlugin: Self.unused)
+    func header() async throws -> String? { try await source.credential().authorization }
+
+    try Data("one\n".utf8).write(to: file)
+    #expect(try await header() == "Bearer one")
+    try Data("two".utf8).write(to: file)
+    time.withLockedValue { $0 += 59 }
+    #expect(try await header() == "Bearer one")
+    time.withLockedValue { $0 += 2 }
+    #expect(try await header() == "Bearer two")
+    try Data("three".utf8).write(to: file)
+    let refused = try await source.credential()
+    #expect(await source.refused(refused))
+    #expect(try await header() == "Bearer three")
+  }
+
+  @Test("of a token file that is missing or empty are told, or the kubeconfig's token stands in")
+  func missingTokenFile() async throws {
+    let folder = try ScriptFolder()
+    let path = folder.url.appending(path: "token").path
+    let source = CredentialSource(
+      Credentials(authorization: .tokenFile(path: path, fallback: nil)), runPlugin: Self.unused)
+    let error = try await caught(CredentialError.self) { _ = try await source.credential() }
+    #expect(error?.message.what == "the token file \(path) cannot be used")
+    try Data(" \n".utf8).write(to: URL(filePath: path))
+    await #expect(throws: CredentialError.tokenFile(path: path, problem: "it is empty")) {
+      _ = try await source.credential()
+    }
+    let other = CredentialSource(
+      Credentials(authorization: .tokenFile(path: path + "x", fallback: "f")), runPlugin: Self.unused)
+    #expect(try await other.credential().authorization == "Bearer f")
+  }
+
+  @Test("of a plugin are kept until they end or are refused")
+  func pluginLife() async throws {
+    let time = NIOLockedValueBox(Date(timeIntervalSince1970: 0))
+    let runs = NIOLockedValueBox(0)
+    let plugin = ExecCredentialPlugin(apiVersion: v1, command: "x")
+    let source = CredentialSource(
+      Credentials(authorization: .exec(plugin)), now: { time.withLockedValue { $0 } }
+    ) { _ in
+      let run = runs.withLockedValue { runs in
+        runs += 1
+        return runs
+      }
+      return try Self.execCredential("run \(run)", expiration: time.withLockedValue { $0 } + 100)
+    }
+    func header() async throws -> String? { try await source.credential().authorization }
+    #expect(try await header() == "Bearer run 1")
+    time.withLockedValue { $0 += 99 }
+    #expect(try await header() == "Bearer run 1")
+    time.withLockedValue { $0 += 1 }
+    let second = try await source.credential()
+    #expect(second.authorization == "Bearer run 2")
+    #expect(await source.refused(second))
+    #expect(try await header() == "Bearer run 3")
+    // Another request that used the second one is late: there is a newer one already.
+    #expect(await source.refused(second))
+    #expect(try await header() == "Bearer run 3")
+  }
+
+  @Test("of a plugin come from one run for all who wait")
+  func sharedRun() async throws {
+    let runs = NIOLockedValueBox(0)
+    let (gate, open) = AsyncStream.makeStream(of: Void.self)
+    let source = CredentialSource(
+      Credentials(authorization: .exec(ExecCredentialPlugin(apiVersion: v1, command: "x")))
+    ) { _ in
+      runs.withLockedValue { $0 += 1 }
+      for await _ in gate { break }
+      return try Self.execCredential("t")
+    }
+    let headers = try await withThrowingTaskGroup(of: String?.self) { group in
+      for _ in 0..<20 { group.addTask { try await source.credential().authorization } }
+      open.yield()
+      return try await group.reduce(into: Set<String?>()) { $0.insert($1) }
+    }
+    #expect(headers == ["Bearer t"])
+    #expect(runs.withLockedValue { $0 } == 1)
+  }
+
+  @Test("that are refused are renewed once, and then told as refused")
+  func renewal() async throws {
+    let folder = try ScriptFolder()
+    let plugin = try folder.plugin(
+      #"""
+      echo run >>"$OUT/runs"
+      n=$(wc -l <"$OUT/runs")
+      echo '{"apiVersion":"\#(v1)","kind":"ExecCredential","status":{"token":"'$n'"}}'
+      """#)
+    let authorization = Credentials.Authorization.exec(plugin)
+    try await withServer(
+      access: {
+        ClusterAccess(
+          server: "http://127.0.0.1:\($0)", contextName: "dev", credentials: Credentials(authorization: authorization))
+      }, environment: ["PATH": "/usr/bin:/bin", "OUT": RawString(folder.url.path)]
+    ) { request, _ in
+      request.headers["Authorization"] == ["Bearer 2"]
+        ? .json(200, ["ok": true]) : .status(401, reason: "Unauthorized", message: "Unauthorized")
+    } _: { client, server in
+      let value = try await client.get(.nodes)
+      #expect(value == ["ok": true])
+      _ = try await client.get(.nodes)
+      #expect(
+        server.requests.map { $0.headers["Authorization"] } == [["Bearer 1"], ["Bearer 2"], ["Bearer 2"]])
+    }
+    try await withServer(
+      access: {
+        ClusterAccess(
+          server: "http://127.0.0.1:\($0)", contextName: "dev",
+          credentials: Credentials(authorization: .token("secret")))
+      }
+    ) { _, _ in
+      .status(401, reason: "Unauthorized", message: "Unauthorized")
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error == .unauthorized(context: "dev", server: client.server, words: "Unauthorized"))
+      #expect(error?.description.contains("secret") == false)
+      #expect(server.requests.count == 1)
+    }
+  }
+}

@@ -1,0 +1,291 @@
+import DevrunConfig
+import DevrunCore
+import NIOHTTP1
+import Testing
+
+@testable import DevrunKube
+
+@Suite("The API client")
+struct KubeClientTests {
+  private let object: JSONValue = ["metadata": ["name": "a"]]
+
+  @Test("sends each verb with its method, path, query and body")
+  func verbs() async throws {
+    try await withServer { _, _ in
+      .json(200, ["kind": "Pod"])
+    } _: { client, server in
+      let pod = ResourcePath.pods(in: "shop").named("a")
+      _ = try await client.get(pod)
+      _ = try await client.create(object, in: .pods(in: "shop"))
+      _ = try await client.replace(object, at: pod)
+      _ = try await client.patch(pod, [.test(["metadata", "uid"], "1"), .remove(["spec", "a/b"])])
+      _ = try await client.delete(
+        pod, uid: "u-1", resourceVersion: "7", propagationPolicy: .foreground, gracePeriodSeconds: 0)
+      let seen = server.requests
+      let path = "/api/v1/namespaces/shop/pods"
+      #expect(
+        seen.map { "\($0.method) \($0.uri)" } == [
+          "GET \(path)/a", "POST \(path)?fieldManager=devrun", "PUT \(path)/a?fieldManager=devrun",
+          "PATCH \(path)/a?fieldManager=devrun", "DELETE \(path)/a",
+        ])
+      #expect(seen[1].json == object)
+      #expect(seen[1].headers.first(name: "Content-Type") == "application/json")
+      #expect(seen[3].headers.first(name: "Content-Type") == "application/json-patch+json")
+      #expect(
+        seen[3].json == [
+          ["op": "test", "path": "/metadata/uid", "value": "1"], ["op": "remove", "path": "/spec/a~1b"],
+        ])
+      #expect(
+        seen[4].json == [
+          "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": ["uid": "u-1", "resourceVersion": "7"],
+          "propagationPolicy": "Foreground", "gracePeriodSeconds": 0,
+        ])
+      #expect(seen.allSatisfy { $0.headers.first(name: "User-Agent") == "devrun/test" })
+      #expect(seen.allSatisfy { $0.headers["Host"] == ["127.0.0.1:\(server.port)"] })
+    }
+  }
+
+  @Test("keeps the path of the server's URL before every resource")
+  func pathPrefix() async throws {
+    try await withServer(
+      access: { ClusterAccess(server: "http://127.0.0.1:\($0)/k8s/clusters/c1/", contextName: "test") }
+    ) { _, _ in
+      .json(200, [:])
+    } _: { client, server in
+      _ = try await client.get(.nodes)
+      #expect(server.requests.map(\.uri) == ["/k8s/clusters/c1/api/v1/nodes"])
+    }
+  }
+
+  @Test("reads a list page by page and gives each item its kind")
+  func pages() async throws {
+    try await withServer { request, index in
+      .json(
+        200,
+        [
+          "kind": "PodList", "apiVersion": "v1",
+          "metadata": ["resourceVersion": "42", "continue": index == 0 ? "next" : ""],
+          "items": index == 0 ? [["metadata": ["name": "a"]]] : nil,
+        ])
+    } _: { client, server in
+      let list = try await client.list(.pods(in: "shop"), labelSelector: "app in (a,b)", fieldSelector: "x=y")
+      #expect(list.resourceVersion == "42")
+      #expect(list.items == [["kind": "Pod", "apiVersion": "v1", "metadata": ["name": "a"]]])
+      let path = "/api/v1/namespaces/shop/pods?labelSelector=app%20in%20%28a%2Cb%29&fieldSelector=x%3Dy&limit=500"
+      #expect(server.requests.map(\.uri) == [path, path + "&continue=next"])
+    }
+  }
+
+  @Test("reads a list at once when its continuation has expired")
+  func expiredContinuation() async throws {
+    try await withServer { request, index in
+      switch index {
+      case 0:
+        .json(
+          200,
+          ["kind": "PodList", "metadata": ["resourceVersion": "1", "continue": "c"], "items": [["a": "old"]]])
+      case 1: .status(410, reason: "Expired", message: "too old")
+      default: .json(200, ["kind": "PodList", "metadata": ["resourceVersion": "2"], "items": [["a": "new"]]])
+      }
+    } _: { client, server in
+      let list = try await client.list(.pods(in: nil))
+      #expect(list.resourceVersion == "2")
+      #expect(list.items.map { $0["a"] } == ["new"])
+      #expect(server.requests.last?.uri == "/api/v1/pods")
+    }
+  }
+
+  @Test(
+    "tells what kind of refusal it was",
+    arguments: [(404, "NotFound"), (409, "AlreadyExists"), (403, "Forbidden"), (422, "Invalid"), (410, "Expired")])
+  func refusals(code: Int, reason: String) async throws {
+    try await withServer { _, _ in
+      .status(code, reason: reason, message: "words of the server")
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.pods(in: "shop").named("a")) }
+      #expect(error?.status == APIStatus(code: code, reason: reason, message: "words of the server"))
+      #expect(error?.message.what == "the cluster refused to get pods/a in namespace shop")
+      #expect(error?.isNotFound == (code == 404))
+      #expect(error?.isAlreadyExists == (code == 409))
+      #expect(error?.isConflict == (code == 409))
+      #expect(error?.isForbidden == (code == 403))
+      #expect(error?.isInvalid == (code == 422))
+      #expect(error?.isGone == (code == 410))
+      #expect(server.requests.count == 1)
+    }
+  }
+
+  @Test("sends again what a busy server refused, and stops after some attempts")
+  func busy() async throws {
+    try await withServer { _, index in
+      index < 2 ? .status(429, reason: "TooManyRequests", message: "busy") : .json(200, ["ok": true])
+    } _: { client, server in
+      let value = try await client.create(object, in: .pods(in: "shop"))
+      #expect(value == ["ok": true])
+      #expect(server.requests.count == 3)
+    }
+    try await withServer { _, _ in
+      .status(429, reason: "TooManyRequests", message: "busy")
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error?.status?.code == 429)
+      #expect(server.requests.count == 4)
+    }
+  }
+
+  @Test("reads again over a new connection when one broke, and writes only once")
+  func brokenConnection() async throws {
+    try await withServer { _, index in
+      index == 0 ? [.close] : .json(200, ["ok": true])
+    } _: { client, server in
+      let answer1 = try await client.get(.nodes)
+      #expect(answer1 == ["ok": true])
+      #expect(server.requests.count == 2)
+    }
+    try await withServer { _, _ in
+      [.close]
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.create(object, in: .pods(in: "shop")) }
+      guard case .transport(.dropped, _) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(server.requests.count == 1)
+    }
+  }
+
+  @Test("gives up an answer that does not come")
+  func silence() async throws {
+    var options = KubeClient.Options.quick
+    options.requestTimeout = .milliseconds(50)
+    try await withServer(options: options) { _, _ in
+      []
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error == .transport(.responseTimeout, server: client.server))
+    }
+  }
+
+  @Test("gives up an answer that stops in its midst")
+  func halfAnswer() async throws {
+    var options = KubeClient.Options.quick
+    options.requestTimeout = .milliseconds(50)
+    try await withServer(options: options) { _, _ in
+      [.head(200, ["Content-Length": "100"]), .chunk("{")]
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error == .transport(.responseTimeout, server: client.server))
+    }
+  }
+
+  @Test("ends at once when its task is cancelled, and closes the connection")
+  func cancellation() async throws {
+    try await withServer { _, _ in
+      []
+    } _: { client, server in
+      let request = Task { try await client.get(.nodes) }
+      for await event in server.events {
+        if case .request = event { request.cancel() } else { break }
+      }
+      await #expect(throws: CancellationError.self) { try await request.value }
+    }
+  }
+
+  @Test("says that nothing listens")
+  func refused() async throws {
+    let server = try await LoopbackServer.start { _, _ in [] }
+    try await server.stop()
+    try await withClient(ClusterAccess(server: "http://127.0.0.1:\(server.port)", contextName: "c")) { client in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error == .transport(.refused, server: "http://127.0.0.1:\(server.port)"))
+    }
+  }
+
+  @Test("shows what a proxy's page says where JSON is due")
+  func page() async throws {
+    try await withServer { _, _ in
+      .text(200, "<html><title>Log in</title><p>Welcome</p></html>")
+    } _: { client, _ in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error?.message.why == "Log in Welcome")
+    }
+  }
+
+  @Test("does not follow a redirect, lest credentials go elsewhere")
+  func redirect() async throws {
+    try await withServer { _, _ in
+      .text(302, "", ["Location": "http://127.0.0.1:1/login"])
+    } _: { client, server in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error?.status?.code == 302)
+      #expect(server.requests.count == 1)
+    }
+  }
+
+  @Test(
+    "refuses a server's URL that is none", arguments: ["", "kube.test:6443", "socks5://kube.test", "https://:1"])
+  func badServer(url: String) async throws {
+    let error = try await caught(KubeError.self) {
+      try await withClient(ClusterAccess(server: url, contextName: "c")) { _ in }
+    }
+    guard case .configuration = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test("impersonates with every header that the kubeconfig asks for")
+  func impersonation() async throws {
+    try await withServer(
+      access: {
+        ClusterAccess(
+          server: "http://127.0.0.1:\($0)", contextName: "c",
+          impersonate: Impersonation(
+            user: "alice", uid: "1", groups: ["dev", "ops"], extra: ["acme.com/scope": ["a", "b"]]))
+      }
+    ) { _, _ in
+      .json(200, [:])
+    } _: { client, server in
+      _ = try await client.get(.nodes)
+      let headers = try #require(server.requests.first).headers
+      #expect(headers["Impersonate-User"] == ["alice"])
+      #expect(headers["Impersonate-Uid"] == ["1"])
+      #expect(headers["Impersonate-Group"] == ["dev", "ops"])
+      #expect(headers["Impersonate-Extra-acme.com%2Fscope"] == ["a", "b"])
+    }
+  }
+
+  @Test(
+    "tells the server's version",
+    arguments: [("1", "20", 20), ("1", "31+", 31)])
+  func version(major: String, minor: String, expected: Int) async throws {
+    try await withServer { _, _ in
+      .json(200, ["major": .string(major), "minor": .string(minor), "gitVersion": "v1.x"])
+    } _: { client, server in
+      let version = try await client.serverVersion()
+      #expect((version.major, version.minor, version.gitVersion) == (1, expected, "v1.x"))
+      #expect(server.requests.first?.uri == "/version")
+    }
+  }
+
+  @Test(
+    "uses EndpointSlices only where they are served and may be listed and watched",
+    arguments: [
+      (true, true, true, true), (false, true, true, false), (true, false, true, false), (true, true, false, false),
+    ])
+  func endpointSlices(isServed: Bool, mayList: Bool, mayWatch: Bool, expected: Bool) async throws {
+    try await withServer { request, _ in
+      guard request.method == .POST else {
+        return isServed
+          ? .json(200, ["resources": [["name": "endpointslices"]]])
+          : .status(404, reason: "NotFound", message: "the server could not find the requested resource")
+      }
+      let attributes = request.json?[path: "spec", "resourceAttributes"]
+      let verb = attributes?["verb"]?.string
+      return .json(201, ["status": ["allowed": .bool(verb == "list" ? mayList : verb == "watch" && mayWatch)]])
+    } _: { client, _ in
+      let answer2 = try await client.mayUseEndpointSlices(in: "shop")
+      #expect(answer2 == expected)
+    }
+  }
+}

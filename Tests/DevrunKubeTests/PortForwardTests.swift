@@ -1,0 +1,407 @@
+import DevrunConfig
+import DevrunCore
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import NIOWebSocket
+import Testing
+
+@testable import DevrunKube
+
+@Suite("A port-forward")
+struct PortForwardTests {
+  private typealias Frame = LoopbackPodServer.Frame
+
+  /// What came over a channel until it closed.
+  struct Received: Sendable {
+    var text: String
+    var errors: [PortForwardError]
+  }
+
+  /// Collects what comes; answers when enough has come, or when the channel closes.
+  private final class Collector: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+    enum Item: Sendable {
+      case bytes(ByteBuffer)
+      case error(any Error)
+      case closed
+    }
+    let items: AsyncStream<Item>
+    private let continuation: AsyncStream<Item>.Continuation
+
+    init() { (items, continuation) = AsyncStream.makeStream(of: Item.self) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { continuation.yield(.bytes(unwrapInboundIn(data))) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { continuation.yield(.error(error)) }
+    func channelInactive(context: ChannelHandlerContext) {
+      continuation.yield(.closed)
+      continuation.finish()
+    }
+
+    /// Reads on until that many bytes have come in all, or the channel is closed.
+    func received(_ count: Int = .max) async -> Received {
+      var bytes = ByteBuffer()
+      var errors: [PortForwardError] = []
+      for await item in items {
+        switch item {
+        case .bytes(var more): bytes.writeBuffer(&more)
+        case .error(let error): if let error = error as? PortForwardError { errors.append(error) }
+        case .closed: break
+        }
+        if bytes.readableBytes >= count { break }
+      }
+      return Received(text: String(buffer: bytes), errors: errors)
+    }
+  }
+
+  private func open(_ client: KubeClient, starts: Bool = true) async throws -> (any Channel, Collector) {
+    let channel = try await client.portForward(
+      namespace: "shop", pod: "myapp1-x", port: 8080, on: MultiThreadedEventLoopGroup.singleton.next())
+    let collector = Collector()
+    try await channel.pipeline.addHandler(collector)
+    if starts { try await channel.setOption(.autoRead, value: true).get() }
+    return (channel, collector)
+  }
+
+  private func withForward(
+    _ script: LoopbackPodServer.Script, options: KubeClient.Options = .quick,
+    _ body: (KubeClient, LoopbackPodServer) async throws -> Void
+  ) async throws {
+    let server = try await LoopbackPodServer.start(script)
+    let access = ClusterAccess(
+      server: "http://127.0.0.1:\(server.port)/prefix", contextName: "c",
+      credentials: Credentials(authorization: .token("t")))
+    try await withClient(access, options: options) { try await body($0, server) }
+    try await server.stop()
+  }
+
+  @Test("asks for the port as the API has it, and carries bytes both ways")
+  func echo() async throws {
+    try await withForward(LoopbackPodServer.Script()) { client, server in
+      let (channel, collector) = try await open(client)
+      try await channel.writeAndFlush(ByteBuffer(string: "hello"))
+      let received = await collector.received(5)
+      #expect(received.text == "hello")
+      try await channel.close()
+      var frames: [Frame] = []
+      for await event in server.events {
+        switch event {
+        case .request(let request):
+          #expect(request.uri == "/prefix/api/v1/namespaces/shop/pods/myapp1-x/portforward?ports=8080")
+          #expect(request.headers.first(name: "Sec-WebSocket-Protocol") == "v4.channel.k8s.io")
+          #expect(request.headers.first(name: "Authorization") == "Bearer t")
+          #expect(request.headers.first(name: "Host") == "127.0.0.1:\(server.port)")
+        case .frame(let frame): frames.append(frame)
+        case .closed: break
+        }
+        if case .closed = event { break }
+      }
+      #expect(frames == [.data("hello"), Frame(.connectionClose, [0x03, 0xe8])])
+    }
+  }
+
+  @Test("loses nothing of what comes in the same packet as the server's consent")
+  func earlyBytes() async throws {
+    var script = LoopbackPodServer.Script()
+    script.greeting = [
+      Frame(.binary, [0], isFinal: false), Frame(.continuation, [0x90, 0x1f]), Frame(.binary, [1, 0x90, 0x1f]),
+      .data("220 mail.test "), .data("ready\r\n"), Frame(.ping, [1]),
+    ]
+    try await withForward(script) { client, _ in
+      let (channel, collector) = try await open(client)
+      let received = await collector.received(21)
+      #expect(received.text == "220 mail.test ready\r\n")
+      try await channel.close()
+    }
+  }
+
+  @Test("reads nothing before it is asked to")
+  func heldReads() async throws {
+    var script = LoopbackPodServer.Script()
+    script.greeting = [.ports, .data("abc")]
+    try await withForward(script) { client, server in
+      let (channel, collector) = try await open(client, starts: false)
+      channel.read()
+      let first = await collector.received(3)
+      #expect(first.text == "abc")
+      try await channel.close()
+    }
+  }
+
+  @Test("cuts large writes into frames, and they arrive whole")
+  func largeWrites() async throws {
+    try await withForward(LoopbackPodServer.Script()) { client, server in
+      let (channel, collector) = try await open(client)
+      let text = String(repeating: "0123456789", count: 30_000)
+      try await channel.writeAndFlush(ByteBuffer(string: text))
+      let received = await collector.received(text.utf8.count)
+      #expect(received.text == text)
+      try await channel.close()
+      var sizes: [Int] = []
+      for await event in server.events {
+        if case .frame(let frame) = event, frame.opcode == .binary { sizes.append(frame.bytes.count - 1) }
+        if case .closed = event { break }
+      }
+      #expect(sizes == [65536, 65536, 65536, 65536, 37856])
+    }
+  }
+
+  @Test("tells what the node says is wrong, and closes")
+  func remoteError() async throws {
+    var script = LoopbackPodServer.Script()
+    script.answer = { frame in
+      frame.opcode == .binary
+        ? [
+          .data("partial"), Frame(.binary, [1, 0x90], isFinal: false),
+          Frame(.continuation, [0x1f] + Array("connect: connection refused\n".utf8)), .data("late"),
+        ] : []
+    }
+    try await withForward(script) { client, _ in
+      let (channel, collector) = try await open(client)
+      try await channel.writeAndFlush(ByteBuffer(string: "x"))
+      let received = await collector.received()
+      #expect(received.text == "partial")
+      #expect(received.errors == [.remote("connect: connection refused")])
+      try await channel.closeFuture.get()
+    }
+  }
+
+  @Test("fails at once where the error is there already")
+  func earlyError() async throws {
+    var script = LoopbackPodServer.Script()
+    script.greeting = [.ports, Frame(.binary, [1, 0x90, 0x1f]), .error("no such container")]
+    try await withForward(script) { client, _ in
+      // The words may be in the packet of the consent or come behind it.
+      do {
+        let (_, collector) = try await open(client)
+        let received = await collector.received()
+        #expect(received.errors == [.remote("no such container")])
+      } catch let error as PortForwardError {
+        #expect(error == .remote("no such container"))
+      }
+    }
+  }
+
+  @Test("closes with the server, and says why where the server does")
+  func serverCloses() async throws {
+    for (frame, expected) in [
+      (Frame(.connectionClose, [0x03, 0xe8]), []),
+      (
+        Frame(.connectionClose, [0x03, 0xf3] + Array("node is gone".utf8)),
+        [
+          PortForwardError.closed(code: 1011, reason: "node is gone")
+        ]
+      ),
+    ] {
+      var script = LoopbackPodServer.Script()
+      script.answer = { seen in seen.opcode == .binary ? [.data("bye"), frame] : [] }
+      try await withForward(script) { client, server in
+        let (channel, collector) = try await open(client)
+        try await channel.writeAndFlush(ByteBuffer(string: "x"))
+        let received = await collector.received()
+        #expect(received.text == "bye")
+        #expect(received.errors == expected)
+        // The close is answered in kind.
+        var last: Frame?
+        for await event in server.events {
+          if case .frame(let frame) = event { last = frame }
+          if case .closed = event { break }
+        }
+        #expect(last?.opcode == .connectionClose)
+      }
+    }
+  }
+
+  @Test("closes when the connection just ends")
+  func earlyClose() async throws {
+    var script = LoopbackPodServer.Script()
+    script.closesAtOnce = true
+    script.greeting = [.ports, .data("last words")]
+    try await withForward(script) { client, _ in
+      let channel = try await client.portForward(
+        namespace: "shop", pod: "p", port: 8080, on: MultiThreadedEventLoopGroup.singleton.next())
+      let collector = Collector()
+      do {
+        try await channel.pipeline.addHandler(collector)
+        try await channel.setOption(.autoRead, value: true).get()
+        let received = await collector.received()
+        #expect(received.text == "last words")
+      } catch {
+        // The end was faster than the handler.
+        try await channel.closeFuture.get()
+      }
+    }
+  }
+
+  @Test("is refused in the API server's own words")
+  func refusals() async throws {
+    let words = #"pods "myapp1-x" is forbidden: User "dev" cannot create resource "pods/portforward""#
+    let body = String(decoding: statusObject(403, reason: "Forbidden", message: words).text, as: UTF8.self)
+    var script = LoopbackPodServer.Script()
+    script.refusal = { _ in (403, body) }
+    try await withForward(script) { client, _ in
+      let error = try await caught(KubeError.self) { _ = try await open(client) }
+      #expect(error?.isForbidden == true)
+      #expect(error?.message.what == "the cluster refused to forward port 8080 of pods/myapp1-x in namespace shop")
+      #expect(error?.message.why == words)
+    }
+    script.refusal = { _ in (502, "<html><title>Bad Gateway</title></html>") }
+    try await withForward(script) { client, _ in
+      let error = try await caught(KubeError.self) { _ = try await open(client) }
+      #expect(error?.status == APIStatus(code: 502, message: "Bad Gateway"))
+    }
+    script.refusal = { _ in (200, "hello") }
+    try await withForward(script) { client, _ in
+      let error = try await caught(KubeError.self) { _ = try await open(client) }
+      #expect(error?.status?.code == 200)
+    }
+  }
+
+  @Test("is not opened over another subprotocol", arguments: ["v5.channel.k8s.io", nil])
+  func subprotocol(offered: String?) async throws {
+    var script = LoopbackPodServer.Script()
+    script.subprotocol = offered
+    try await withForward(script) { client, _ in
+      let error = try await caught(PortForwardError.self) { _ = try await open(client) }
+      #expect(error == .subprotocolRefused(offered))
+    }
+  }
+
+  @Test("tells refused credentials")
+  func unauthorized() async throws {
+    var script = LoopbackPodServer.Script()
+    script.refusal = { _ in (401, "Unauthorized") }
+    try await withForward(script) { client, _ in
+      let error = try await caught(KubeError.self) { _ = try await open(client) }
+      #expect(error == .unauthorized(context: "c", server: client.server, words: "Unauthorized"))
+    }
+  }
+
+  @Test("stays open while pings are answered, and dies when they are not")
+  func pings() async throws {
+    var options = KubeClient.Options.quick
+    options.pingInterval = .milliseconds(20)
+    try await withForward(LoopbackPodServer.Script(), options: options) { client, server in
+      let (channel, _) = try await open(client)
+      var pings = 0
+      for await event in server.events {
+        if case .frame(let frame) = event, frame.opcode == .ping { pings += 1 }
+        if pings == 10 { break }
+      }
+      #expect(channel.isActive)
+      try await channel.close()
+    }
+    var silent = LoopbackPodServer.Script()
+    silent.answer = { _ in [] }
+    try await withForward(silent, options: options) { client, _ in
+      let (_, collector) = try await open(client)
+      let received = await collector.received()
+      #expect(received.errors == [.peerSilent])
+    }
+  }
+
+  @Test("is not taken for dead while nobody reads from it")
+  func silenceOfTheReader() async throws {
+    var options = KubeClient.Options.quick
+    options.pingInterval = .milliseconds(10)
+    var script = LoopbackPodServer.Script()
+    script.greeting = [.ports, .data("kept")]
+    try await withForward(script, options: options) { client, server in
+      let (channel, collector) = try await open(client, starts: false)
+      var pings = 0
+      for await event in server.events {
+        if case .frame(let frame) = event, frame.opcode == .ping { pings += 1 }
+        if pings == 8 { break }
+      }
+      try await channel.setOption(.autoRead, value: true).get()
+      let received = await collector.received(4)
+      #expect(received.text == "kept")
+      #expect(channel.isActive)
+      try await channel.close()
+    }
+  }
+
+  @Test("knows no half-close")
+  func halfClose() async throws {
+    try await withForward(LoopbackPodServer.Script()) { client, _ in
+      let (channel, _) = try await open(client)
+      await #expect(throws: ChannelError.operationUnsupported) { try await channel.close(mode: .output) }
+      #expect(channel.isActive)
+      try await channel.close()
+    }
+  }
+
+  @Test("is given up when nobody answers, or the task is cancelled")
+  func givenUp() async throws {
+    var options = KubeClient.Options.quick
+    options.requestTimeout = .milliseconds(50)
+    let server = try await LoopbackServer.start { _, _ in [] }
+    let access = ClusterAccess(server: "http://127.0.0.1:\(server.port)", contextName: "c")
+    try await withClient(access, options: options) { client in
+      let error = try await caught(KubeError.self) { _ = try await open(client) }
+      #expect(error == .transport(.responseTimeout, server: client.server))
+    }
+    try await withClient(access) { client in
+      let opening = Task { try await open(client).0.isActive }
+      var requests = 0
+      for await event in server.events {
+        if case .request = event { requests += 1 }
+        // The first was the one before.
+        if requests == 2 { break }
+      }
+      opening.cancel()
+      await #expect(throws: CancellationError.self) { try await opening.value }
+    }
+    try await server.stop()
+  }
+
+  @Test("goes through TLS and any proxy", arguments: ["none", "http", "socks5"])
+  func ways(scheme: String) async throws {
+    let certificates = try Certificates.shared.get()
+    let server = try await LoopbackPodServer.start(
+      LoopbackPodServer.Script(),
+      tls: try serverTLS(certificates.addressed, clientAuthority: certificates.authority))
+    let proxy = try await LoopbackProxy.start(scheme == "socks5" ? .socks : .http(requiredAuthorization: nil))
+    let access = ClusterAccess(
+      server: "https://127.0.0.1:\(server.port)", certificateAuthority: certificates.authority,
+      proxyURL: scheme == "none" ? nil : "\(scheme)://127.0.0.1:\(proxy.port)", contextName: "c",
+      credentials: Credentials(
+        clientCertificate: .init(certificate: certificates.user.certificate, key: certificates.user.key)))
+    try await withClient(access) { client in
+      let (channel, collector) = try await open(client)
+      try await channel.writeAndFlush(ByteBuffer(string: "through"))
+      let received = await collector.received(7)
+      #expect(received.text == "through")
+      try await channel.close()
+    }
+    #expect(proxy.targets == (scheme == "none" ? [] : ["127.0.0.1:\(server.port)"]))
+    try await server.stop()
+    try await proxy.stop()
+  }
+
+  @Test("refuses a certificate as requests do")
+  func certificate() async throws {
+    let certificates = try Certificates.shared.get()
+    let server = try await LoopbackPodServer.start(
+      LoopbackPodServer.Script(), tls: try serverTLS(certificates.addressed))
+    let proxy = try await LoopbackProxy.start(.socks)
+    var access = ClusterAccess(
+      server: "https://10.9.8.7:\(server.port)", certificateAuthority: certificates.authority,
+      proxyURL: "socks5://127.0.0.1:\(proxy.port)", contextName: "c")
+    for _ in 0..<2 {
+      try await withClient(access) { client in
+        let error = try await caught(KubeError.self) { _ = try await open(client) }
+        guard case .transport(.certificateNotTrusted, _) = error else {
+          Issue.record("\(String(describing: error))")
+          return
+        }
+      }
+      access.server = "https://127.0.0.1:\(server.port)"
+      access.proxyURL = nil
+      access.certificateAuthority = certificates.otherAuthority
+    }
+    try await server.stop()
+    try await proxy.stop()
+  }
+}

@@ -1,0 +1,97 @@
+import DevrunConfig
+import DevrunCore
+import NIOSSL
+import Testing
+
+@testable import DevrunKube
+
+@Suite("A proxy")
+struct ProxyTests {
+  private let certificates: Certificates
+
+  init() throws { certificates = try Certificates.shared.get() }
+
+  private func access(_ url: String, proxy: String? = nil) -> ClusterAccess {
+    ClusterAccess(server: url, certificateAuthority: certificates.authority, proxyURL: proxy, contextName: "c")
+  }
+
+  @Test("of either kind carries requests, TLS inside", arguments: ["http", "socks5"])
+  func carries(scheme: String) async throws {
+    let proxy = try await LoopbackProxy.start(scheme == "http" ? .http(requiredAuthorization: nil) : .socks)
+    let server = try await LoopbackServer.start(tls: try serverTLS(certificates.named)) { _, _ in .json(200, ["ok": 1])
+    }
+    // The proxy resolves the name: here nobody knows it.
+    let access = access("https://kube.test:\(server.port)", proxy: "\(scheme)://127.0.0.1:\(proxy.port)")
+    try await withClient(access) { client in
+      let answer = try await client.get(.nodes)
+      #expect(answer == ["ok": 1])
+    }
+    #expect(proxy.targets == ["kube.test:\(server.port)"])
+    try await server.stop()
+    try await proxy.stop()
+  }
+
+  @Test("of the environment is used unless NO_PROXY excludes the server")
+  func environment() async throws {
+    let proxy = try await LoopbackProxy.start(.http(requiredAuthorization: "Basic bWU6c2VjcmV0"))
+    let server = try await LoopbackServer.start(tls: try serverTLS(certificates.named)) { _, _ in .json(200, [:]) }
+    let variable = RawString("http://me:secret@127.0.0.1:\(proxy.port)")
+    let access = access("https://kube.test:\(server.port)")
+    try await withClient(access, environment: ["HTTPS_PROXY": variable]) { client in
+      _ = try await client.get(.nodes)
+    }
+    #expect(proxy.targets.count == 1)
+    try await withClient(access, environment: ["HTTPS_PROXY": variable, "NO_PROXY": "kube.test"]) { client in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      #expect(error == .transport(.nameNotFound(host: "kube.test"), server: client.server))
+    }
+    #expect(proxy.targets.count == 1)
+    try await server.stop()
+    try await proxy.stop()
+  }
+
+  @Test("does not weaken the check of a server's address")
+  func addressCheck() async throws {
+    let proxy = try await LoopbackProxy.start(.http(requiredAuthorization: nil))
+    let server = try await LoopbackServer.start(tls: try serverTLS(certificates.addressed)) { _, _ in .json(200, [:]) }
+    let url = "http://127.0.0.1:\(proxy.port)"
+    try await withClient(access("https://127.0.0.1:\(server.port)", proxy: url)) { client in
+      _ = try await client.get(.nodes)
+    }
+    // The proxy leads every address to this server, whose certificate is for 127.0.0.1 alone: the proxy's own address.
+    try await withClient(access("https://10.9.8.7:\(server.port)", proxy: url)) { client in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      guard case .transport(.certificateNotTrusted(let words), _) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(words.contains("10.9.8.7"))
+    }
+    #expect(server.requests.count == 1)
+    try await server.stop()
+    try await proxy.stop()
+  }
+
+  @Test("that refuses or is not there is told as the proxy's fault")
+  func faults() async throws {
+    let refusing = try await LoopbackProxy.start(.refusing("403 Forbidden"))
+    let gone = try await LoopbackProxy.start(.socks)
+    try await gone.stop()
+    let closed = try await LoopbackProxy.start(.http(requiredAuthorization: "Basic eA=="))
+    for (port, words) in [
+      (refusing.port, "does not let"), (gone.port, "refuses the connection"), (closed.port, "user and a password"),
+    ] {
+      try await withClient(access("https://kube.test", proxy: "http://127.0.0.1:\(port)")) { client in
+        let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+        guard case .transport(.proxy(let cause), _) = error else {
+          Issue.record("\(String(describing: error))")
+          return
+        }
+        #expect(cause.contains(words))
+        #expect(error?.message.remedy?.contains("proxy") == true)
+      }
+    }
+    try await refusing.stop()
+    try await closed.stop()
+  }
+}

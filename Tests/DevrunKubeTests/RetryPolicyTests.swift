@@ -1,0 +1,50 @@
+import NIOHTTP1
+import Testing
+
+@testable import DevrunKube
+
+@Suite struct RetryPolicyTests {
+  private let policy = RetryPolicy()
+
+  @Test(
+    "What the server has not begun with, and reading over a broken connection, is tried again",
+    arguments: [
+      (HTTPMethod.GET, RetryPolicy.Outcome.status(429, retryAfter: 2), Duration.seconds(2)),
+      (.POST, .status(429, retryAfter: 2), .seconds(2)),
+      (.PATCH, .status(503, retryAfter: 1), .seconds(1)),
+      (.POST, .status(429, retryAfter: nil), .milliseconds(250)),
+      (.GET, .status(429, retryAfter: 0), .milliseconds(250)),
+      (.GET, .transport(.dropped("reset")), .milliseconds(250)),
+    ])
+  func whatTheServerHas(
+    _ method: HTTPMethod, _ outcome: RetryPolicy.Outcome, _ delay: Duration
+  ) {
+    #expect(policy.delay(method: method, attempt: 1, outcome: outcome, jitter: 0) == delay)
+  }
+
+  @Test(
+    "Everything else stands",
+    arguments: [
+      (HTTPMethod.GET, RetryPolicy.Outcome.status(503, retryAfter: nil)),
+      (.GET, .status(500, retryAfter: nil)),
+      (.GET, .status(404, retryAfter: nil)),
+      (.GET, .status(429, retryAfter: 3600)),
+      (.POST, .transport(.dropped("reset"))),
+      (.PATCH, .transport(.dropped("reset"))),
+      (.DELETE, .transport(.dropped("reset"))),
+      (.GET, .transport(.refused)),
+      (.GET, .transport(.responseTimeout)),
+    ])
+  func everythingElseStands(_ method: HTTPMethod, _ outcome: RetryPolicy.Outcome) {
+    #expect(policy.delay(method: method, attempt: 1, outcome: outcome, jitter: 0) == nil)
+  }
+
+  @Test("The attempts are bounded and their waits grow up to a limit")
+  func theAttemptsAreBounded() {
+    let outcome = RetryPolicy.Outcome.status(429, retryAfter: nil)
+    let delays = (1...4).map { policy.delay(method: .GET, attempt: $0, outcome: outcome, jitter: 0) }
+    #expect(delays == [.milliseconds(250), .milliseconds(500), .seconds(1), nil])
+    #expect(policy.backoff(1000, jitter: 0) == .seconds(5))
+    #expect(policy.backoff(1000, jitter: 1) == .milliseconds(2500))
+  }
+}

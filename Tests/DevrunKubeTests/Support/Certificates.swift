@@ -1,0 +1,66 @@
+import Foundation
+
+/// Certificates for tests, made once by `openssl`: an authority, servers for one name or address each, and a user.
+struct Certificates: Sendable {
+  struct Pair: Sendable {
+    var certificate: [UInt8]
+    var key: [UInt8]
+  }
+
+  var authority: [UInt8]
+  /// An authority that has signed none of the others.
+  var otherAuthority: [UInt8]
+  /// For the name `kube.test`.
+  var named: Pair
+  /// For the address 127.0.0.1.
+  var addressed: Pair
+  /// For the user `alice`.
+  var user: Pair
+  /// For the user `bob`.
+  var otherUser: Pair
+
+  static let shared = Result { try Certificates() }
+
+  private init() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "devrun-kube-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func openssl(_ arguments: String...) throws {
+      let process = Process()
+      process.executableURL = URL(filePath: "/usr/bin/env")
+      process.arguments = ["openssl"] + arguments
+      process.currentDirectoryURL = folder
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      process.waitUntilExit()
+      guard process.terminationStatus == 0 else { throw OpenSSLFailed(arguments: arguments) }
+    }
+    func file(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: folder.appending(path: name))) }
+    func authority(_ name: String) throws -> [UInt8] {
+      try openssl(
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        "-subj", "/CN=\(name)", "-keyout", "\(name).key", "-out", "\(name).pem")
+      return try file("\(name).pem")
+    }
+    func pair(_ name: String, _ alternativeName: String) throws -> Pair {
+      try openssl(
+        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
+        "-keyout", "\(name).key", "-out", "\(name).csr")
+      try Data("subjectAltName=\(alternativeName)".utf8).write(to: folder.appending(path: "\(name).ext"))
+      try openssl(
+        "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+        "-extfile", "\(name).ext", "-out", "\(name).pem")
+      return Pair(certificate: try file("\(name).pem"), key: try file("\(name).key"))
+    }
+    self.authority = try authority("ca")
+    otherAuthority = try authority("other")
+    named = try pair("named", "DNS:kube.test")
+    addressed = try pair("addressed", "IP:127.0.0.1")
+    user = try pair("alice", "DNS:alice")
+    otherUser = try pair("bob", "DNS:bob")
+  }
+
+  struct OpenSSLFailed: Error {
+    var arguments: [String]
+  }
+}

@@ -1,0 +1,288 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("A connection", .timeLimit(.minutes(2)))
+struct ConnectTests {
+  /// The addresses of a service that answers, of one that refuses, of one that is silent, and of a network that answers.
+  private static func routes(to server: GreetingServer) -> [LaunchScript.Route] {
+    [
+      .init("127.201.0.1/32", acceptor: server.endpoint),
+      .init("127.201.0.2/32", errno: ECONNREFUSED),
+      .init("127.201.0.3/32", acceptor: server.endpoint, errno: ECONNREFUSED, delayMilliseconds: 1_500),
+      .init("127.201.0.4/32", acceptor: server.endpoint, errno: nil),
+      .init("10.96.0.0/12", acceptor: server.endpoint, delayMilliseconds: 20),
+      .init("fd00:1234::/32", acceptor: server.endpoint),
+    ]
+  }
+
+  /// Runs a Python program as the child.
+  private func python(
+    _ program: String, as user: TestUser = .own, isolation: Isolation = .automatic,
+    features: KernelFeatures = .all
+  ) async throws -> (outcome: LaunchFixture.Outcome, accepted: Int) {
+    let server = try GreetingServer()
+    defer { server.stop() }
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.0.0.1 localhost\n127.201.0.1 myapp1\n")
+    let outcome = try await fixture.run(["python3", "-c", program], as: user) {
+      $0.routes = Self.routes(to: server)
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = isolation
+      $0.features = features
+    }
+    return (outcome, server.accepted)
+  }
+
+  private static let levels: [KernelFeatures] = [
+    .all, [], .waitKillable, .synchronousWakeUp, .threadDescriptors, .namespaceCookies,
+  ]
+
+  @Test("on port 80 reaches a service by its name", arguments: TestUser.available)
+  func byName(user: TestUser) async throws {
+    let (outcome, accepted) = try await python(
+      "import socket; print(socket.create_connection(('myapp1', 80)).recv(100))", as: user)
+    #expect(outcome.output == "b'hello\\n'\n")
+    #expect(outcome.errors == "" && outcome.status == .exited(0))
+    #expect(accepted == 1)
+  }
+
+  @Test("reaches addresses of the cluster, IPv6 and mapped ones too", arguments: levels)
+  func addresses(features: KernelFeatures) async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import socket
+      for address in ('10.97.1.2', '::ffff:127.201.0.1', 'fd00:1234::7'):
+        family = socket.AF_INET6 if ':' in address else socket.AF_INET
+        s = socket.socket(family)
+        s.connect((address, 80))
+        print(s.recv(100))
+      """, features: features)
+    #expect(outcome.output == String(repeating: "b'hello\\n'\n", count: 3))
+    #expect(outcome.errors == "")
+    #expect(accepted == 3)
+  }
+
+  @Test("that is refused looks refused, blocking or not")
+  func refused() async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import errno, socket
+      for blocking in (True, False):
+        s = socket.socket()
+        s.setblocking(blocking)
+        print(errno.errorcode[s.connect_ex(('127.201.0.2', 5432))])
+        # The socket is as it was, and may be used again.
+        s.setblocking(True)
+        s.connect(('127.201.0.1', 80))
+        print(s.recv(100))
+      """)
+    #expect(outcome.output == String(repeating: "ECONNREFUSED\nb'hello\\n'\n", count: 2))
+    #expect(accepted == 2)
+  }
+
+  @Test("that takes long to be refused keeps a blocking caller, and lets a non-blocking one go on")
+  func slow() async throws {
+    let (outcome, _) = try await python(
+      """
+      import errno, socket, struct
+      s = socket.socket()
+      print(errno.errorcode[s.connect_ex(('127.201.0.3', 80))])
+      s = socket.socket()
+      s.setblocking(False)
+      print(errno.errorcode[s.connect_ex(('127.201.0.3', 80))])
+      s = socket.socket()
+      s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack('ll', 0, 50000))
+      print(errno.errorcode[s.connect_ex(('127.201.0.4', 80))])
+      """)
+    #expect(outcome.output == "ECONNREFUSED\nEINPROGRESS\nEINPROGRESS\n")
+  }
+
+  @Test("of an asyncio program works", arguments: TestUser.available)
+  func asyncio(user: TestUser) async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import asyncio
+      async def one():
+        reader, writer = await asyncio.open_connection('10.100.0.1', 80)
+        line = await reader.readline()
+        writer.close()
+        return line
+      async def refused():
+        try:
+          await asyncio.open_connection('127.201.0.2', 80)
+        except ConnectionRefusedError:
+          return 'refused'
+      async def main():
+        print(set(await asyncio.gather(*(one() for _ in range(50)))), await refused())
+      asyncio.run(main())
+      """, as: user)
+    #expect(outcome.output == "{b'hello\\n'} refused\n")
+    #expect(accepted == 50)
+  }
+
+  @Test("to any other address is left alone")
+  func untouched() async throws {
+    let (outcome, _) = try await python(
+      """
+      import errno, socket, tempfile, os
+      server = socket.create_server(('127.0.0.1', 0))
+      s = socket.create_connection(server.getsockname())
+      print(s.getpeername() == server.getsockname())
+      print(errno.errorcode[socket.socket().connect_ex(('127.0.0.1', 1))])
+      path = os.path.join(tempfile.mkdtemp(), 'socket')
+      unix = socket.socket(socket.AF_UNIX)
+      unix.bind(path)
+      unix.listen()
+      socket.socket(socket.AF_UNIX).connect(path)
+      datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      datagram.connect(('127.201.0.1', 53))
+      print(datagram.getpeername())
+      os.unlink(path)
+      os.rmdir(os.path.dirname(path))
+      """)
+    #expect(outcome.output == "True\nECONNREFUSED\n('127.201.0.1', 53)\n")
+    #expect(outcome.errors == "")
+  }
+
+  @Test("survives a storm of signals", arguments: [.all, [], [.synchronousWakeUp]] as [KernelFeatures])
+  func signalStorm(features: KernelFeatures) async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import signal, socket
+      signal.signal(signal.SIGALRM, lambda *_: None)
+      signal.siginterrupt(signal.SIGALRM, False)
+      signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+      good = 0
+      for _ in range(200):
+        s = socket.socket()
+        s.connect(('10.96.0.9', 80))
+        good += s.recv(100) == b'hello\\n'
+        s.close()
+      print(good)
+      """, features: features)
+    #expect(outcome.output == "200\n")
+    #expect(outcome.errors == "")
+    #expect(accepted == 200)
+  }
+
+  @Test("of many threads at once is never lost")
+  func threads() async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import socket, threading
+      results = []
+      def run():
+        for _ in range(20):
+          with socket.create_connection(('127.201.0.1', 80)) as s:
+            results.append(s.recv(100))
+      threads = [threading.Thread(target=run) for _ in range(50)]
+      for t in threads: t.start()
+      for t in threads: t.join()
+      print(len(results), set(results))
+      """)
+    #expect(outcome.output == "1000 {b'hello\\n'}\n")
+    #expect(accepted == 1000)
+  }
+
+  @Test("by a killed caller disturbs nobody")
+  func killedCaller() async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import os, signal, socket, time
+      pids = []
+      for _ in range(20):
+        r, w = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+          os.write(w, b'x')
+          socket.socket().connect(('127.201.0.4', 80))
+          os._exit(0)
+        os.read(r, 1)
+        pids.append(pid)
+      for pid in pids: os.kill(pid, signal.SIGKILL)
+      print({os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids})
+      print(socket.create_connection(('127.201.0.1', 80)).recv(100))
+      """)
+    #expect(outcome.output == "{-9}\nb'hello\\n'\n")
+    #expect(accepted == 1)
+  }
+
+  @Test("of a static program works", arguments: TestUser.available)
+  func staticProgram(user: TestUser) async throws {
+    let server = try GreetingServer()
+    defer { server.stop() }
+    let fixture = try LaunchFixture()
+    let source = try fixture.write(
+      "client.c",
+      """
+      #include <arpa/inet.h>
+      #include <stdio.h>
+      #include <sys/socket.h>
+      #include <unistd.h>
+      int main(void) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
+        inet_pton(AF_INET, "127.201.0.1", &address.sin_addr);
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(s, (struct sockaddr *)&address, sizeof address)) { perror("connect"); return 1; }
+        char text[100];
+        long count = read(s, text, sizeof text);
+        return fwrite(text, 1, count, stdout) == 6 ? 0 : 2;
+      }
+      """)
+    let compiler = try SpawnedProcess(
+      ["gcc", "-static", "-o", fixture.path("client"), source], keeping: fixture)
+    try #require(await compiler.status() == .exited(0), "gcc cannot link statically: \(compiler.errors.text)")
+    chmod(fixture.path("client"), 0o755)
+    let outcome = try await fixture.run([fixture.path("client")], as: user) { $0.routes = Self.routes(to: server) }
+    #expect(outcome.output == "hello\n" && outcome.status == .exited(0))
+  }
+
+  @Test("by fast open or io_uring is refused, so that programs go the common way")
+  func detours() async throws {
+    let (outcome, accepted) = try await python(
+      """
+      import ctypes, errno, socket
+      s = socket.socket()
+      try:
+        s.sendto(b'x', 0x20000000, ('127.201.0.1', 80))
+      except OSError as error:
+        print(errno.errorcode[error.errno])
+      libc = ctypes.CDLL(None, use_errno=True)
+      print(libc.syscall(425, 8, 0), errno.errorcode[ctypes.get_errno()])
+      # "Fast open by connect" (TCP_FASTOPEN_CONNECT is 30) connects nevertheless.
+      s = socket.socket()
+      s.setsockopt(socket.IPPROTO_TCP, 30, 1)
+      s.connect(('127.201.0.1', 80))
+      print(s.recv(100))
+      """)
+    #expect(outcome.output == "EOPNOTSUPP\n-1 ENOSYS\nb'hello\\n'\n")
+    #expect(accepted == 1)
+  }
+
+  @Test("of what the child leaves behind goes on as without devrun")
+  func leftBehind() async throws {
+    let server = try GreetingServer()
+    defer { server.stop() }
+    let fixture = try LaunchFixture()
+    mkfifo(fixture.path("go"), 0o666)
+    let script = """
+      import errno, os, socket, sys
+      if os.fork():
+        sys.exit(0)
+      os.setsid()
+      open('\(fixture.path("go"))').read()
+      print(errno.errorcode[socket.socket().connect_ex(('127.201.0.1', 80))])
+      print(socket.create_connection(('127.0.0.1', \(server.endpoint.port))).recv(100))
+      """
+    let process = try fixture.launch(["python3", "-c", script]) { $0.routes = Self.routes(to: server) }
+    // devrun has ended; its keeper has not.
+    #expect(await process.status() == .exited(0))
+    try #require(FileHandle(forWritingAtPath: fixture.path("go"))).close()
+    #expect(await process.output.whole() == "ECONNREFUSED\nb'hello\\n'\n")
+  }
+}

@@ -1,0 +1,101 @@
+import CLinux
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+/// An isolation, and who can have it.
+struct IsolationCase: CustomTestStringConvertible {
+  var isolation: Isolation
+  var user: TestUser
+
+  static var all: [IsolationCase] {
+    TestUser.available.flatMap { user in
+      Isolation.allCases.filter { $0 != .mount || (user == .own && getuid() == 0) }
+        .map { IsolationCase(isolation: $0, user: user) }
+    }
+  }
+
+  /// Those with a mount namespace.
+  static var mounting: [IsolationCase] { all.filter { $0.isolation == .mount || $0.isolation == .user } }
+
+  var testDescription: String { "\(isolation.rawValue), \(user.testDescription)" }
+}
+
+@Suite("The hosts view", .timeLimit(.minutes(2)))
+struct HostsViewTests {
+  @Test("is the child's alone", arguments: IsolationCase.all)
+  func isPrivate(_ example: IsolationCase) async throws {
+    let before = try Data(contentsOf: URL(fileURLWithPath: "/etc/hosts"))
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 a-service.of.the.test\n")
+    let outcome = try await fixture.run(
+      ["sh", "-c", "cat /etc/hosts; getent hosts a-service.of.the.test; head -1 /proc/version >/dev/null"],
+      as: example.user
+    ) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+    }
+    #expect(outcome.errors == "")
+    #expect(outcome.output.split(separator: "\n").count == 2)
+    #expect(outcome.output.contains("127.201.0.1     a-service.of.the.test"))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: "/etc/hosts")) == before)
+  }
+
+  @Test("shows what is appended while the child runs", arguments: IsolationCase.all)
+  func grows(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 first\n")
+    let process = try fixture.launch(
+      ["sh", "-c", "getent hosts first; read line; getent hosts second"], as: example.user
+    ) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+    }
+    #expect(await process.output.contains("first\n"))
+    let file = try #require(FileHandle(forWritingAtPath: hosts))
+    try file.seekToEnd()
+    try file.write(contentsOf: Data("127.201.0.2 second\n".utf8))
+    try process.write("\n")
+    #expect(await process.status() == .exited(0))
+    #expect(await process.output.whole().contains("127.201.0.2     second"))
+  }
+
+  @Test("comes with the way to it that was used")
+  func told() async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "")
+    let log = try fixture.write("log", "")
+    _ = try await fixture.run(["true"]) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.log = log
+    }
+    let expected = devrun_has_sys_admin() ? "isolation mount" : "isolation "
+    #expect(try String(contentsOfFile: log, encoding: .utf8).hasPrefix(expected))
+  }
+
+  @Test("comes with a name service switch of its own", arguments: IsolationCase.all)
+  func nameServiceSwitch(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let file = try fixture.write("nsswitch.conf", "hosts: files\n")
+    let outcome = try await fixture.run(["cat", "/etc/nsswitch.conf"], as: example.user) {
+      $0.plan.nameServiceSwitchFile = RawString(file)
+      $0.plan.isolation = example.isolation
+    }
+    #expect(outcome.output == "hosts: files\n")
+  }
+
+  @Test("keeps the user's own identity", arguments: IsolationCase.mounting)
+  func identity(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "")
+    let outcome = try await fixture.run(["id", "-u"], as: example.user) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+    }
+    #expect(outcome.output == "\(example.user == .ordinary ? 65534 : getuid())\n")
+  }
+}

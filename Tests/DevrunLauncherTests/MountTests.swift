@@ -1,0 +1,166 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("A volume", .timeLimit(.minutes(2)))
+struct MountTests {
+  /// Runs a shell script with the mounts.
+  private func run(
+    _ script: String, _ example: IsolationCase, in fixture: LaunchFixture, mounts: [(String, String)]
+  ) async throws -> LaunchFixture.Outcome {
+    try await fixture.run(["sh", "-c", script], as: example.user) {
+      $0.plan.isolation = example.isolation
+      $0.plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
+    }
+  }
+
+  private func fixtureWithVolume() throws -> LaunchFixture {
+    let fixture = try LaunchFixture()
+    mkdir(fixture.path("volume"), 0o755)
+    try fixture.write("volume/token", "secret\n")
+    return fixture
+  }
+
+  @Test("appears where there is a directory", arguments: IsolationCase.mounting)
+  func existing(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    mkdir(fixture.path("target"), 0o755)
+    let outcome = try await run(
+      "cat \(fixture.path("target"))/token", example, in: fixture,
+      mounts: [(fixture.path("volume"), fixture.path("target"))])
+    #expect(outcome.output == "secret\n" && outcome.errors == "")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path("target")).isEmpty)
+  }
+
+  @Test("appears where there is nothing, and siblings stay what they are", arguments: IsolationCase.mounting)
+  func missing(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    let parent = fixture.path("parent")
+    mkdir(parent, 0o777)
+    chmod(parent, 0o1777)
+    mkdir("\(parent)/sibling", 0o777)
+    chmod("\(parent)/sibling", 0o777)
+    try fixture.write("parent/file", "file\n")
+    try FileManager.default.createSymbolicLink(atPath: "\(parent)/link", withDestinationPath: "file")
+    let server = try SpawnedProcess(
+      [
+        "python3", "-uc",
+        """
+        import os, socket, sys
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(sys.argv[1])
+        os.chmod(sys.argv[1], 0o777)
+        s.listen()
+        print("listening")
+        while True: s.accept()[0].sendall(b"answered\\n")
+        """, "\(parent)/socket",
+      ], keeping: fixture)
+    defer { server.signal(SIGKILL) }
+    #expect(await server.output.contains("listening"))
+    let outcome = try await run(
+      """
+      cd \(parent)
+      cat secrets/kubernetes.io/account/token file link
+      echo written > sibling/file
+      stat -c %a .
+      python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect("socket"); print(s.recv(100))'
+      """, example, in: fixture, mounts: [(fixture.path("volume"), "\(parent)/secrets/kubernetes.io/account")])
+    #expect(outcome.errors == "")
+    #expect(outcome.output == "secret\nfile\nfile\n1777\nb'answered\\n'\n")
+    #expect(try String(contentsOfFile: "\(parent)/sibling/file", encoding: .utf8) == "written\n")
+    #expect(!FileManager.default.fileExists(atPath: "\(parent)/secrets"))
+  }
+
+  @Test("appears below the root, which stays what it is", arguments: IsolationCase.mounting)
+  func belowRoot(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    let outcome = try await run(
+      "cat /devrun-test-volume/token; ls / | wc -l; pwd; ls -d /proc/self /usr/bin/env", example, in: fixture,
+      mounts: [(fixture.path("volume"), "/devrun-test-volume")])
+    let entries = try FileManager.default.contentsOfDirectory(atPath: "/").filter { !$0.hasPrefix(".") }.count + 1
+    let folder = FileManager.default.currentDirectoryPath
+    #expect(outcome.errors == "")
+    #expect(outcome.output == "secret\n\(entries)\n\(folder)\n/proc/self\n/usr/bin/env\n")
+    #expect(!FileManager.default.fileExists(atPath: "/devrun-test-volume"))
+  }
+
+  @Test("appears where there is a file, or below one", arguments: IsolationCase.mounting)
+  func file(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    mkdir(fixture.path("parent"), 0o755)
+    try fixture.write("parent/file", "in the way\n")
+    try fixture.write("parent/other", "other\n")
+    let parent = fixture.path("parent")
+    let outcome = try await run(
+      "cd \(parent); cat file/token other new/token", example, in: fixture,
+      mounts: [(fixture.path("volume"), "\(parent)/file"), (fixture.path("volume"), "\(parent)/new")])
+    #expect(outcome.output == "secret\nother\nsecret\n" && outcome.errors == "")
+    let below = try await run(
+      "cd \(parent); cat file/deep/token other", example, in: fixture,
+      mounts: [(fixture.path("volume"), "\(parent)/file/deep")])
+    #expect(below.output == "secret\nother\n" && below.errors == "")
+    #expect(try String(contentsOfFile: "\(parent)/file", encoding: .utf8) == "in the way\n")
+  }
+
+  @Test("appears through symbolic links", arguments: IsolationCase.mounting)
+  func links(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    mkdir(fixture.path("real"), 0o755)
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("link"), withDestinationPath: "./real/../real")
+    let outcome = try await run(
+      "cat \(fixture.path("link"))/new/token \(fixture.path("real"))/new/token", example, in: fixture,
+      mounts: [(fixture.path("volume"), fixture.path("link/new"))])
+    #expect(outcome.output == "secret\nsecret\n" && outcome.errors == "")
+  }
+
+  @Test("appears under another one", arguments: IsolationCase.mounting)
+  func nested(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    mkdir(fixture.path("outer"), 0o755)
+    try fixture.write("outer/outer-file", "outer\n")
+    mkdir(fixture.path("target"), 0o755)
+    let target = fixture.path("target")
+    let outcome = try await run(
+      "cd \(target); cat outer-file inner/token", example, in: fixture,
+      mounts: [(fixture.path("volume"), "\(target)/inner"), (fixture.path("outer"), target)])
+    #expect(outcome.output == "outer\nsecret\n" && outcome.errors == "")
+    #expect(!FileManager.default.fileExists(atPath: fixture.path("outer/inner")))
+  }
+
+  @Test(
+    "that would hide the machine is refused before anything is started", arguments: ["/", "/usr", "/etc/", "//tmp"])
+  func refused(target: String) async throws {
+    let fixture = try fixtureWithVolume()
+    let outcome = try await run(
+      "echo started", .init(isolation: .automatic, user: .own), in: fixture, mounts: [(fixture.path("volume"), target)])
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains("would hide"))
+  }
+
+  @Test("at a path of its own is refused without a namespace")
+  func trap() async throws {
+    let fixture = try fixtureWithVolume()
+    let outcome = try await run(
+      "echo started", .init(isolation: .trap, user: .own), in: fixture,
+      mounts: [(fixture.path("volume"), fixture.path("new"))])
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains("no mount namespace"))
+  }
+
+  @Test("leaves hidden sockets dead and hidden directories empty", arguments: IsolationCase.mounting)
+  func hidden(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    let outcome = try await fixture.run(
+      ["sh", "-c", "ls \(fixture.path("volume")) | wc -l; cat \(fixture.path("file")) | wc -c"], as: example.user
+    ) {
+      _ = try? fixture.write("file", "text")
+      $0.plan.isolation = example.isolation
+      $0.plan.hiddenPaths = [fixture.path("volume"), fixture.path("file"), fixture.path("none")].map { RawString($0) }
+    }
+    #expect(outcome.output == "0\n0\n" && outcome.errors == "")
+  }
+}

@@ -1,0 +1,151 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+/// A program that counts the signals it gets and says so at each; SIGUSR1 ends it.
+private let counter = [
+  "python3", "-u", "-c",
+  """
+  import signal, sys
+  counts = {}
+  def count(number, frame):
+    name = signal.Signals(number).name
+    counts[name] = counts.get(name, 0) + 1
+    print(name, counts[name])
+  for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, count)
+  signal.signal(signal.SIGUSR1, lambda number, frame: sys.exit(9))
+  print("ready")
+  while True:
+    signal.pause()
+  """,
+]
+
+@Suite("A signal", .timeLimit(.minutes(2)))
+struct SignalTests {
+  @Test(
+    "for devrun alone is forwarded once", arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
+  func forwarded(signal: Int32, word: String) async throws {
+    let process = try LaunchFixture().launch(counter)
+    #expect(await process.output.contains("ready"))
+    process.signal(signal)
+    #expect(await process.output.contains("\(word) 1"))
+    process.signal(SIGUSR1)
+    #expect(await process.status() == .exited(9))
+    #expect(await !process.output.whole().contains("\(word) 2"))
+  }
+
+  @Test(
+    "for the whole group is not doubled", arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
+  func groupWide(signal: Int32, word: String) async throws {
+    let process = try LaunchFixture().launch(counter)
+    #expect(await process.output.contains("ready"))
+    process.signalGroup(signal)
+    #expect(await process.output.contains("\(word) 1"))
+    process.signal(SIGUSR1)
+    #expect(await process.status() == .exited(9))
+    #expect(await !process.output.whole().contains("\(word) 2"))
+  }
+
+  @Test("of a script for its background job is forwarded, though both are in one group")
+  func fromOwnGroup() async throws {
+    let fixture = try LaunchFixture()
+    let script = LaunchScript(plan: try LaunchFixture.plan(counter))
+    let command = try fixture.commandLine(script).joined(separator: " ")
+    let process = try SpawnedProcess(
+      [
+        "sh", "-c", "\(command) & read line; kill -TERM $!; read line; kill -USR1 $!; wait $!; echo status $?",
+      ], keeping: fixture)
+    #expect(await process.output.contains("ready"))
+    try process.write("\n")
+    #expect(await process.output.contains("SIGTERM 1"))
+    try process.write("\n")
+    #expect(await process.output.contains("status 9"))
+    #expect(!process.output.text.contains("SIGTERM 2"))
+  }
+
+  @Test("while connecting means to cancel", arguments: [SIGINT, SIGTERM, SIGHUP])
+  func cancels(signal: Int32) async throws {
+    let fixture = try LaunchFixture()
+    mkfifo(fixture.path("cluster"), 0o666)
+    let log = try fixture.write("log", "")
+    let process = try fixture.launch(["echo", "launched"]) {
+      $0.launchAfter = fixture.path("cluster")
+      $0.log = log
+    }
+    // Opened for writing only once the other side reads: it is connecting.
+    let fifo = try #require(FileHandle(forWritingAtPath: fixture.path("cluster")))
+    process.signal(signal)
+    #expect(await process.status() == .exited(125))
+    try fifo.close()
+    #expect(await process.output.whole() == "")
+    #expect(try String(contentsOfFile: log, encoding: .utf8).contains("signal(\(signal))"))
+  }
+
+  @Test("that kills the front ends the child as well, and then the keeper", arguments: TestUser.available)
+  func frontKilled(user: TestUser) async throws {
+    let fixture = try LaunchFixture()
+    let log = try fixture.write("log", "")
+    chmod(log, 0o666)
+    let process = try fixture.launch(
+      ["sh", "-c", "trap 'echo ended; exit' TERM; echo ready; while :; do sleep 1; done"], as: user
+    ) {
+      $0.log = log
+    }
+    #expect(await process.output.contains("ready"))
+    process.signal(SIGKILL)
+    #expect(await process.status() == .killed(SIGKILL, coreDumped: false))
+    #expect(await process.output.contains("ended"))
+    // The keeper is the last that holds it.
+    _ = await process.errors.whole()
+    #expect(try String(contentsOfFile: log, encoding: .utf8).contains("ended"))
+  }
+
+  @Test("that the child ignores is followed by SIGKILL when the front is gone")
+  func grace() async throws {
+    let process = try LaunchFixture().launch(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]) {
+      $0.graceMilliseconds = 100
+    }
+    #expect(await process.output.contains("ready"))
+    process.signal(SIGKILL)
+    _ = await process.output.whole()
+    #expect(await process.errors.whole() == "")
+  }
+
+  @Test("stays ignored or blocked for the child as it was for devrun")
+  func dispositions() async throws {
+    let fixture = try LaunchFixture()
+    let script = LaunchScript(plan: try LaunchFixture.plan(["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"]))
+    let command = try fixture.commandLine(script)
+    let process = try SpawnedProcess(
+      [
+        "python3", "-c",
+        """
+        import os, signal, sys
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        os.execv(sys.argv[1], sys.argv[1:])
+        """,
+      ] + command, keeping: fixture)
+    #expect(await process.status() == .exited(0))
+    let output = await process.output.whole()
+    #expect(output == "SigBlk:\t0000000000000800\nSigIgn:\t0000000000000001\n")
+  }
+
+  @Test("that kills the keeper is told, with 125")
+  func keeperKilled() async throws {
+    let process = try LaunchFixture().launch(["sh", "-c", "echo parent $PPID; read line"])
+    #expect(await process.output.contains("\n"))
+    let parent = try #require(pid_t(process.output.text.dropFirst(7).dropLast()))
+    kill(parent, SIGKILL)
+    #expect(await process.status() == .exited(125))
+    #expect(process.errors.text.contains("signal 9"))
+    process.closeInput()
+  }
+}

@@ -1,0 +1,94 @@
+import DevrunCore
+import Testing
+
+@testable import DevrunSession
+
+@Suite("The command's environment")
+struct ChildEnvironmentTests {
+  private func resolve(
+    shell: [RawString: RawString] = [:], container: [RawString] = [], services: [ServiceAddress] = [],
+    assignments: [(name: RawString, value: RawString)] = [], clusterNames: [String] = []
+  ) -> [RawString: RawString] {
+    ChildEnvironment(
+      shell: shell, container: container, services: services, assignments: assignments, clusterNames: clusterNames
+    ).resolved()
+  }
+
+  @Test("later sources win: shell, container, file and command line")
+  func precedence() {
+    let result = resolve(
+      shell: ["A": "shell", "B": "shell", "C": "shell"], container: ["B=container", "C=container", "D=container"],
+      assignments: [("C", "file"), ("E", "file"), ("E", "option")])
+    #expect(result == ["A": "shell", "B": "container", "C": "file", "D": "container", "E": "option"])
+  }
+
+  @Test(
+    "what a process needs of this machine stays this machine's",
+    arguments: [
+      "PATH", "HOME", "PWD", "OLDPWD", "SHELL", "USER", "LOGNAME", "TERM", "TMPDIR", "LANG", "LC_ALL", "LD_PRELOAD",
+      "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "DISPLAY",
+    ] as [RawString])
+  func kept(name: RawString) {
+    let entry = RawString(name.bytes + Array("=container".utf8))
+    #expect(resolve(shell: [name: "here"], container: [entry])[name] == "here")
+    #expect(resolve(container: [entry])[name] == nil)
+    #expect(resolve(shell: [name: "here"], assignments: [(name, "asked")])[name] == "asked")
+  }
+
+  @Test("values arrive to the letter: empty, with equals signs, of several lines, and of bytes that are no text")
+  func exact() {
+    let bytes = RawString(Array("BYTES=".utf8) + [0xff, 0xfe, 0x0a])
+    let result = resolve(container: ["EMPTY=", "URL=a=b=c", "LINES=one\ntwo\n", bytes, "nonsense", "=x"])
+    #expect(result["EMPTY"] == "")
+    #expect(result["URL"] == "a=b=c")
+    #expect(result["LINES"] == "one\ntwo\n")
+    #expect(result["BYTES"]?.bytes == [0xff, 0xfe, 0x0a])
+    #expect(result["nonsense"] == nil)
+  }
+
+  @Test("service variables carry local addresses, the API server's and the app's own do not change")
+  func services() {
+    let result = resolve(
+      container: [
+        "MY_APP2_SERVICE_HOST=10.0.0.2", "MY_APP2_SERVICE_PORT=80", "MY_APP2_PORT=tcp://10.0.0.2:80",
+        "MY_APP2_PORT_80_TCP=tcp://10.0.0.2:80", "MY_APP2_PORT_80_TCP_ADDR=10.0.0.2", "MY_APP2_PORT_80_TCP_PORT=80",
+        "OTHER_SERVICE_HOST=set.by.hand", "UNRELATED=10.0.0.2", "KUBERNETES_SERVICE_HOST=10.0.0.1",
+      ],
+      services: [
+        ServiceAddress(name: "my-app2", clusterIP: "10.0.0.2", local: "127.77.0.1"),
+        ServiceAddress(name: "other", clusterIP: "10.0.0.3", local: "127.77.0.2"),
+        ServiceAddress(name: "kubernetes", clusterIP: "10.0.0.1", local: "127.77.0.3"),
+      ])
+    #expect(
+      result == [
+        "MY_APP2_SERVICE_HOST": "127.77.0.1", "MY_APP2_SERVICE_PORT": "80", "MY_APP2_PORT": "tcp://127.77.0.1:80",
+        "MY_APP2_PORT_80_TCP": "tcp://127.77.0.1:80", "MY_APP2_PORT_80_TCP_ADDR": "127.77.0.1",
+        "MY_APP2_PORT_80_TCP_PORT": "80", "OTHER_SERVICE_HOST": "set.by.hand", "UNRELATED": "10.0.0.2",
+        "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+      ])
+  }
+
+  @Test("a proxy of this machine is not asked for the cluster's names")
+  func proxies() {
+    let names = [".svc", "myapp2"]
+    #expect(resolve(clusterNames: names)["NO_PROXY"] == nil)
+    let result = resolve(shell: ["https_proxy": "http://proxy:3128", "no_proxy": "corp,.svc"], clusterNames: names)
+    #expect(result["no_proxy"] == "corp,.svc,myapp2")
+    #expect(result["NO_PROXY"] == ".svc,myapp2")
+  }
+}
+
+@Suite("The name service of this machine")
+struct NameServiceTests {
+  @Test(
+    "is asked for files first",
+    arguments: [
+      ("hosts: files dns\n", nil),
+      ("passwd: files\nhosts:  mymachines resolve [!UNAVAIL=return] files myhostname dns\n",
+        "passwd: files\nhosts: files mymachines resolve [!UNAVAIL=return] myhostname dns\n"),
+      ("# hosts: resolve files\n", nil), ("", nil), ("hosts: dns", "hosts: files dns"),
+    ] as [(String, String?)])
+  func filesFirst(text: String, expected: String?) {
+    #expect(NameService.filesFirst(text) == expected)
+  }
+}

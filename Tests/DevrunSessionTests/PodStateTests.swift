@@ -1,0 +1,76 @@
+import DevrunCore
+import Testing
+
+@testable import DevrunSession
+
+@Suite("The state of an agent's pod")
+struct PodStateTests {
+  static func pod(_ state: JSONValue, deleted: Bool = false, last: JSONValue = [:]) -> JSONValue {
+    var pod: JSONValue = [
+      "metadata": ["name": "p"],
+      "status": ["phase": "Running", "containerStatuses": [["name": "app", "state": state, "lastState": last]]],
+    ]
+    if deleted { pod["metadata"]?["deletionTimestamp"] = "now" }
+    return pod
+  }
+
+  @Test(
+    "is read from its status",
+    arguments: [
+      (pod(["running": [:]]), PodState.running),
+      (pod(["running": [:]], deleted: true), .ending),
+      (pod(["waiting": ["reason": "ContainerCreating"]]), .pending("ContainerCreating")),
+      (
+        pod(
+          ["waiting": ["reason": "CrashLoopBackOff", "message": "back-off"]],
+          last: ["terminated": ["message": "no room"]]), .failed("CrashLoopBackOff: back-off: no room")
+      ),
+      (
+        pod(["terminated": ["reason": "Error", "exitCode": 70, "message": "port 80: permission denied"]]),
+        .failed("Error: exit code 70: port 80: permission denied")
+      ),
+      (["metadata": [:], "status": ["phase": "Pending"]], .pending("it is not scheduled yet")),
+      (
+        [
+          "metadata": [:],
+          "status": [
+            "phase": "Pending",
+            "conditions": [["type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"]],
+          ],
+        ], .pending("0/1 nodes are available")
+      ),
+      (
+        ["metadata": [:], "status": ["phase": "Failed", "reason": "Evicted", "message": "low on memory"]],
+        .failed("Evicted: low on memory")
+      ),
+    ] as [(JSONValue, PodState)])
+  func state(pod: JSONValue, expected: PodState) {
+    #expect(PodState(pod: pod, container: "app") == expected)
+  }
+}
+
+@Suite("The owners of fields")
+struct ManagedFieldsTests {
+  @Test("are the recorded ones, without devrun, with what others own since")
+  func restored() {
+    let recorded: JSONValue = [
+      ["manager": "kubectl", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]]], "time": "1"],
+      ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": [:]], "time": "1"],
+    ]
+    let current: JSONValue = [
+      ["manager": "kubectl", "operation": "Update", "fieldsV1": ["f:metadata": [:]], "time": "1"],
+      ["manager": "devrun", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]]]],
+      ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": ["f:x": [:]]], "time": "2"],
+      ["manager": "hpa", "operation": "Update", "fieldsV1": ["f:spec": ["f:replicas": [:]]], "time": "3"],
+    ]
+    #expect(
+      ManagedFields.restored(recorded: recorded, current: current) == [
+        [
+          "manager": "kubectl", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]], "f:metadata": [:]],
+          "time": "1",
+        ],
+        ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": ["f:x": [:]]], "time": "2"],
+        ["manager": "hpa", "operation": "Update", "fieldsV1": ["f:spec": ["f:replicas": [:]]], "time": "3"],
+      ])
+  }
+}

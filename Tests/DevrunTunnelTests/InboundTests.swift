@@ -1,0 +1,160 @@
+import DevrunAgent
+import Foundation
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import DevrunTunnel
+
+@Suite(.timeLimit(.minutes(2))) struct InboundTests {
+  /// The address of a target port for IPv4, whose listener stands on all addresses.
+  private func cluster(_ fixture: TunnelFixture, _ index: Int = 0, host: String = "127.0.0.1") throws -> SocketAddress {
+    try SocketAddress(ipAddress: host, port: #require(fixture.targets[index].port))
+  }
+
+  private func targetPort(_ fixture: TunnelFixture, _ index: Int = 0) throws -> Int {
+    try #require(fixture.targets[index].port)
+  }
+
+  @Test(arguments: ["127.0.0.1", "::1", "0.0.0.0"])
+  func `A connection to the target's port reaches the local port, wherever the app listens`(host: String) async throws {
+    guard host != "::1" || hasIPv6Loopback() else { return }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(host: host, serve: echo) { port in
+        try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+          let socket = try await fixture.socket(to: cluster(fixture))
+          try await socket.write("from the cluster")
+          try await socket.closeOutput()
+          #expect(try await socket.readAll() == Array("from the cluster".utf8))
+        }
+      }
+    }
+  }
+
+  @Test(.enabled(if: hasIPv6Loopback(), "needs ::1")) func `The target's port answers over IPv6 too`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+          let socket = try await fixture.socket(to: cluster(fixture, host: "::1"))
+          try await socket.write("six")
+          try await socket.closeOutput()
+          #expect(try await socket.readAll() == Array("six".utf8))
+        }
+      }
+    }
+  }
+
+  @Test func `Each target port goes to its own local port`() async throws {
+    let first: @Sendable (TestSocket) async throws -> Void = {
+      try await $0.write("first")
+      try await $0.closeOutput()
+    }
+    let second: @Sendable (TestSocket) async throws -> Void = {
+      try await $0.write("second")
+      try await $0.closeOutput()
+    }
+    try await TunnelFixture.run(targets: 2) { fixture in
+      try await fixture.withServer(serve: first) { firstPort in
+        try await fixture.withServer(serve: second) { secondPort in
+          let ports = [try targetPort(fixture, 0): firstPort, try targetPort(fixture, 1): secondPort]
+          try await fixture.withTunnel(localPorts: ports) { _ in
+            let first = try await fixture.socket(to: cluster(fixture, 0)).readAll()
+            let second = try await fixture.socket(to: cluster(fixture, 1)).readAll()
+            #expect(first == Array("first".utf8))
+            #expect(second == Array("second".utf8))
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `With nothing listening here the peer is reset, and served as soon as something listens`() async throws {
+    try await TunnelFixture.run { fixture in
+      let port = try await unusedPort(fixture)
+      try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+        for _ in 0..<300 {
+          let socket = try await fixture.socket(to: cluster(fixture))
+          #expect(await socket.isReset())
+        }
+        let listener = try await StreamSocket.listen(
+          on: SocketAddress(ipAddress: "127.0.0.1", port: port), eventLoop: fixture.group.next(),
+          limits: .unconstrained
+        ) { channel in
+          channel.writeAndFlush(ByteBuffer(string: "now"), promise: nil)
+          channel.close(mode: .output, promise: nil)
+        }.get()
+        #expect(try await fixture.socket(to: cluster(fixture)).readAll() == Array("now".utf8))
+        try await listener.close()
+      }
+    }
+  }
+
+  @Test func `Without a tunnel the peer is reset`() async throws {
+    try await TunnelFixture.run { fixture in
+      let socket = try await fixture.socket(to: cluster(fixture))
+      #expect(await socket.isReset())
+    }
+  }
+
+  @Test func `A port that is not redirected is reset`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withTunnel(localPorts: [:]) { _ in
+        let socket = try await fixture.socket(to: cluster(fixture))
+        #expect(await socket.isReset())
+      }
+    }
+  }
+
+  @Test func `A reset by the peer in the cluster resets the local connection, and the other way round`() async throws {
+    let (ends, report) = AsyncStream.makeStream(of: Bool.self)
+    let local: @Sendable (TestSocket) async throws -> Void = { socket in
+      switch try await socket.read(exactly: 1) {
+      case [1]: report.yield(await socket.isReset())
+      default: socket.reset()
+      }
+    }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: local) { port in
+        try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+          let breaking = try await fixture.socket(to: cluster(fixture))
+          try await breaking.write([1])
+          breaking.reset()
+          #expect(await ends.first { _ in true } == true)
+          let broken = try await fixture.socket(to: cluster(fixture))
+          try await broken.write([2])
+          #expect(await broken.isReset())
+        }
+      }
+    }
+  }
+
+  @Test func `A thousand requests by fifty clients are all answered`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+          let address = try cluster(fixture)
+          try await withThrowingTaskGroup(of: Void.self) { group in
+            for client in 0..<50 {
+              group.addTask {
+                for request in 0..<20 {
+                  let socket = try await fixture.socket(to: address)
+                  let text = "client \(client) request \(request)"
+                  try await socket.write(text)
+                  try await socket.closeOutput()
+                  #expect(try await socket.readAll() == Array(text.utf8))
+                }
+              }
+            }
+            try await group.waitForAll()
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Whether this machine's loopback speaks IPv6.
+func hasIPv6Loopback() -> Bool {
+  let addresses = (try? String(contentsOfFile: "/proc/net/if_inet6", encoding: .utf8)) ?? ""
+  return addresses.contains("00000000000000000000000000000001 ")
+}

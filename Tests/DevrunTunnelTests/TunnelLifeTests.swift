@@ -1,0 +1,273 @@
+import DevrunAgent
+import DevrunCore
+import Foundation
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import DevrunTunnel
+
+@Suite(.timeLimit(.minutes(2))) struct TunnelLifeTests {
+  @Test func `A wrong secret is refused`() async throws {
+    try await TunnelFixture.run { fixture in
+      let wrong = [UInt8](repeating: 1, count: 32)
+      let error = await #expect(throws: TunnelError.self) {
+        try await fixture.withTunnel(secret: wrong) { _ in }
+      }
+      guard case .refused(.wrongSecret, Preface.currentVersion, _) = error else {
+        Issue.record("the agent said \(String(describing: error))")
+        return
+      }
+    }
+  }
+
+  @Test func `Something else than an agent is told from one`() async throws {
+    let web: @Sendable (TestSocket) async throws -> Void = { socket in
+      _ = try await socket.read()
+      try await socket.write("HTTP/1.1 400 Bad Request\r\n\r\n")
+      try await socket.closeOutput()
+    }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: web) { port in
+        let error = await #expect(throws: TunnelError.self) {
+          try await fixture.withTunnel(via: SocketAddress(ipAddress: "127.0.0.1", port: port)) { _ in }
+        }
+        guard case .noAgent = error else {
+          Issue.record("the error was \(String(describing: error))")
+          return
+        }
+      }
+    }
+  }
+
+  @Test func `An agent that never answers is given up`() async throws {
+    let silent: @Sendable (TestSocket) async throws -> Void = { while try await $0.read() != nil {} }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: silent) { port in
+        var options = Tunnel.Options()
+        options.handshakeTimeout = .milliseconds(50)
+        await #expect(throws: TunnelError.timedOut) {
+          try await fixture.withTunnel(options: options, via: SocketAddress(ipAddress: "127.0.0.1", port: port)) { _ in }
+        }
+      }
+    }
+  }
+
+  @Test func `Strangers at the control port are closed, and cannot keep devrun out`() async throws {
+    try await TunnelFixture.run { fixture in
+      var strangers: [TestSocket] = []
+      for _ in 0..<40 { strangers.append(try await fixture.socket(to: fixture.control)) }
+      let talker = try await fixture.socket(to: fixture.control)
+      try await talker.write("GET / HTTP/1.1\r\n\r\n")
+      let answer = try await talker.readAll()
+      var parser = PrefaceParser()
+      guard case .refused(_, PrefaceRefusal.malformed.rawValue, _) = try parser.answer(from: answer).answer else {
+        Issue.record("the agent answered \(answer)")
+        return
+      }
+      try await fixture.withTunnel { tunnel in
+        let uid = try await tunnel.info().uid
+        #expect(uid == getuid())
+      }
+      // Only the few that came last may still be waiting for their time to be over.
+      for stranger in strangers.dropLast(8) { _ = await stranger.isReset() }
+    }
+  }
+
+  @Test func `The environment arrives to the byte`() async throws {
+    let lines: [RawString] = [
+      "PLAIN=value", "EMPTY=", "LINES=one\ntwo\n", "UMLAUT=grün", "=odd", "NOTHING", RawString([0x42, 0x3d, 0xff, 0xfe]),
+      "TWICE=1", "TWICE=2", RawString("LONG=" + String(repeating: "x", count: 300_000)),
+    ]
+    try await withTemporaryFolder { folder in
+      try write(NULSeparated.encode(lines), to: "\(folder)/environ")
+      try await TunnelFixture.run(environmentFile: "\(folder)/environ") { fixture in
+        try await fixture.withTunnel { tunnel in
+          let received = try await tunnel.environment()
+          #expect(received == lines)
+        }
+      }
+    }
+  }
+
+  @Test func `The agent's own environment is what the kernel gave it`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withTunnel { tunnel in
+        let path = try #require(try await tunnel.environment().first { $0.bytes.starts(with: Array("PATH=".utf8)) })
+        #expect(path == RawString("PATH=" + String(cString: getenv("PATH"))))
+      }
+    }
+  }
+
+  @Test func `An answer that is no environment ends in an error, not in a hang`() async throws {
+    try await TunnelFixture.run(environmentFile: "/nonexistent/environ") { fixture in
+      try await fixture.withTunnel { tunnel in
+        let error = await #expect(throws: TunnelError.self) { try await tunnel.environment() }
+        guard case .failedRequest(_, let why) = error else {
+          Issue.record("the error was \(String(describing: error))")
+          return
+        }
+        #expect(why.contains("/nonexistent/environ"))
+      }
+    }
+  }
+
+  @Test func `What the agent says of its container is this machine's in a test`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withTunnel { tunnel in
+        let info = try await tunnel.info()
+        #expect(info.uid == getuid())
+        #expect(info.gid == getgid())
+        #expect(!info.hostname.isEmpty)
+        #expect(info.protocolVersion == Preface.currentVersion)
+        #expect(AgentInfo(lines: info.lines) == info)
+      }
+    }
+  }
+
+  @Test func `When devrun vanishes its connections are reset, and the next tunnel works at once`() async throws {
+    let (ends, report) = AsyncStream.makeStream(of: Bool.self)
+    let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: service) { port in
+        let tunnel = try await fixture.connect()
+        let socket = try await TestSocket(tunnel.dial(host: "127.0.0.1", port: port))
+        try await socket.write("x")
+        await tunnel.close()
+        #expect(await ends.first { _ in true } == true)
+        #expect(await socket.isReset())
+        await #expect(throws: DialError.tunnelClosed) { try await tunnel.dial(host: "127.0.0.1", port: port) }
+        await #expect(throws: TunnelError.self) { try await tunnel.environment() }
+        try await fixture.withTunnel { tunnel in
+          let environment = try await tunnel.environment()
+          #expect(!environment.isEmpty)
+        }
+      }
+    }
+  }
+
+  @Test func `The end of a tunnel is told: closed by us, or lost`() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    defer { Task { try await group.shutdownGracefully() } }
+    try await TunnelFixture.run { fixture in
+      let closed = try await fixture.connect()
+      await closed.close()
+      try await closed.closed.get()
+      let lost = try await fixture.connect()
+      try await fixture.agent.close().get()
+      let error = await #expect(throws: TunnelError.self) { try await lost.closed.get() }
+      guard case .lost = error else {
+        Issue.record("the error was \(String(describing: error))")
+        return
+      }
+    }
+  }
+
+  @Test func `The tunnel that attached last gets the cluster's connections, and the one before it when that ends`()
+    async throws
+  {
+    func says(_ text: String) -> @Sendable (TestSocket) async throws -> Void {
+      { socket in
+        try await socket.write(text)
+        try await socket.closeOutput()
+      }
+    }
+    try await TunnelFixture.run { fixture in
+      let target = try SocketAddress(ipAddress: "127.0.0.1", port: #require(fixture.targets[0].port))
+      let targetPort = try #require(target.port)
+      try await fixture.withServer(serve: says("older")) { older in
+        try await fixture.withServer(serve: says("newer")) { newer in
+          try await fixture.withTunnel(localPorts: [targetPort: older]) { _ in
+            #expect(try await fixture.socket(to: target).readAll() == Array("older".utf8))
+            let second = try await fixture.connect(localPorts: [targetPort: newer])
+            #expect(try await fixture.socket(to: target).readAll() == Array("newer".utf8))
+            await second.close()
+            // The agent learns of the end when its own side closes: until then the newer one is asked, and resets.
+            var answer: [UInt8]?
+            while answer == nil { answer = try? await fixture.socket(to: target).readAll() }
+            #expect(answer == Array("older".utf8))
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `The ready file is there exactly while a tunnel is`() async throws {
+    try await withTemporaryFolder { folder in
+      let file = "\(folder)/ready"
+      // A former run's file must not outlive it.
+      try write([], to: file)
+      try await TunnelFixture.run(readyFile: file) { fixture in
+        #expect(access(file, F_OK) != 0)
+        try await fixture.withTunnel { tunnel in
+          // Both connections are attached when the agent answers on one and the other is complete; ask through it.
+          _ = try await tunnel.info()
+          #expect(access(file, F_OK) == 0)
+        }
+        // The agent learns of the end when its own side closes.
+        while access(file, F_OK) == 0 { await Task.yield() }
+      }
+    }
+  }
+
+  @Test func `An agent that is told to end serves what is open, then resets the rest`() async throws {
+    try await TunnelFixture.run { fixture in
+      let target = try SocketAddress(ipAddress: "127.0.0.1", port: #require(fixture.targets[0].port))
+      try await fixture.withServer(serve: echo) { port in
+        try await fixture.withTunnel(localPorts: [#require(target.port): port]) { _ in
+          let finishing = try await fixture.socket(to: target)
+          let lasting = try await fixture.socket(to: target)
+          try await finishing.write("a")
+          try await lasting.write("b")
+          #expect(try await finishing.read(exactly: 1) == Array("a".utf8))
+          #expect(try await lasting.read(exactly: 1) == Array("b".utf8))
+          var patience = Agent.Patience()
+          patience.serving = .milliseconds(10)
+          patience.draining = .milliseconds(200)
+          let ended = fixture.agent.end(patience)
+          try await finishing.write("last words")
+          try await finishing.closeOutput()
+          #expect(try await finishing.readAll() == Array("last words".utf8))
+          try await ended.get()
+          #expect(await lasting.isReset())
+        }
+      }
+    }
+  }
+
+  @Test func `A port that is taken is an error that names it`() async throws {
+    try await TunnelFixture.run { fixture in
+      let taken = try #require(fixture.targets[0].port)
+      let configuration = AgentConfiguration(
+        controlPort: 0, ports: [taken], secretDigest: SecretDigest(of: TunnelFixture.secret).hexadecimal,
+        readyFile: nil)
+      let error = await #expect(throws: AgentError.self) {
+        try await Agent.start(configuration, memory: 64 << 20, log: AgentLog { _ in }, on: fixture.group.next()).get()
+      }
+      guard case .targetPort(taken, _) = error else {
+        Issue.record("the error was \(String(describing: error))")
+        return
+      }
+      #expect(error?.exitStatus.rawValue == 66)
+    }
+  }
+}
+
+/// A folder for the duration of `body`.
+func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("devrun-test-\(UUID())").path
+  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+  let result: Swift.Result<Result, any Error>
+  do { result = .success(try await body(folder)) } catch { result = .failure(error) }
+  try FileManager.default.removeItem(atPath: folder)
+  return try result.get()
+}
+
+func write(_ bytes: [UInt8], to path: String) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "open \(path)") }
+  defer { close(descriptor) }
+  guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+    throw IOError(errnoCode: errno, reason: "write \(path)")
+  }
+}

@@ -1,0 +1,101 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+
+extension EndToEnd {
+  /// What goes wrong while devrun connects leaves no trace.
+  @Suite("Failures while connecting")
+  struct ConnectingFailures {
+    let cluster: Cluster
+
+    init() throws { cluster = try Cluster.shared }
+
+    @Test(
+      "Somebody who lacks one right is told which, and nothing stays changed",
+      arguments: [
+        Right(verbs: ["get", "list"], group: "apps", resource: "deployments"),
+        Right(verbs: ["list"], group: "", resource: "services"),
+        Right(verbs: ["create"], group: "", resource: "configmaps"),
+        Right(verbs: ["patch"], group: "apps", resource: "deployments"),
+        Right(verbs: ["get", "list", "watch"], group: "", resource: "pods"),
+        Right(verbs: ["get", "create"], group: "", resource: "pods/portforward"),
+        Right(verbs: ["delete"], group: "apps", resource: "replicasets"),
+        Right(verbs: ["delete"], group: "", resource: "configmaps"),
+      ])
+    func forbidden(right: Right) async throws {
+      let account = try await cluster.account(lacking: right)
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started", as: account)
+      }
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.text == "")
+      #expect(outcome.errors.contains(right.resource.split(separator: "/").last ?? ""), "\(outcome)")
+    }
+
+    @Test("A quota that refuses the agent's pods is told in the API server's words")
+    func quota() async throws {
+      try await cluster.kubectl.settled()
+      let pods = try await cluster.kubectl.json("pods")["items"]?.array?.count ?? 0
+      try await cluster.kubectl("create", "quota", "full", "--hard=pods=\(pods)")
+      try await eventually {
+        try await cluster.kubectl.value("quota/full", ".status.used.pods") == "\(pods)" ? nil : "quota is not counted"
+      }
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started")
+      }
+      try await cluster.kubectl("delete", "quota", "full")
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.text == "")
+      #expect(outcome.errors.contains("exceeded quota"), "\(outcome)")
+    }
+
+    @Test("A token that the API server refuses is told, and nothing is touched")
+    func unauthorized() async throws {
+      let path = "\(cluster.user.folder)/refused.kubeconfig"
+      let config = try String(contentsOfFile: cluster.developer.kubeconfig, encoding: .utf8)
+      let token = try #require(config.firstMatch(of: /"token":"([^"]+)"/)).output.1
+      try cluster.user.write(config.replacingOccurrences(of: token, with: "refused"), to: path)
+      let outcome = try await cluster.touchingNothing {
+        try await cluster.devrun("-t", "deployment/myapp1", "--", "true", as: Account(kubeconfig: path))
+      }
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(!outcome.errors.contains(token))
+    }
+
+    @Test("An API server that does not answer is told with its address")
+    func unreachable() async throws {
+      let path = "\(cluster.user.folder)/unreachable.kubeconfig"
+      let config = try String(contentsOfFile: cluster.developer.kubeconfig, encoding: .utf8)
+      let server = try #require(config.firstMatch(of: /"server":"([^"]+)"/)).output.1
+      try cluster.user.write(config.replacingOccurrences(of: server, with: "https://127.0.0.1:1"), to: path)
+      let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true", as: Account(kubeconfig: path))
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.errors.contains("127.0.0.1:1"), "\(outcome)")
+    }
+
+    @Test(
+      "SIGTERM at any moment of connecting leaves no trace", arguments: [20, 100, 300, 600, 1000, 1600, 2400, 3500])
+    func interrupted(milliseconds: Int) async throws {
+      try await cluster.leavingNoTrace {
+        let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
+        // Not a wait for something: the moment itself is what is tried.
+        try await Task.sleep(for: .milliseconds(milliseconds))
+        process.send(SIGTERM)
+        let outcome = try await process.outcome(within: .seconds(60))
+        #expect([.signalled(SIGTERM), .exited(143), .exited(125)].contains(outcome.ending), "\(outcome)")
+      }
+    }
+
+    @Test("SIGKILL of the front at any moment of connecting leaves no trace", arguments: [300, 1000, 2000])
+    func killed(milliseconds: Int) async throws {
+      try await cluster.leavingNoTrace {
+        let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
+        try await Task.sleep(for: .milliseconds(milliseconds))
+        process.send(SIGKILL)
+        let outcome = try await process.outcome(within: .seconds(60))
+        #expect(outcome.ending == .signalled(SIGKILL), "\(outcome)")
+      }
+    }
+  }
+}

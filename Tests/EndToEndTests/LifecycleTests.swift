@@ -1,0 +1,93 @@
+import Testing
+
+extension EndToEnd {
+  @Suite("A run from its start to its end")
+  struct Lifecycle {
+    @Test("The exit status is the child's, the cluster is as it was, and standard output is the child's alone")
+    func exitStatus() async throws {
+      let cluster = try Cluster.shared
+      try await cluster.kubectl.settled()
+      let before = try await NamespaceSnapshot(of: cluster.kubectl)
+      let outcome = try await cluster.leavingNoTrace {
+        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "sh", "-c", "exit 7")
+        // What devrun itself wrote is undone when it ends; what controllers do after it may take a moment.
+        let differences = try await NamespaceSnapshot(of: cluster.kubectl).differences(from: before)
+        for difference in differences where difference.hasPrefix("Deployment/") || difference.hasPrefix("ConfigMap/") {
+          Issue.record("at devrun's exit: \(difference)")
+        }
+        return outcome
+      }
+      #expect(outcome.ending == .exited(7), "\(outcome)")
+      #expect(outcome.text == "")
+    }
+
+    @Test("The history of revisions is full before and the same after, and any of them can still be rolled back to")
+    func history() async throws {
+      let cluster = try Cluster.shared
+      func history() async throws -> String { try await cluster.kubectl("rollout", "history", "deployment/myapp1") }
+      let before = try await history()
+      #expect(before.split(separator: "\n").dropFirst(2).count == 3, "the fixture makes three revisions: \(before)")
+      try await cluster.leavingNoTrace {
+        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+      }
+      #expect(try await history() == before)
+      for revision in before.split(separator: "\n").dropFirst(2).compactMap({ $0.split(separator: " ").first }) {
+        let template = try await cluster.kubectl("rollout", "history", "deployment/myapp1", "--revision=\(revision)")
+        #expect(template.contains("kube-e2e") || cluster.settings.image != nil)
+        #expect(!template.contains("devrun"))
+      }
+    }
+
+    @Test("The manifest can be applied again from the client's side, and changes nothing")
+    func clientSideApply() async throws {
+      let cluster = try Cluster.shared
+      try await cluster.leavingNoTrace {
+        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+        try await cluster.kubectl.settled()
+        let generation = try await cluster.kubectl.value("deployment/myapp1", ".metadata.generation")
+        try await cluster.kubectl.apply(try cluster.manifest("myapp1"))
+        #expect(try await cluster.kubectl.value("deployment/myapp1", ".metadata.generation") == generation)
+      }
+    }
+
+    @Test("The manifest can be applied again from the server's side without a conflict, and changes nothing")
+    func serverSideApply() async throws {
+      let cluster = try Cluster.shared
+      let manifest = try cluster.manifest("applied")
+      func apply() async throws { try await cluster.kubectl("apply", "--server-side", "-f", "-", input: manifest) }
+      try await apply()
+      try await cluster.leavingNoTrace {
+        let outcome = try await cluster.devrun("-t", "deployment/applied", "-p", "8080", "--", "true")
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+        try await cluster.kubectl.settled()
+        let generation = try await cluster.kubectl.value("deployment/applied", ".metadata.generation")
+        try await apply()
+        #expect(try await cluster.kubectl.value("deployment/applied", ".metadata.generation") == generation)
+      }
+      try await cluster.kubectl.delete("deployment/applied")
+    }
+
+    @Test("Standard input, standard output and standard error are the child's own")
+    func streams() async throws {
+      let cluster = try Cluster.shared
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun(
+          "-t", "deployment/myapp1", "-q", "--", "sh", "-c", "tr a-z A-Z; echo complaint >&2", input: "words\n")
+      }
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.text == "WORDS\n")
+      #expect(outcome.errors == "complaint\n")
+    }
+
+    @Test("A child that dies of a signal makes devrun die of it")
+    func deathBySignal() async throws {
+      let cluster = try Cluster.shared
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun("-t", "deployment/myapp1", "--", "sh", "-c", "kill -SEGV $$")
+      }
+      #expect(outcome.ending == .signalled(11), "\(outcome)")
+    }
+  }
+}

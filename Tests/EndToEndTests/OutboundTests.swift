@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+  /// Connections of the child to services of the cluster, by an ordinary user on an unchanged machine.
+  @Suite("Outbound", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
+  struct Outbound {
+    let cluster: Cluster
+    let shell: SessionShell
+
+    init() throws {
+      cluster = try Cluster.shared
+      shell = try SessionShell.shared
+    }
+
+    /// Checks that myapp2 was asked from one of the pods that the session has taken over: through the tunnel.
+    func expectAskedFromPod(_ answer: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+      let pods = try await cluster.kubectl.pods(of: "myapp1").map(\.address)
+      #expect(
+        answer.contains("myapp2 was asked from")
+          && pods.contains { answer.contains(":\($0)]") || answer.hasSuffix(" \($0)") },
+        "\(answer); the pods are \(pods)", sourceLocation: sourceLocation)
+    }
+
+    @Test(
+      "Without devrun the tests' user reaches no service", .enabled(if: geteuid() == 0, "only root can block the user"))
+    func blocked() async throws {
+      let address = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
+      let outcome = try await run(
+        cluster.user.command(["curl", "-sS", "-m", "5", "http://\(address)/"]), expecting: nil)
+      #expect(outcome.ending != .exited(0), "\(outcome)")
+    }
+
+    @Test(
+      "A service answers on port 80 under each of its names",
+      arguments: [
+        "myapp2", "myapp2.svc.cluster.local", "myapp2.NAMESPACE", "myapp2.NAMESPACE.svc",
+        "myapp2.NAMESPACE.svc.cluster.local",
+      ])
+    func names(_ name: String) async throws {
+      let name = name.replacingOccurrences(of: "NAMESPACE", with: cluster.kubectl.namespace)
+      try await expectAskedFromPod(try await shell.output("curl -sS -m 20 http://\(name)/cgi-bin/peer"))
+    }
+
+    @Test(
+      "A service of another namespace answers on its own port",
+      arguments: [
+        "myapp2.NAMESPACE", "myapp2.NAMESPACE.svc", "myapp2.NAMESPACE.svc.cluster.local",
+      ])
+    func otherNamespace(_ name: String) async throws {
+      let name = name.replacingOccurrences(of: "NAMESPACE", with: cluster.other.namespace)
+      #expect(try await shell.output("curl -sS -m 20 http://\(name):8080/") == "myapp2 of another namespace")
+    }
+
+    @Test("A service answers at its address in the cluster, and a pod at its own")
+    func addresses() async throws {
+      let service = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
+      let pod = try #require(try await cluster.kubectl.pods(of: "myapp2").first).address
+      for address in [service, pod] {
+        try await expectAskedFromPod(try await shell.output("curl -sS -m 20 http://\(address)/cgi-bin/peer"))
+      }
+    }
+
+    @Test("A static C program reaches a service")
+    func staticProgram() async throws {
+      let program = "\(cluster.user.folder)/connect"
+      try await run(["gcc", "-static", "-O1", "-o", program, "\(cluster.fixtures)/connect.c"])
+      try await run(["chmod", "755", program])
+      let answer = try await shell.output("\(program) myapp2 80 /cgi-bin/peer")
+      try await expectAskedFromPod(String(answer.split(separator: "\n").last ?? ""))
+    }
+
+    @Test(
+      "Blocking and non-blocking clients see what they see in the cluster",
+      arguments: [
+        ("blocking", "connect myapp2 80", "connected"),
+        ("nonblocking", "connect myapp2 80", "connected"),
+        ("blocking", "greet peer 25", "220 peer ready\r\n250 heard hello"),
+        ("nonblocking", "greet peer 25", "220 peer ready\r\n250 heard hello"),
+        // Of 5,000,000 times the letter x.
+        ("blocking", "digest peer 7000", "03a7bd518f3e4ecac11f2e77f7437928ba5d80ac0b2b26a523d90e7628bfd59b  -"),
+        ("nonblocking", "digest peer 7000", "03a7bd518f3e4ecac11f2e77f7437928ba5d80ac0b2b26a523d90e7628bfd59b  -"),
+        ("blocking", "reset peer 7001", "begin\nand a reset"),
+        ("nonblocking", "reset peer 7001", "begin\nand a reset"),
+        ("blocking", "connect peer 7999", "ECONNREFUSED"),
+        ("nonblocking", "connect peer 7999", "ECONNREFUSED"),
+        ("blocking", "connect dead 80", "ECONNREFUSED"),
+        ("nonblocking", "connect dead 80", "ECONNREFUSED"),
+      ])
+    func clients(manner: String, talk: String, seen: String) async throws {
+      // Python reads text with universal newlines; the shell's transcript does not.
+      #expect(try await shell.output("python3 \(cluster.fixtures)/client.py \(manner) \(talk)") == seen)
+    }
+
+    @Test("Blocking and non-blocking clients are asked from the pod", arguments: ["blocking", "nonblocking"])
+    func peer(manner: String) async throws {
+      try await expectAskedFromPod(
+        try await shell.output("python3 \(cluster.fixtures)/client.py \(manner) get myapp2 80"))
+    }
+
+    @Test("A dead service looks dead to a program that only connects")
+    func dead() async throws {
+      #expect(try await shell("timeout 10 bash -c '</dev/tcp/dead/80'").status == 1)
+      #expect(try await shell("timeout 10 bash -c '</dev/tcp/peer/7999'").status == 1)
+      #expect(try await shell("timeout 10 bash -c '</dev/tcp/myapp2/80'").status == 0)
+    }
+
+    @Test("A client that stops reading stalls nobody else")
+    func stalled() async throws {
+      // "endless" sends until it is reset; nothing here reads it.
+      _ = try await shell(
+        "bash -c 'exec 3<>/dev/tcp/peer/7002; sleep 20' & echo $! >\(cluster.user.work)/stalled; sleep 1")
+      for _ in 1...5 {
+        try await expectAskedFromPod(try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer"))
+      }
+      _ = try await shell.output("kill $(cat \(cluster.user.work)/stalled)")
+    }
+
+    @Test("A thousand requests in twenty parallel connections are answered")
+    func thousand() async throws {
+      let answers = try await shell.output(
+        "seq 1000 | xargs -P 20 -I{} curl -sS -m 60 http://myapp2/cgi-bin/peer 2>&1 | cut -d' ' -f1-5 | sort | uniq -c")
+      #expect(answers.split(separator: " ").first == "1000", "\(answers)")
+      #expect(answers.hasSuffix("myapp2 was asked from") || answers.contains("myapp2 was asked from"), "\(answers)")
+    }
+
+    @Test("The child sees the services in its hosts file; this machine's is unchanged, and so are its other names")
+    func hosts() async throws {
+      let machine = try String(contentsOfFile: "/etc/hosts", encoding: .utf8)
+      #expect(!machine.contains("myapp2"))
+      let view = try await shell.output("cat /etc/hosts")
+      #expect(view.contains("myapp2"))
+      let address = try await shell.output("getent ahostsv4 myapp2 | head -1 | cut -d' ' -f1")
+      #expect(address.hasPrefix("127."))
+      let localhost = try await shell.output("getent ahostsv4 localhost | head -1 | cut -d' ' -f1")
+      #expect(localhost == "127.0.0.1")
+      // The network is this machine's.
+      let network = try await run(["readlink", "/proc/self/ns/net"]).text.trimmed
+      #expect(try await shell.output("readlink /proc/self/ns/net") == network)
+    }
+
+    @Test("A service that is made during the session appears in the running child's view")
+    func newService() async throws {
+      let before = try await shell("getent hosts latecomer")
+      #expect(before.status != 0)
+      try await cluster.kubectl(
+        "expose", "deployment", "myapp2", "--name", "latecomer", "--port", "8000", "--target-port", "80")
+      try await eventually(within: .seconds(20)) {
+        let reply = try await shell("curl -sS -m 10 http://latecomer:8000/cgi-bin/peer")
+        return reply.status == 0 && reply.text.contains("myapp2 was asked from") ? nil : "\(reply)"
+      }
+      try await cluster.kubectl("delete", "service", "latecomer")
+    }
+
+    @Test("A local server on a service's port is left alone")
+    func localPort() async throws {
+      let log = "\(cluster.user.work)/requests"
+      try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(log)") {
+        let answer = try await shell.output("curl -sS -m 10 http://127.0.0.1:\(cluster.port)/")
+        #expect(answer == "the app on this machine")
+      }
+    }
+  }
+}
+
+extension String {
+  /// Without white space at its ends.
+  var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
+}

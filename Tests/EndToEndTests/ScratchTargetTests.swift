@@ -1,0 +1,74 @@
+import DevrunCore
+import Foundation
+import Testing
+
+extension EndToEnd {
+  /// A target with nothing in it to lean on: no shell, no user of consequence, nowhere to write, little memory.
+  @Suite("Scratch target", .session(manifest: "scratch") { _ in ["-t", "deployment/scratch"] })
+  struct ScratchTarget {
+    let cluster: Cluster
+    let shell: SessionShell
+
+    init() throws {
+      cluster = try Cluster.shared
+      shell = try SessionShell.shared
+    }
+
+    @Test("Inbound connections arrive at the local port of the same number, where none is given")
+    func inbound() async throws {
+      try await shell.serving("web.py 127.0.0.1 8080 \(cluster.user.work)/requests") {
+        let answers = try await cluster.kubectl.script(
+          in: "client", "seq 200 | xargs -P 20 -I{} timeout 60 wget -qO- http://scratch/{} 2>&1 | sort | uniq -c")
+        #expect(answers.trimmed == "200 the app on this machine")
+      }
+    }
+
+    @Test("Outbound connections leave from the pod")
+    func outbound() async throws {
+      let pod = try #require(try await cluster.kubectl.pods(of: "scratch").first)
+      let answer = try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer")
+      #expect(answer.contains("\(pod.address)"), "\(answer)")
+    }
+
+    @Test("50 MB each way pass through an agent that has 32 MiB, which is not killed")
+    func memory() async throws {
+      let size = 50 << 20
+      try await shell.serving("web.py 127.0.0.1 8080 \(cluster.user.work)/requests") {
+        let digests = try await cluster.kubectl.script(
+          in: "client",
+          """
+          for i in 1 2 3 4; do wget -qO- http://scratch/bytes/\(size) | sha256sum | cut -d' ' -f1 & done; wait
+          wget -qO- http://scratch/digest/\(size)
+          """
+        ).split(separator: "\n")
+        #expect(digests.count == 5 && Set(digests).count == 1, "\(digests)")
+      }
+      let digest = try await shell.output("python3 \(cluster.fixtures)/client.py blocking digest peer 7000")
+      #expect(digest.hasPrefix("03a7bd51"))
+      let pods = try await cluster.kubectl.pods(of: "scratch")
+      #expect(pods.map(\.restarts) == [0])
+    }
+
+    @Test("The container's environment arrives, though nothing in it could print it")
+    func environment() async throws {
+      #expect(try await shell.output("echo $KIND") == "scratch")
+    }
+
+    @Test("The pod keeps its image and its security context")
+    func confinement() async throws {
+      let pod = try #require(try await cluster.kubectl.pods(of: "scratch").first).name
+      let live = try await cluster.kubectl.json("pod/\(pod)")
+      let original = try Kubectl.parse(
+        try await run(
+          ["kubectl", "create", "--dry-run=client", "-o", "json", "-f", "-"],
+          input: try cluster.manifest("scratch").components(separatedBy: "\n---\n")[0]
+        ).output)
+      let container = try #require(live[path: "spec", "containers"]?.array?.first)
+      let expected = try #require(original[path: "spec", "template", "spec", "containers"]?.array?.first)
+      for field in ["image", "securityContext", "resources"] {
+        #expect(container[field] == expected[field], "\(field)")
+      }
+      #expect(live[path: "spec", "securityContext"] == original[path: "spec", "template", "spec", "securityContext"])
+    }
+  }
+}

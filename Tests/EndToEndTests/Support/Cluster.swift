@@ -1,0 +1,143 @@
+import Foundation
+import Glibc
+import Testing
+
+/// The place where the tests play: namespaces of their own on a real cluster, and an ordinary user of it on this machine.
+///
+/// Made once for the whole suite and undone in reverse order.
+struct Cluster: Sendable {
+  /// The one that the running suite was given.
+  @TaskLocal static var current: Cluster?
+
+  let settings: Settings
+  let user: OrdinaryUser
+  let machine: Machine
+  /// The binary under test, where the user can execute it.
+  let devrun: String
+  /// kubectl in the namespace where `myapp1` and what surrounds it are; the cluster's administrator.
+  let kubectl: Kubectl
+  /// kubectl in the other namespace, where the developer may only look.
+  let other: Kubectl
+  /// kubectl in the namespace of the tests' accounts.
+  let accounts: Kubectl
+  /// A local port that nothing listens on, for servers of the tests.
+  let port: Int
+  /// The programs of `fixtures/cluster`, where the user can read them.
+  let fixtures: String
+  /// Edits in the first namespace, views in the second, nothing else.
+  let developer: Account
+
+  init(_ settings: Settings, _ cleanUp: CleanUp) async throws {
+    self.settings = settings
+    user = try await OrdinaryUser(settings, cleanUp)
+    devrun = try await Self.install(settings.devrun, for: user)
+    port = try Self.freePort()
+    fixtures = "\(user.folder)/fixtures"
+    try await run(["cp", "-r", Settings.fixture("cluster"), fixtures])
+    try await run(["chmod", "-R", "a+rX", fixtures])
+    machine = Machine(user: user, devrun: devrun)
+    let suffix = String((0..<5).compactMap { _ in "bcdfghjklmnpqrstvwxz0123456789".randomElement() })
+    kubectl = Kubectl(namespace: "devrun-e2e-\(suffix)")
+    other = Kubectl(namespace: "devrun-e2e-\(suffix)-other")
+    accounts = Kubectl(namespace: "devrun-e2e-\(suffix)-accounts")
+    try await Self.make([kubectl, other, accounts].map(\.namespace), cleanUp)
+    developer = try await Self.account("developer", in: accounts, namespace: kubectl.namespace, user: user)
+    try await Self.grant("edit", in: kubectl, to: "developer", of: accounts.namespace)
+    try await Self.grant("view", in: other, to: "developer", of: accounts.namespace)
+
+    try await kubectl.apply(try manifest("services"))
+    try await other.apply(try manifest("other"))
+    // Three revisions with a history of two: all that the history holds is worth keeping.
+    for release in 1...3 { try await kubectl.apply(try manifest("myapp1", release: release)) }
+    try await kubectl.settled()
+    try await other.settled()
+  }
+
+  /// The text of a manifest of `fixtures/cluster`.
+  func manifest(_ name: String, release: Int = 3) throws -> String {
+    var text = try String(contentsOfFile: Settings.fixture("cluster/\(name).yaml"), encoding: .utf8)
+      .replacingOccurrences(of: "\"RELEASE\"", with: "\"\(release)\"")
+    if let image = settings.image { text = text.replacingOccurrences(of: "kube-e2e/busybox:1", with: image) }
+    if let image = settings.scratchImage { text = text.replacingOccurrences(of: "kube-e2e/pause:1", with: image) }
+    return text
+  }
+
+  /// Makes namespaces that go, with all that they hold, at the end.
+  static func make(_ namespaces: [String], _ cleanUp: CleanUp) async throws {
+    cleanUp.add {
+      try await run(["kubectl", "delete", "namespace", "--ignore-not-found"] + namespaces, within: .seconds(180))
+    }
+    for namespace in namespaces { try await run(["kubectl", "create", "namespace", namespace]) }
+  }
+
+  /// A port that nothing listens on, on any address.
+  private static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    var size = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
+      }
+    }
+    guard descriptor >= 0, result == 0 else { throw Failure("no free port: \(String(cString: strerror(errno)))") }
+    return Int(in_port_t(bigEndian: address.sin6_port))
+  }
+
+  /// The binary itself where the user can run it, else a copy of it and of what is installed beside it.
+  private static func install(_ devrun: String, for user: OrdinaryUser) async throws -> String {
+    let binary = URL(filePath: devrun).resolvingSymlinksInPath()
+    if try await run(user.command([binary.path, "--version"]), expecting: nil).ending == .exited(0) {
+      return binary.path
+    }
+    let prefix = binary.deletingLastPathComponent().deletingLastPathComponent().path
+    let copy = "\(user.folder)/install"
+    for part in ["bin", "lib", "libexec", "share", "payload"] {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(prefix)/\(part)")) ?? []
+      for name in names where name.hasPrefix("devrun") || part == "payload" {
+        try await run(["mkdir", "-p", "\(copy)/\(part)"])
+        try await run(["cp", "-rL", "\(prefix)/\(part)/\(name)", "\(copy)/\(part)/"])
+      }
+    }
+    try await run(["chmod", "-R", "a+rX", copy])
+    try await run(user.command(["\(copy)/bin/devrun", "--version"]))
+    return "\(copy)/bin/devrun"
+  }
+}
+
+/// Gives the suite its ``Cluster`` and takes it away again.
+struct ClusterTrait: SuiteTrait, TestScoping {
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    // A test that writes to a process that has ended must be told, not killed.
+    signal(SIGPIPE, SIG_IGN)
+    let cleanUp = CleanUp()
+    do {
+      let cluster = try await Cluster(Settings(), cleanUp)
+      try await Cluster.$current.withValue(cluster) { try await function() }
+      for (id, command) in try cluster.machine.processes() {
+        Issue.record("process \(id) is left at the end: \(command)")
+        kill(id, SIGKILL)
+      }
+    } catch {
+      await cleanUp.run()
+      throw error
+    }
+    await cleanUp.run()
+  }
+}
+
+extension Trait where Self == ClusterTrait {
+  /// Namespaces on the cluster that KUBECONFIG names, with accounts and workloads, for the time of the suite.
+  static var cluster: Self { ClusterTrait() }
+}
+
+extension Cluster {
+  /// The cluster of the running suite.
+  static var shared: Cluster {
+    get throws { try #require(current, "this test is not part of the end-to-end suite") }
+  }
+}

@@ -1,0 +1,67 @@
+import Testing
+
+extension Cluster {
+  /// Starts `devrun` as the ordinary user.
+  func start(
+    _ arguments: [String], as account: Account? = nil, environment: [String: String] = [:], directory: String? = nil,
+    streams: ChildProcess.Streams = .pipes
+  ) throws -> ChildProcess {
+    let variables = user.environment.merging(["KUBECONFIG": (account ?? developer).kubeconfig]) { $1 }
+    return try ChildProcess(
+      user.command([devrun] + arguments), environment: variables.merging(environment) { $1 },
+      directory: directory ?? user.work, streams: streams)
+  }
+
+  /// Runs `devrun` as the ordinary user from its start to the end of all its processes.
+  func devrun(
+    _ arguments: String..., as account: Account? = nil, environment: [String: String] = [:], directory: String? = nil,
+    input: String? = nil, within limit: Duration = .seconds(120)
+  ) async throws -> Outcome {
+    try await start(arguments, as: account, environment: environment, directory: directory)
+      .outcome(input: input, within: limit)
+  }
+
+  /// Runs sessions and checks that the namespace and this machine are afterwards what they were before.
+  @discardableResult
+  func leavingNoTrace<Value>(
+    sourceLocation: SourceLocation = #_sourceLocation, _ sessions: () async throws -> Value
+  ) async throws -> Value {
+    try await kubectl.settled()
+    let before = try await NamespaceSnapshot(of: kubectl)
+    let value = try await sessions()
+    await expectNoTrace(since: before, sourceLocation: sourceLocation)
+    return value
+  }
+
+  /// Checks that nothing of devrun is left on this machine and that the namespace is what it was.
+  func expectNoTrace(
+    since before: NamespaceSnapshot, sourceLocation: SourceLocation = #_sourceLocation
+  ) async {
+    await #expect(throws: Never.self, "this machine is not as it was", sourceLocation: sourceLocation) {
+      try await eventually(within: .seconds(20)) {
+        let left = try machine.leftovers()
+        return left.isEmpty ? nil : left.joined(separator: "\n")
+      }
+    }
+    await #expect(throws: Never.self, "the namespace is not as it was", sourceLocation: sourceLocation) {
+      try await kubectl.settled()
+      // Controllers need a moment to write down what they did last.
+      try await eventually(within: .seconds(15)) {
+        let differences = try await NamespaceSnapshot(of: kubectl).differences(from: before)
+        return differences.isEmpty ? nil : differences.joined(separator: "\n")
+      }
+    }
+  }
+
+  /// Runs something and checks that it has written nothing at all to the namespace.
+  func touchingNothing<Value>(
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Value
+  ) async throws -> Value {
+    try await kubectl.settled()
+    let before = try await kubectl.resourceVersions()
+    let value = try await body()
+    let after = try await kubectl.resourceVersions()
+    #expect(after == before, sourceLocation: sourceLocation)
+    return value
+  }
+}

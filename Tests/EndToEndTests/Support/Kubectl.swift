@@ -1,0 +1,79 @@
+import DevrunCore
+import Foundation
+
+/// kubectl with the rights of whoever runs the tests, in one namespace.
+struct Kubectl: Sendable {
+  let namespace: String
+
+  /// Runs kubectl and returns what it wrote.
+  @discardableResult
+  func callAsFunction(_ arguments: String..., input: String? = nil) async throws -> String {
+    try await run(["kubectl", "-n", namespace] + arguments, input: input).text
+  }
+
+  /// An object or a list as the API has it.
+  func json(_ arguments: String...) async throws -> JSONValue {
+    try Self.parse(try await run(["kubectl", "-n", namespace, "get"] + arguments + ["-o", "json"]).output)
+  }
+
+  /// One value of one object, by JSONPath.
+  func value(_ object: String, _ path: String) async throws -> String {
+    try await self("get", object, "-o", "jsonpath={\(path)}")
+  }
+
+  /// Runs a shell script in a pod.
+  @discardableResult
+  func script(in pod: String, _ script: String, within limit: Duration = .seconds(90)) async throws -> String {
+    try await run(["kubectl", "-n", namespace, "exec", pod, "--", "sh", "-c", script], within: limit).text
+  }
+
+  /// Applies the text of a manifest.
+  func apply(_ manifest: String) async throws { try await self("apply", "-f", "-", input: manifest) }
+
+  /// Deletes an object and returns when it and all that it owned are gone.
+  func delete(_ object: String) async throws {
+    try await self("delete", object, "--cascade=foreground", "--wait")
+  }
+
+  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out.
+  func settled() async throws {
+    try await eventually(within: .seconds(90)) {
+      let items = try await json("deployments,pods")["items"]?.array ?? []
+      for item in items {
+        let name = item[path: "metadata", "name"]?.string ?? "?"
+        if item["kind"]?.string == "Pod" {
+          if item[path: "metadata", "deletionTimestamp"] != nil { return "pod \(name) is ending" }
+          if item[path: "status", "phase"]?.string != "Running" { return "pod \(name) is not running" }
+        } else {
+          let wanted = item[path: "spec", "replicas"]?.int ?? 1
+          let counts = ["replicas", "updatedReplicas", "availableReplicas"].map { item[path: "status", $0]?.int ?? 0 }
+          let isSeen = item[path: "status", "observedGeneration"]?.int == item[path: "metadata", "generation"]?.int
+          if !isSeen || counts != [wanted, wanted, wanted] { return "deployment \(name) is not settled" }
+        }
+      }
+      return nil
+    }
+  }
+
+  /// The pods of an app that run and are not on their way out.
+  func pods(of app: String) async throws -> [Pod] {
+    (try await json("pods", "-l", "app=\(app)")["items"]?.array ?? []).compactMap { item in
+      guard item[path: "metadata", "deletionTimestamp"] == nil, let name = item[path: "metadata", "name"]?.string,
+        let address = item[path: "status", "podIP"]?.string
+      else { return nil }
+      let restarts = item[path: "status", "containerStatuses"]?.array?.first?["restartCount"]?.int ?? 0
+      return Pod(name: name, address: address, restarts: restarts)
+    }
+  }
+
+  /// What a test asks of a pod.
+  struct Pod: Sendable {
+    var name: String
+    var address: String
+    var restarts: Int
+  }
+
+  static func parse(_ bytes: [UInt8]) throws -> JSONValue {
+    try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// One session, used as a person uses it: `devrun ... -- sh`, and commands typed into that shell.
+final class SessionShell: Sendable {
+  /// The session of the running suite.
+  @TaskLocal static var current: SessionShell?
+
+  /// What a command wrote to both its outputs, and its exit status.
+  struct Reply: Sendable, Equatable, CustomStringConvertible {
+    var text: String
+    var status: Int32
+
+    var description: String { "status \(status): \(text)" }
+  }
+
+  let process: ChildProcess
+  private let commands = Mutex(0)
+
+  /// Connects and returns when the shell answers.
+  init(
+    _ cluster: Cluster, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil
+  ) async throws {
+    process = try cluster.start(arguments + ["--", "sh"], environment: environment, directory: directory)
+    do {
+      _ = try await self("true", within: .seconds(90))
+    } catch {
+      process.closeInput()
+      throw Failure("\(error)\n--- devrun said\n\(process.errors.text)")
+    }
+  }
+
+  /// Runs a command of the shell.
+  func callAsFunction(_ command: String, within limit: Duration = .seconds(60)) async throws -> Reply {
+    let number = commands.withLock { number in
+      number += 1
+      return number
+    }
+    let (begin, end) = ("<\(number)<", ">\(number)>")
+    try process.write("printf '%s' '\(begin)'; { \(command)\n} </dev/null 2>&1; printf '%s%d;' '\(end)' $?\n")
+    try await within(limit, "the end of: \(command)\n--- so far\n\(self.process.output.text)") {
+      try await self.process.output.contains(end)
+      // The status follows in the same write, which a pipe keeps whole.
+    }
+    let text = process.output.text
+    guard let from = text.range(of: begin), let to = text.range(of: end, range: from.upperBound..<text.endIndex),
+      let status = Int32(text[to.upperBound...].prefix { $0 != ";" })
+    else { throw Failure("the shell's answer is not understood: \(text)") }
+    return Reply(text: String(text[from.upperBound..<to.lowerBound]), status: status)
+  }
+
+  /// Runs a command that must succeed and returns what it wrote, without the last line's end.
+  func output(_ command: String, within limit: Duration = .seconds(60)) async throws -> String {
+    let reply = try await self(command, within: limit)
+    guard reply.status == 0 else { throw Failure("\(command): \(reply)") }
+    return reply.text.hasSuffix("\n") ? String(reply.text.dropLast()) : reply.text
+  }
+
+  /// Starts one of the local servers of `fixtures/cluster`, which print their process id once they listen.
+  func serving(_ server: String, _ body: () async throws -> Void) async throws {
+    let id = try await output("python3 \(try Cluster.shared.fixtures)/\(server)")
+    do {
+      try await body()
+      _ = try await output("kill \(id)")
+    } catch {
+      _ = try await self("kill \(id)")
+      throw error
+    }
+  }
+
+  /// Leaves the shell and awaits the end of the session.
+  @discardableResult
+  func exit(_ status: Int32 = 0) async throws -> Outcome {
+    try process.write("exit \(status)\n")
+    return try await process.outcome(within: .seconds(60))
+  }
+}
+
+/// Gives a suite one session, in whose shell its tests run their commands; checks that it leaves no trace.
+struct SessionTrait: SuiteTrait, TestScoping {
+  /// Objects that the session needs, a manifest of `fixtures/cluster`.
+  var manifest: String?
+  /// What the user's shell has in its environment beyond the usual.
+  var environment: [String: String]
+  /// devrun's options.
+  var arguments: @Sendable (Cluster) -> [String]
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    let cluster = try Cluster.shared
+    if let manifest { try await cluster.kubectl.apply(try cluster.manifest(manifest)) }
+    try await cluster.leavingNoTrace {
+      let shell = try await SessionShell(cluster, arguments(cluster), environment: environment)
+      do {
+        try await SessionShell.$current.withValue(shell) { try await function() }
+      } catch {
+        try await shell.exit()
+        throw error
+      }
+      let outcome = try await shell.exit(3)
+      #expect(outcome.ending == .exited(3), "\(outcome)")
+    }
+  }
+}
+
+extension Trait where Self == SessionTrait {
+  /// One session for all tests of a suite.
+  static func session(
+    manifest: String? = nil, environment: [String: String] = [:], _ arguments: @escaping @Sendable (Cluster) -> [String]
+  ) -> Self {
+    SessionTrait(manifest: manifest, environment: environment, arguments: arguments)
+  }
+}
+
+extension SessionShell {
+  /// The session of the running suite.
+  static var shared: SessionShell {
+    get throws { try #require(current, "this test has no session") }
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite("Targets and mistakes")
+  struct Targets {
+    let cluster: Cluster
+
+    init() throws { cluster = try Cluster.shared }
+
+    @Test("A command that does not exist is 127, one that cannot be executed 126, and the cluster is not touched")
+    func commandFirst() async throws {
+      try await cluster.touchingNothing {
+        let missing = try await cluster.devrun("-t", "deployment/myapp1", "--", "no-such-command")
+        #expect(missing.ending == .exited(127), "\(missing)")
+        #expect(missing.errors.contains("no-such-command"))
+        #expect(missing.text == "")
+        let folder = try await cluster.devrun("-t", "deployment/myapp1", "--", cluster.user.folder)
+        #expect(folder.ending == .exited(126), "\(folder)")
+      }
+    }
+
+    @Test("Without a target the candidates are listed and nothing is touched")
+    func candidates() async throws {
+      let outcome = try await cluster.touchingNothing { try await cluster.devrun("--", "true") }
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      for name in ["myapp1", "myapp2", "peer"] { #expect(outcome.errors.contains("deployment/\(name)"), "\(outcome)") }
+      #expect(outcome.text == "")
+    }
+
+    @Test(
+      "A mistaken target, container or option is told in words, and nothing is touched",
+      arguments: [
+        (["-t", "deployment/myap1"], "myapp1"),
+        (["-t", "deplyoment/myapp1"], "deployment"),
+        (["-t", "deployment/myapp1", "-c", "nosuch"], "myapp1"),
+        (["-t", "service/dead"], "dead"),
+        (["-t", "deployment/myapp1", "-n", "no-such-namespace"], "no-such-namespace"),
+        (["-t", "deployment/myapp1", "--context", "nosuch"], "e2e"),
+        (["-t", "deployment/myapp1", "--kubeconfig", "/nonexistent/config"], "/nonexistent/config"),
+        (["-t", "deployment/myapp1", "-p", "eighty"], "eighty"),
+        (["-t", "deployment/myapp1", "-e", "=value"], "=value"),
+      ])
+    func mistakes(options: [String], word: String) async throws {
+      let outcome = try await cluster.touchingNothing {
+        try await cluster.start(options + ["--", "true"]).outcome(within: .seconds(60))
+      }
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.errors.contains(word), "\(outcome)")
+      #expect(outcome.text == "")
+    }
+
+    @Test("A service stands for the workload whose pods it names")
+    func service() async throws {
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun("-t", "svc/myapp1", "--", "sh", "-c", "echo $CFG_COLOUR; exit 3")
+      }
+      #expect(outcome.ending == .exited(3), "\(outcome)")
+      #expect(outcome.text == "blue\n")
+    }
+
+    @Test("A pod stands for the Deployment that owns it, and this is said")
+    func pod() async throws {
+      try await cluster.kubectl.settled()
+      let pod = try #require(try await cluster.kubectl.pods(of: "myapp1").first).name
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun("-t", "pod/\(pod)", "-v", "--", "sh", "-c", "echo $CFG_COLOUR; exit 3")
+      }
+      #expect(outcome.ending == .exited(3), "\(outcome)")
+      #expect(outcome.text == "blue\n")
+      #expect(outcome.errors.contains("deployment/myapp1"), "\(outcome)")
+    }
+
+    @Test("--new-pod makes a pod of its own and touches nothing that runs")
+    func newPod() async throws {
+      try await cluster.kubectl.settled()
+      let before = try await cluster.kubectl.resourceVersions()
+      let outcome = try await cluster.leavingNoTrace {
+        let shell = try await SessionShell(cluster, ["--new-pod", "-p", "8080:\(cluster.port)"])
+        do {
+          let now = try await cluster.kubectl.resourceVersions()
+          let pods = now.keys.filter { $0.hasPrefix("Pod/") && before[$0] == nil }
+          #expect(pods.count == 1, "\(pods)")
+          for (name, version) in before { #expect(now[name] == version, "\(name)") }
+          let answer = try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer")
+          #expect(answer.hasPrefix("myapp2 was asked from"), "\(answer)")
+          let pod = try #require(pods.first).dropFirst("Pod/".count)
+          let address = try await cluster.kubectl.value("pod/\(pod)", ".status.podIP")
+          #expect(answer.contains(address))
+          try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(cluster.user.work)/requests") {
+            let answer = try await cluster.kubectl.script(in: "client", "timeout 20 wget -qO- http://\(address):8080/")
+            #expect(answer == "the app on this machine\n")
+          }
+        } catch {
+          try await shell.exit()
+          throw error
+        }
+        return try await shell.exit(5)
+      }
+      #expect(outcome.ending == .exited(5), "\(outcome)")
+      let after = try await cluster.kubectl.resourceVersions()
+      for (name, version) in before { #expect(after[name] == version, "\(name)") }
+    }
+
+    @Test("A second session on a target that is redirected is refused, and the first goes on")
+    func second() async throws {
+      try await cluster.leavingNoTrace {
+        let first = try await SessionShell(cluster, ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)"])
+        do {
+          let second = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
+          #expect(second.ending == .exited(125), "\(second)")
+          #expect(second.errors.contains("myapp1"), "\(second)")
+          #expect(try await first("curl -sS -m 20 http://myapp2/cgi-bin/peer").status == 0)
+        } catch {
+          try await first.exit()
+          throw error
+        }
+        #expect(try await first.exit().ending == .exited(0))
+      }
+    }
+  }
+}

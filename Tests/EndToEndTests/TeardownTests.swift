@@ -1,0 +1,118 @@
+import Glibc
+import Testing
+
+extension EndToEnd {
+  /// However a session ends, cluster and machine are as they were.
+  @Suite("Teardown")
+  struct Teardown {
+    let cluster: Cluster
+
+    init() throws { cluster = try Cluster.shared }
+
+    /// A child that counts a signal, goes on for a second after the first, and exits with 40 and the count.
+    static func counter(of signal: String) -> [String] {
+      [
+        "sh", "-c",
+        """
+        n=0; trap 'n=$((n + 1))' \(signal); echo ready
+        while [ $n = 0 ]; do sleep 0.1; done
+        for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; exit $((40 + n))
+        """,
+      ]
+    }
+
+    func start(_ command: [String], streams: ChildProcess.Streams = .pipes) throws -> ChildProcess {
+      try cluster.start(["-t", "deployment/myapp1", "--"] + command, streams: streams)
+    }
+
+    /// Starts a session, does something to it once its child runs, and checks how it ends and what it leaves.
+    func session(
+      _ command: [String], streams: ChildProcess.Streams = .pipes, endsWith ending: Ending,
+      sourceLocation: SourceLocation = #_sourceLocation, _ interfere: (ChildProcess) async throws -> Void
+    ) async throws {
+      try await cluster.leavingNoTrace(sourceLocation: sourceLocation) {
+        let process = try start(command, streams: streams)
+        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
+          try await process.output.contains("ready")
+        }
+        try await interfere(process)
+        let end = try await within(.seconds(60), "the end of devrun") { try await process.ended() }
+        #expect(
+          end == ending, "\(process.output.text)\n\(process.errors.text)", sourceLocation: sourceLocation)
+      }
+    }
+
+    @Test(
+      "A signal to devrun alone reaches the child once",
+      arguments: [("TERM", SIGTERM), ("HUP", SIGHUP), ("INT", SIGINT)])
+    func forwarded(name: String, signal: Int32) async throws {
+      try await session(Self.counter(of: name), endsWith: .exited(41)) { $0.send(signal) }
+    }
+
+    @Test("A signal to devrun that ends the child ends devrun alike", arguments: [SIGTERM, SIGHUP, SIGINT])
+    func fatal(signal: Int32) async throws {
+      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(signal)) { $0.send(signal) }
+    }
+
+    @Test("Ctrl-C on a terminal reaches the child once")
+    func controlC() async throws {
+      try await session(Self.counter(of: "INT"), streams: .terminal, endsWith: .exited(41)) { try $0.write("\u{3}") }
+    }
+
+    @Test("Ctrl-C on a terminal ends a child that does not mind, and devrun alike")
+    func controlCFatal() async throws {
+      try await session(
+        ["sh", "-c", "echo ready; exec sleep 60"], streams: .terminal, endsWith: .signalled(SIGINT)
+      ) { try $0.write("\u{3}") }
+    }
+
+    @Test("The terminal hangs up")
+    func hangUp() async throws {
+      try await session(
+        ["sh", "-c", "echo ready; exec sleep 60"], streams: .terminal, endsWith: .signalled(SIGHUP)
+      ) { $0.closeInput() }
+    }
+
+    @Test("The front is killed: the child ends, and what was changed is put back")
+    func killed() async throws {
+      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(SIGKILL)) { $0.send(SIGKILL) }
+    }
+
+    @Test("The whole of devrun is killed: what was changed stands in the cluster, and restore puts it back")
+    func restore() async throws {
+      try await cluster.leavingNoTrace {
+        let process = try start(["sh", "-c", "echo ready; exec sleep 60"])
+        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
+          try await process.output.contains("ready")
+        }
+        // The keeper first: the front would be told of its end, and the child has no other reason to go.
+        let own = try cluster.machine.processes()
+        for (id, _) in own where id != process.id { kill(id, SIGKILL) }
+        process.send(SIGKILL)
+        _ = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
+        let outcome = try await cluster.devrun("restore", "deployment/myapp1")
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.text == "")
+      }
+    }
+
+    @Test("restore with nothing to restore succeeds and touches nothing")
+    func nothingToRestore() async throws {
+      let outcome = try await cluster.touchingNothing { try await cluster.devrun("restore", "--all") }
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+    }
+
+    @Test("The pods disappear under a session: it ends or goes on, and leaves no trace")
+    func podsDeleted() async throws {
+      try await cluster.leavingNoTrace {
+        let process = try start(["sh", "-c", "echo ready; sleep 8; exit 6"])
+        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
+          try await process.output.contains("ready")
+        }
+        try await cluster.kubectl("delete", "pods", "-l", "app=myapp1", "--wait=false")
+        let end = try await within(.seconds(90), "the end of devrun") { try await process.ended() }
+        #expect(end == .exited(6) || end == .exited(125), "\(process.errors.text)")
+      }
+    }
+  }
+}
