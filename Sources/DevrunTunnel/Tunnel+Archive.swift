@@ -30,19 +30,19 @@ extension Tunnel {
   private func withArchive(of path: RawString, _ body: (ByteSource) async throws -> Void) async throws {
     let name = "the files at \(path)"
     let pending = streams.open(.get(path: "/volumes", query: ["path": path.bytes]), timeout: options.dialTimeout)
-    let stream: any Channel
+    // The handler is there before anything after the answer's head is read: a small archive may be complete by then.
+    let opened = pending.stream.flatMapThrowing { stream in
+      let handler = PullHandler(eventLoop: stream.eventLoop)
+      try stream.pipeline.syncOperations.addHandler(handler)
+      return ByteSource(handler: NIOLoopBound(handler, eventLoop: stream.eventLoop), channel: stream)
+    }
     do {
-      stream = try await pending.stream.get()
-      let source = try await stream.eventLoop.submit {
-        let handler = PullHandler(eventLoop: stream.eventLoop)
-        try stream.pipeline.syncOperations.addHandler(handler)
-        return ByteSource(handler: NIOLoopBound(handler, eventLoop: stream.eventLoop), channel: stream)
-      }.get()
-      defer { stream.close(promise: nil) }
       try await withTaskCancellationHandler {
+        let source = try await opened.get()
+        defer { source.channel.close(promise: nil) }
         try await body(source)
       } onCancel: {
-        stream.close(promise: nil)
+        pending.cancel()
       }
     } catch let error as ArchiveError {
       throw error

@@ -251,7 +251,7 @@ struct ConnectTests {
       try:
         s.sendto(b'x', 0x20000000, ('127.201.0.1', 80))
       except OSError as error:
-        print(errno.errorcode[error.errno])
+        print(error.errno == errno.EOPNOTSUPP)
       libc = ctypes.CDLL(None, use_errno=True)
       print(libc.syscall(425, 8, 0), errno.errorcode[ctypes.get_errno()])
       # "Fast open by connect" (TCP_FASTOPEN_CONNECT is 30) connects nevertheless.
@@ -260,7 +260,7 @@ struct ConnectTests {
       s.connect(('127.201.0.1', 80))
       print(s.recv(100))
       """)
-    #expect(outcome.output == "EOPNOTSUPP\n-1 ENOSYS\nb'hello\\n'\n")
+    #expect(outcome.output == "True\n-1 ENOSYS\nb'hello\\n'\n")
     #expect(accepted == 1)
   }
 

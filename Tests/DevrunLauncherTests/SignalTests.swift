@@ -135,7 +135,9 @@ struct SignalTests {
       ] + command, keeping: fixture)
     #expect(await process.status() == .exited(0))
     let output = await process.output.whole()
-    #expect(output == "SigBlk:\t0000000000000800\nSigIgn:\t0000000000000001\n")
+    let sets = output.split(separator: "\n").map { UInt64($0.dropFirst(8), radix: 16) ?? 0 }
+    // Above 31 there may be some that glibc uses for itself and ignores on occasion.
+    #expect(sets.map { $0 & 0x7fff_ffff } == [0x800, 0x1])
   }
 
   @Test("that kills the keeper is told, with 125")

@@ -1,4 +1,5 @@
 import DevrunAgent
+import Glibc
 import NIOCore
 import NIOPosix
 import Testing
@@ -97,5 +98,17 @@ final class TunnelFixture: Sendable {
   func socket(to address: SocketAddress) async throws -> TestSocket {
     let dialer = SocketDialer(on: group.next(), limits: .unconstrained)
     return try await dialer.connect(to: [address]).flatMapThrowing { try TestSocket(onLoop: $0.get()) }.get()
+  }
+
+  /// Connects to an address and waits for the end of the connection, which is made in any case.
+  ///
+  /// - Returns: whether it ended by a reset.
+  func isReset(connectingTo address: SocketAddress) async throws -> Bool {
+    do {
+      return try await socket(to: address).isReset()
+    } catch ChannelError.ioOnClosedChannel, DialFailure.errno(ECONNRESET) {
+      // The reset came before this end was ready to read.
+      return true
+    }
   }
 }

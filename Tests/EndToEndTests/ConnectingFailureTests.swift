@@ -37,14 +37,21 @@ extension EndToEnd {
     func quota() async throws {
       try await cluster.kubectl.settled()
       let pods = try await cluster.kubectl.json("pods")["items"]?.array?.count ?? 0
-      try await cluster.kubectl("create", "quota", "full", "--hard=pods=\(pods)")
+      // No room for the pod that a rolling update starts first.
+      let quota = """
+        apiVersion: v1
+        kind: ResourceQuota
+        metadata: {name: full}
+        spec: {hard: {pods: "\(pods)"}}
+        """
+      try await cluster.kubectl.apply(quota)
       try await eventually {
         try await cluster.kubectl.value("quota/full", ".status.used.pods") == "\(pods)" ? nil : "quota is not counted"
       }
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started")
       }
-      try await cluster.kubectl("delete", "quota", "full")
+      try await cluster.kubectl.delete(manifest: quota)
       #expect(outcome.ending == .exited(125), "\(outcome)")
       #expect(outcome.text == "")
       #expect(outcome.errors.contains("exceeded quota"), "\(outcome)")

@@ -124,18 +124,18 @@ extension EndToEnd {
       // The node keeps this image; it is made anew, under the same name, by each run.
       try await run([kube, "image", folder, "kube-e2e/image-env:1", configuration, "\(folder).tar"])
       try await run([kube, "load", "\(folder).tar"])
-      try await cluster.kubectl.apply(try cluster.manifest("image"))
-      try await cluster.leavingNoTrace {
-        let outcome = try await cluster.devrun(
-          "-t", "deployment/image", "-p", "8080", "--", "sh", "-c", "base64 -w0 /proc/$$/environ")
-        #expect(outcome.ending == .exited(0), "\(outcome)")
-        let child = try Environment.parse(base64: outcome.text)
-        #expect(child["IMAGE_LEVEL"] == "from the image")
-        #expect(child["IMAGE_LINES"] == "one\ntwo")
-        #expect(child["OVERRIDDEN"] == "yes")
-        #expect(child["PATH"] == cluster.user.environment["PATH"])
+      try await cluster.with(manifest: "image") {
+        try await cluster.leavingNoTrace {
+          let outcome = try await cluster.devrun(
+            "-t", "deployment/image", "-p", "8080", "--", "sh", "-c", "base64 -w0 /proc/$$/environ")
+          #expect(outcome.ending == .exited(0), "\(outcome)")
+          let child = try Environment.parse(base64: outcome.text)
+          #expect(child["IMAGE_LEVEL"] == "from the image")
+          #expect(child["IMAGE_LINES"] == "one\ntwo")
+          #expect(child["OVERRIDDEN"] == "yes")
+          #expect(child["PATH"] == cluster.user.environment["PATH"])
+        }
       }
-      try await cluster.kubectl.delete("deployment/image")
     }
   }
 }

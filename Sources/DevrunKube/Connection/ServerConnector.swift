@@ -37,7 +37,7 @@ struct ServerConnector: Sendable {
     let first = proxy?.url ?? server
     return ClientBootstrap(group: eventLoop)
       .connectTimeout(connectTimeout)
-      .channelOption(.socketOption(.tcp_nodelay), value: 1)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .connect(host: first.host, port: first.port)
       .flatMap { channel in
         onChannel(channel)

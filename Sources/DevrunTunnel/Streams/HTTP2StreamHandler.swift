@@ -94,6 +94,8 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   }
 
   package func channelInactive(context: ChannelHandlerContext) {
+    // A stream that has ended both ways closes at once, perhaps before anybody asked for what it brought.
+    for item in held.release() { deliver(item, context: context) }
     headFailed(lastError ?? ChannelError.eof)
     context.fireChannelInactive()
   }

@@ -40,6 +40,7 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
 
   package func channelInactive(context: ChannelHandlerContext) {
     if outputEnded, !failed { endInput(context: context) }
+    for item in held.release() { deliver(item, context: context) }
     context.fireChannelInactive()
   }
 

@@ -124,8 +124,19 @@ final class CollectedText: Sendable {
 
   private let state = Mutex(State())
 
-  init(from descriptor: Descriptor) throws {
+  convenience init(from descriptor: Descriptor) throws {
+    try self.init { descriptor }
+  }
+
+  /// What others write to a FIFO, from the first that opens it to the last that closes it.
+  convenience init(fifo path: String) throws {
+    if mkfifo(path, 0o666) != 0 { throw Errno(rawValue: errno) }
+    try self.init { try? Descriptor.open(path, O_RDONLY) }
+  }
+
+  private init(opening open: @escaping @Sendable () -> Descriptor?) throws {
     try NativeThread.start(name: "test-read") { [self] in
+      let descriptor = open() ?? Descriptor(-1)
       var chunk = [UInt8](repeating: 0, count: 65536)
       while true {
         let count = read(descriptor.number, &chunk, chunk.count)

@@ -45,12 +45,32 @@ struct Cluster: Sendable {
     try await Self.grant("edit", in: kubectl, to: "developer", of: accounts.namespace)
     try await Self.grant("view", in: other, to: "developer", of: accounts.namespace)
 
-    try await kubectl.apply(try manifest("services"))
     try await other.apply(try manifest("other"))
+    try await populate()
+    try await other.settled()
+  }
+
+  /// Makes the workloads of the first namespace and awaits that they run.
+  func populate() async throws {
+    try await kubectl.apply(try manifest("services"))
     // Three revisions with a history of two: all that the history holds is worth keeping.
     for release in 1...3 { try await kubectl.apply(try manifest("myapp1", release: release)) }
     try await kubectl.settled()
-    try await other.settled()
+  }
+
+  /// Makes the first namespace and this machine anew after a session that has left a trace: that is one test's failure,
+  /// and no other's.
+  func heal() async throws {
+    for (id, _) in try machine.processes() { kill(id, SIGKILL) }
+    for folder in [user.temporary, user.home] {
+      try await run(["find", folder, "-mindepth", "1", "-delete"])
+    }
+    let own = ["kube-root-ca.crt", "myapp1-settings", "whitelist"]
+    for map in try await kubectl("get", "configmaps", "-o", "name").split(separator: "\n") {
+      if !own.contains(String(map.dropFirst("configmap/".count))) { try await kubectl("delete", String(map)) }
+    }
+    try await kubectl("delete", "deployments,replicasets,pods,quota", "--all", "--cascade=foreground", "--wait")
+    try await populate()
   }
 
   /// The text of a manifest of `fixtures/cluster`.

@@ -28,29 +28,46 @@ extension Cluster {
   ) async throws -> Value {
     try await kubectl.settled()
     let before = try await NamespaceSnapshot(of: kubectl)
-    let value = try await sessions()
-    await expectNoTrace(since: before, sourceLocation: sourceLocation)
-    return value
+    do {
+      let value = try await sessions()
+      try await expectNoTrace(since: before, sourceLocation: sourceLocation)
+      return value
+    } catch {
+      try await expectNoTrace(since: before, sourceLocation: sourceLocation)
+      throw error
+    }
   }
 
   /// Checks that nothing of devrun is left on this machine and that the namespace is what it was.
-  func expectNoTrace(
-    since before: NamespaceSnapshot, sourceLocation: SourceLocation = #_sourceLocation
-  ) async {
-    await #expect(throws: Never.self, "this machine is not as it was", sourceLocation: sourceLocation) {
+  private func expectNoTrace(since before: NamespaceSnapshot, sourceLocation: SourceLocation) async throws {
+    do {
       try await eventually(within: .seconds(20)) {
         let left = try machine.leftovers()
-        return left.isEmpty ? nil : left.joined(separator: "\n")
+        return left.isEmpty ? nil : "left on this machine:\n\(left.joined(separator: "\n"))"
       }
-    }
-    await #expect(throws: Never.self, "the namespace is not as it was", sourceLocation: sourceLocation) {
       try await kubectl.settled()
       // Controllers need a moment to write down what they did last.
       try await eventually(within: .seconds(15)) {
         let differences = try await NamespaceSnapshot(of: kubectl).differences(from: before)
-        return differences.isEmpty ? nil : differences.joined(separator: "\n")
+        return differences.isEmpty ? nil : "left in the namespace:\n\(differences.joined(separator: "\n"))"
       }
+    } catch {
+      Issue.record(error, sourceLocation: sourceLocation)
+      try await heal()
     }
+  }
+
+  /// Makes the objects of a manifest for the time of a test.
+  func with(manifest name: String, serverSide: Bool = false, _ body: () async throws -> Void) async throws {
+    let objects = try manifest(name)
+    try await kubectl("apply", "--server-side=\(serverSide)", "-f", "-", input: objects)
+    do {
+      try await body()
+    } catch {
+      try await kubectl.delete(manifest: objects)
+      throw error
+    }
+    try await kubectl.delete(manifest: objects)
   }
 
   /// Runs something and checks that it has written nothing at all to the namespace.

@@ -30,9 +30,9 @@ struct Kubectl: Sendable {
   /// Applies the text of a manifest.
   func apply(_ manifest: String) async throws { try await self("apply", "-f", "-", input: manifest) }
 
-  /// Deletes an object and returns when it and all that it owned are gone.
-  func delete(_ object: String) async throws {
-    try await self("delete", object, "--cascade=foreground", "--wait")
+  /// Deletes the objects of a manifest and returns when they and all that they owned are gone.
+  func delete(manifest: String) async throws {
+    try await self("delete", "--ignore-not-found", "--cascade=foreground", "--wait", "-f", "-", input: manifest)
   }
 
   /// Awaits that every Deployment runs what it asks for and that no pod is on its way out.

@@ -90,7 +90,11 @@ struct SessionTrait: SuiteTrait, TestScoping {
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
     let cluster = try Cluster.shared
-    if let manifest { try await cluster.kubectl.apply(try cluster.manifest(manifest)) }
+    guard let manifest else { return try await session(cluster, function) }
+    try await cluster.with(manifest: manifest) { try await session(cluster, function) }
+  }
+
+  private func session(_ cluster: Cluster, _ function: @Sendable () async throws -> Void) async throws {
     try await cluster.leavingNoTrace {
       let shell = try await SessionShell(cluster, arguments(cluster), environment: environment)
       do {

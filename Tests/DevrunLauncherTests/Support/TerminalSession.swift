@@ -1,0 +1,48 @@
+import Glibc
+
+@testable import DevrunLauncher
+
+/// An interactive shell on a pseudo-terminal, with a person who types.
+final class TerminalSession: Sendable {
+  let shell: SpawnedProcess
+  /// What the terminal shows.
+  let screen: CollectedText
+  private let person: Descriptor
+
+  /// Starts an interactive bash.
+  init(keeping fixture: LaunchFixture) throws {
+    var ends: (person: Int32, programs: Int32) = (-1, -1)
+    var path = [CChar](repeating: 0, count: 128)
+    try system { openpty(&ends.person, &ends.programs, &path, nil, nil) }
+    let person = Descriptor(ends.person)
+    self.person = person
+    // Neither of them may reach the programs but by the terminal's name.
+    for end in [ends.person, ends.programs] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    shell = try SpawnedProcess(
+      ["bash", "--norc", "--noprofile", "-i"],
+      environment: ["PS1": "prompt$ ", "TERM": "dumb", "HISTFILE": ""],
+      place: .terminal(String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)),
+      keeping: fixture)
+    screen = try CollectedText(from: Descriptor(try system { dup(person.number) }))
+    _ = close(ends.programs)
+  }
+
+  /// Types text; control characters as themselves.
+  func type(_ text: String) throws {
+    let bytes = Array(text.utf8)
+    try system { write(person.number, bytes, bytes.count) }
+  }
+
+  /// Types a line and waits for what the terminal then shows.
+  func type(line: String, until text: String) async throws -> Bool {
+    screen.clear()
+    try type(line + "\n")
+    return await screen.contains(text)
+  }
+
+  /// Ends the session, with all that is in it.
+  func end() {
+    shell.signal(SIGHUP)
+    shell.signal(SIGKILL)
+  }
+}

@@ -1,0 +1,151 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+private let interrupt = "\u{3}"
+private let suspend = "\u{1a}"
+private let quit = "\u{1c}"
+
+@Suite("In a terminal", .timeLimit(.minutes(2)))
+struct TerminalTests {
+  /// Does something in an interactive shell.
+  ///
+  /// - Parameters:
+  ///   - command: what is launched by the word `launch`.
+  ///   - body: what is typed and expected.
+  private func withShell(
+    _ command: [String], _ change: (inout LaunchScript) -> Void = { _ in },
+    _ body: (TerminalSession) async throws -> Void
+  ) async throws {
+    let fixture = try LaunchFixture()
+    var script = LaunchScript(plan: try LaunchFixture.plan(command))
+    change(&script)
+    let line = try fixture.commandLine(script).joined(separator: " ")
+    let session = try TerminalSession(keeping: fixture)
+    defer { session.end() }
+    #expect(await session.screen.contains("prompt$ "))
+    #expect(try await session.type(line: "alias launch='\(line)'; echo al'i'ased", until: "aliased\r\n"))
+    try await body(session)
+  }
+
+  private static let talker = [
+    "python3", "-uc",
+    """
+    import os, signal, sys
+    def count(number, frame):
+      count.times += 1
+      print("interrupted", count.times)
+    count.times = 0
+    signal.signal(signal.SIGINT, count)
+    print("foreground", os.tcgetpgrp(0) == os.getpgrp())
+    for line in sys.stdin:
+      print("got", line.strip(), count.times)
+      if line == "end\\n": sys.exit(5)
+    """,
+  ]
+
+  @Test("the child reads and writes it as its own, and gets Ctrl-C once")
+  func controlC() async throws {
+    try await withShell(Self.talker) { session in
+      #expect(try await session.type(line: "launch", until: "foreground True"))
+      #expect(try await session.type(line: "first", until: "got first 0"))
+      try session.type(interrupt)
+      #expect(await session.screen.contains("interrupted 1"))
+      #expect(try await session.type(line: "end", until: "got end 1"))
+      #expect(try await session.type(line: "echo status $?", until: "status 5"))
+    }
+  }
+
+  @Test("Ctrl-C and Ctrl-\\ end the child, and devrun by the same signal", arguments: [(interrupt, 130), (quit, 131)])
+  func controlKills(key: String, status: Int) async throws {
+    try await withShell(["sh", "-c", "ulimit -c 0; echo running; exec sleep 1000"]) { session in
+      #expect(try await session.type(line: "launch", until: "running"))
+      try session.type(key)
+      #expect(await session.screen.contains("prompt$ "))
+      #expect(try await session.type(line: "echo status $?", until: "status \(status)"))
+    }
+  }
+
+  @Test("Ctrl-Z stops the job, and fg, bg and kill continue it")
+  func jobControl() async throws {
+    try await withShell(Self.talker) { session in
+      #expect(try await session.type(line: "launch", until: "foreground True"))
+      try session.type(suspend)
+      #expect(await session.screen.contains("Stopped"))
+      #expect(try await session.type(line: "jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "again", until: "got again 0"))
+      try session.type(suspend)
+      #expect(await session.screen.contains("Stopped"))
+      // In the background it is stopped again when it reads.
+      #expect(try await session.type(line: "bg", until: "devrun-launch"))
+      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "end", until: "got end 0"))
+      #expect(try await session.type(line: "echo status $?", until: "status 5"))
+    }
+  }
+
+  @Test("a shell as the child has jobs of its own, and can be suspended itself")
+  func shellInside() async throws {
+    try await withShell(["bash", "--norc", "--noprofile", "-i"]) { session in
+      #expect(try await session.type(line: "launch", until: "bash"))
+      #expect(try await session.type(line: "PS1='inner> '", until: "inner> "))
+      #expect(try await session.type(line: "sleep 1000 & sleep 1000", until: "[1]"))
+      try session.type(suspend)
+      #expect(await session.screen.contains("Stopped"))
+      try session.type("fg\n")
+      #expect(await session.screen.contains("fg\r\n"))
+      try session.type(interrupt)
+      #expect(await session.screen.contains("inner> "))
+      #expect(try await session.type(line: "kill %1; suspend", until: "prompt$ "))
+      #expect(try await session.type(line: "jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "echo inner''most", until: "innermost"))
+      #expect(try await session.type(line: "exit 6", until: "prompt$ "))
+      #expect(try await session.type(line: "echo status $?", until: "status 6"))
+    }
+  }
+
+  @Test("that nobody could continue, Ctrl-Z stops nothing")
+  func noJobControl() async throws {
+    let fixture = try LaunchFixture()
+    // devrun leads the terminal's session, as with `ssh -t`.
+    let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(Self.talker))).joined(separator: " ")
+    let session = try TerminalSession(keeping: fixture)
+    defer { session.end() }
+    #expect(try await session.type(line: "exec \(line)", until: "foreground True"))
+    try session.type(suspend)
+    #expect(try await session.type(line: "more", until: "got more 0"))
+    #expect(try await session.type(line: "end", until: "got end 0"))
+    #expect(await session.shell.status() == .exited(5))
+  }
+
+  @Test("that goes away takes the child along")
+  func hangUp() async throws {
+    let fixture = try LaunchFixture()
+    let log = try CollectedText(fifo: fixture.path("log"))
+    let script = """
+      import signal, sys
+      def hang_up(number, frame):
+        open('\(fixture.path("log"))', 'w').write('hung up\\n')
+        sys.exit(0)
+      signal.signal(signal.SIGHUP, hang_up)
+      print('ready', flush=True)
+      while True: signal.pause()
+      """
+    var launch = LaunchScript(plan: try LaunchFixture.plan(["python3", "-c", script]))
+    launch.log = fixture.path("log")
+    let line = try fixture.commandLine(launch).joined(separator: " ")
+    let session = try TerminalSession(keeping: fixture)
+    #expect(try await session.type(line: line, until: "ready"))
+    session.end()
+    _ = await session.shell.status()
+    #expect(await log.contains("ended\n"))
+    #expect(log.text.contains("hung up\n"))
+  }
+}

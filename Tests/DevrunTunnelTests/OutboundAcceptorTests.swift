@@ -1,0 +1,164 @@
+import DevrunAgent
+import DevrunCore
+import Glibc
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import DevrunTunnel
+
+@Suite(.timeLimit(.minutes(2))) struct OutboundAcceptorTests {
+  private static let address = IPAddress(127, 3, 4, 5)
+
+  /// Runs a test with a tunnel and an acceptor on its event loop.
+  private func withAcceptor(
+    _ fixture: TunnelFixture, patience: OutboundAcceptor.Patience = OutboundAcceptor.Patience(),
+    _ body: (OutboundAcceptor, Tunnel) async throws -> Void
+  ) async throws {
+    try await fixture.withTunnel { tunnel in
+      let acceptor = OutboundAcceptor(on: tunnel.eventLoop, patience: patience)
+      let result: Result<Void, any Error>
+      do { result = .success(try await body(acceptor, tunnel)) } catch { result = .failure(error) }
+      await acceptor.close()
+      try result.get()
+    }
+  }
+
+  /// What the launcher does with the child's socket: connects it, and tells its local endpoint.
+  private func connect(_ fixture: TunnelFixture, to endpoint: IPEndpoint) async throws -> (TestSocket, IPEndpoint) {
+    let socket = try await fixture.socket(
+      to: SocketAddress(ipAddress: endpoint.address.description, port: Int(endpoint.port)))
+    return (socket, try #require(socket.channel.localAddress.flatMap(IPEndpoint.init)))
+  }
+
+  @Test func `An announced connection reaches its service`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await withAcceptor(fixture) { acceptor, tunnel in
+          let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          #expect(await attempt.outcome() == nil)
+          let endpoint = try await attempt.acceptor()
+          #expect(endpoint.address == Self.address)
+          let (socket, local) = try await connect(fixture, to: endpoint)
+          attempt.attach(local)
+          try await socket.write("hello")
+          try await socket.closeOutput()
+          #expect(try await socket.readAll() == Array("hello".utf8))
+        }
+      }
+    }
+  }
+
+  @Test func `What the child sends and ends before anybody listens is not lost`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await withAcceptor(fixture) { acceptor, tunnel in
+          let attempt = acceptor.begin(at: Self.address, host: "localhost", port: port, through: tunnel)
+          let (socket, local) = try await connect(fixture, to: attempt.acceptor())
+          try await socket.write("early")
+          try await socket.closeOutput()
+          // Time for the end to arrive at the acceptor, which must hold it: a dial takes a whole turn.
+          #expect(await attempt.outcome() == nil)
+          attempt.attach(local)
+          #expect(try await socket.readAll() == Array("early".utf8))
+        }
+      }
+    }
+  }
+
+  @Test func `One listener serves every connection to its address, others have their own`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await withAcceptor(fixture) { acceptor, tunnel in
+          let other = IPAddress(127, 3, 4, 6)
+          let first = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          let second = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          let third = acceptor.begin(at: other, host: "127.0.0.1", port: port, through: tunnel)
+          let endpoints = (try await first.acceptor(), try await second.acceptor(), try await third.acceptor())
+          #expect(endpoints.0 == endpoints.1)
+          #expect(endpoints.2.address == other)
+          for (attempt, endpoint) in [(second, endpoints.1), (third, endpoints.2), (first, endpoints.0)] {
+            let (socket, local) = try await connect(fixture, to: endpoint)
+            attempt.attach(local)
+            try await socket.write("x")
+            #expect(try await socket.read(exactly: 1) == Array("x".utf8))
+            socket.reset()
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `A connection that nobody announces is closed`() async throws {
+    var patience = OutboundAcceptor.Patience()
+    patience.unannounced = .milliseconds(20)
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await withAcceptor(fixture, patience: patience) { acceptor, tunnel in
+          let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          let endpoint = try await attempt.acceptor()
+          let address = try SocketAddress(ipAddress: endpoint.address.description, port: Int(endpoint.port))
+          let isReset = try await fixture.isReset(connectingTo: address)
+          #expect(isReset)
+        }
+      }
+    }
+  }
+
+  @Test func `A refused dial has connect's errno, and resets a connection that was attached meanwhile`() async throws {
+    try await TunnelFixture.run { fixture in
+      let port = try await unusedPort(fixture)
+      try await withAcceptor(fixture) { acceptor, tunnel in
+        let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+        let (socket, local) = try await connect(fixture, to: attempt.acceptor())
+        attempt.attach(local)
+        #expect(await attempt.outcome() == ECONNREFUSED)
+        #expect(await socket.isReset())
+      }
+    }
+  }
+
+  @Test func `A cancelled attempt resets the service's connection`() async throws {
+    let (ends, report) = AsyncStream.makeStream(of: Bool.self)
+    let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: service) { port in
+        try await withAcceptor(fixture) { acceptor, tunnel in
+          let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          #expect(await attempt.outcome() == nil)
+          attempt.cancel()
+          #expect(await ends.first { _ in true } == true)
+        }
+      }
+    }
+  }
+
+  @Test func `An announced connection that never comes gives its dial up`() async throws {
+    let (ends, report) = AsyncStream.makeStream(of: Bool.self)
+    let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
+    var patience = OutboundAcceptor.Patience()
+    patience.missing = .milliseconds(20)
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: service) { port in
+        try await withAcceptor(fixture, patience: patience) { acceptor, tunnel in
+          let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          #expect(await attempt.outcome() == nil)
+          attempt.attach(IPEndpoint(IPAddress(127, 0, 0, 1), port: 1))
+          #expect(await ends.first { _ in true } == true)
+        }
+      }
+    }
+  }
+
+  @Test func `There is no listener on an address that others can reach, and none after the end`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await withAcceptor(fixture) { acceptor, tunnel in
+        let open = acceptor.begin(at: IPAddress(0, 0, 0, 0), host: "127.0.0.1", port: 9, through: tunnel)
+        await #expect(throws: OutboundAcceptorError.notLoopback(IPAddress(0, 0, 0, 0))) { try await open.acceptor() }
+        await acceptor.close()
+        let late = acceptor.begin(at: Self.address, host: "127.0.0.1", port: 9, through: tunnel)
+        await #expect(throws: DialError.tunnelClosed) { try await late.acceptor() }
+      }
+    }
+  }
+}
