@@ -15,11 +15,11 @@ CC := clang
 bin := build/bin
 payload := build/payload
 # ConfigMaps hold 1 MiB; a piece leaves room for its name and for what the API server adds.
-piece_bytes := 900000
+piece_bytes := 1000000
 
 agent_flags := -c release --product devrun-agent --scratch-path .build/agent -Xswiftc -static-executable \
 	-Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
-devrun_flags := -c release --product devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
+devrun_flags := -c release --product devrun --scratch-path .build/devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
 
 .PHONY: build devrun agent loader payload test e2e bench lint format install clean
 

@@ -52,6 +52,27 @@ int devrun_reap(pid_t child) {
   return info.si_pid != 0;
 }
 
+/// Where the handler writes to. A handler has no other way to be told.
+static volatile sig_atomic_t caught_signals = -1;
+
+static void write_signal(int signal) {
+  int saved = errno;
+  unsigned char number = (unsigned char)signal;
+  // A full pipe holds enough signals not to miss one more.
+  ssize_t written = write(caught_signals, &number, 1);
+  (void)written;
+  errno = saved;
+}
+
+int devrun_catch(const sigset_t *signals, int descriptor) {
+  caught_signals = descriptor;
+  struct sigaction action = {.sa_handler = write_signal, .sa_flags = SA_RESTART};
+  sigfillset(&action.sa_mask);
+  for (int signal = 1; signal < NSIG; signal++)
+    if (sigismember(signals, signal) == 1 && sigaction(signal, &action, NULL)) return -errno;
+  return 0;
+}
+
 bool devrun_is_ignored(int signal) {
   struct sigaction action;
   return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;

@@ -31,12 +31,15 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The new pod's image; default: one that runs in the namespace.", valueName: "ref"))
   var image: String?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name"))
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name")
+  )
   var container: String?
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
+    help: ArgumentHelp(
+      "A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
   var port: [String] = []
 
   @Option(help: ArgumentHelp("Default: azds-local.env here or in a folder above; repeatable.", valueName: "file"))

@@ -151,7 +151,8 @@ public struct Session: Sendable {
     }
     return ChildEnvironment(
       shell: environment, container: container, services: local, assignments: assignments + options.variables,
-      clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"] + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted()
+      clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"]
+        + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted()
     ).resolved()
   }
 }

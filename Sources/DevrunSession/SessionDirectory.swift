@@ -31,8 +31,10 @@ struct SessionDirectory: Sendable {
         continue
       }
       let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      // Another run may have taken the folder for an abandoned one before it was locked; then it is gone.
+      guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0, access(path, F_OK) == 0 else {
         failure = (base, errno)
+        if descriptor >= 0 { close(descriptor) }
         rmdir(path)
         continue
       }
@@ -47,7 +49,9 @@ struct SessionDirectory: Sendable {
   private static func bases(_ environment: [RawString: RawString]) -> [String] {
     let runtime = environment["XDG_RUNTIME_DIR"]?.description
     let temporary = environment["TMPDIR"]?.description
-    return [runtime, "/dev/shm", temporary, "/tmp"].compactMap { $0 }.filter { $0.hasPrefix("/") && access($0, W_OK) == 0 }
+    return [runtime, "/dev/shm", temporary, "/tmp"].compactMap { $0 }.filter {
+      $0.hasPrefix("/") && access($0, W_OK) == 0
+    }
       + ["/tmp"]
   }
 

@@ -90,7 +90,8 @@ public enum SessionError: UserFacingError, Hashable {
       ErrorMessage(
         "deployment/\(name) is redirected already, by \(holder) since \(since)",
         why: "two sessions cannot share one workload",
-        remedy: "if that session is gone, put the workload back with: devrun restore -n \(namespace) deployment/\(name)")
+        remedy: "if that session is gone, put the workload back with: devrun restore -n \(namespace) deployment/\(name)"
+      )
     case .recordTooLarge(let bytes):
       ErrorMessage(
         "the workload is too large to be recorded on itself (\(bytes) bytes; an object's annotations hold 262144)")
@@ -109,7 +110,8 @@ public enum SessionError: UserFacingError, Hashable {
         "nothing runs in namespace \(namespace) whose image could carry the agent",
         remedy: "name one that the cluster can pull with --image REF; any Linux image will do")
     case .payloadMissing(let path, let cause):
-      ErrorMessage("the agent is not where it should be: \(path)", why: cause, remedy: "run 'make build' or install anew")
+      ErrorMessage(
+        "the agent is not where it should be: \(path)", why: cause, remedy: "run 'make build' or install anew")
     case .noSessionDirectory(let path, let errno):
       ErrorMessage("no folder for the session could be made in \(path)", why: SystemMessage.text(errno))
     case .volumeNotMounted(let volume, let container):

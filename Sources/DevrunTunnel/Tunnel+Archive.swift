@@ -29,16 +29,15 @@ extension Tunnel {
   /// Gives the bytes of an archive (tar) of a folder of the container to `body`, as fast as it takes them.
   private func withArchive(of path: RawString, _ body: (ByteSource) async throws -> Void) async throws {
     let name = "the files at \(path)"
-    let pending = streams.open(.get(path: "/volumes", query: ["path": path.bytes]), timeout: options.dialTimeout)
-    // The handler is there before anything after the answer's head is read: a small archive may be complete by then.
-    let opened = pending.stream.flatMapThrowing { stream in
+    let request = StreamRequest.get(path: "/volumes", query: ["path": path.bytes])
+    let pending = streams.open(request, timeout: options.dialTimeout) { stream in
       let handler = PullHandler(eventLoop: stream.eventLoop)
       try stream.pipeline.syncOperations.addHandler(handler)
       return ByteSource(handler: NIOLoopBound(handler, eventLoop: stream.eventLoop), channel: stream)
     }
     do {
       try await withTaskCancellationHandler {
-        let source = try await opened.get()
+        let source = try await pending.stream.get()
         defer { source.channel.close(promise: nil) }
         try await body(source)
       } onCancel: {

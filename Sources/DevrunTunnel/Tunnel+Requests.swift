@@ -59,10 +59,10 @@ extension Tunnel {
   /// Asks for a document and collects it.
   func document(_ path: String, limit: Int, as name: String) async throws -> [UInt8] {
     let collected = eventLoop.makePromise(of: ByteBuffer.self)
-    let pending = streams.open(.get(path: path, query: [:]), timeout: options.dialTimeout)
-    pending.stream.flatMapThrowing { stream in
+    let pending = streams.open(.get(path: path, query: [:]), timeout: options.dialTimeout) { stream in
       try stream.pipeline.syncOperations.addHandler(CollectHandler(limit: limit, result: collected))
-    }.whenFailure { collected.fail($0) }
+    }
+    pending.stream.whenFailure { collected.fail($0) }
     do {
       let buffer = try await withTaskCancellationHandler {
         try await collected.futureResult.get()

@@ -13,7 +13,8 @@ public final class Tunnel: Sendable {
   ///
   /// The channel's reads and writes are `ByteBuffer`s, and it must be on the tunnel's event loop. The hook must be called
   /// once, on the event loop, before anything is read from the channel; reading may be off when the channel is returned.
-  public typealias Open = @Sendable (_ configure: @escaping @Sendable (any Channel) throws -> Void) async throws
+  public typealias Open =
+    @Sendable (_ configure: @escaping @Sendable (any Channel) throws -> Void) async throws
     -> any Channel
 
   /// How a tunnel behaves.

@@ -110,7 +110,8 @@ struct ContainerChoiceTests {
       containers: [container("a", 80), container("b", 90)], servicePorts: ["p90"],
       expected: ContainerChoice(name: "b", ports: mapping(90))),
     Case(
-      testDescription: "the only one that is no known sidecar", containers: [container("istio-proxy", 15001), container("app")],
+      testDescription: "the only one that is no known sidecar",
+      containers: [container("istio-proxy", 15001), container("app")],
       expected: ContainerChoice(name: "app", ports: [])),
     Case(
       testDescription: "a Service's port that the container does not declare", containers: [container("app")],

@@ -84,8 +84,10 @@ struct NameServiceTests {
     "is asked for files first",
     arguments: [
       ("hosts: files dns\n", nil),
-      ("passwd: files\nhosts:  mymachines resolve [!UNAVAIL=return] files myhostname dns\n",
-        "passwd: files\nhosts: files mymachines resolve [!UNAVAIL=return] myhostname dns\n"),
+      (
+        "passwd: files\nhosts:  mymachines resolve [!UNAVAIL=return] files myhostname dns\n",
+        "passwd: files\nhosts: files mymachines resolve [!UNAVAIL=return] myhostname dns\n"
+      ),
       ("# hosts: resolve files\n", nil), ("", nil), ("hosts: dns", "hosts: files dns"),
     ] as [(String, String?)])
   func filesFirst(text: String, expected: String?) {

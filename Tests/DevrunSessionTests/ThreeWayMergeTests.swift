@@ -14,7 +14,9 @@ struct ThreeWayMergeTests {
   }
 
   static let cases: [Case] = [
-    Case(testDescription: "nobody else changed it", original: ["a": 1], changed: ["a": 2], current: ["a": 2], expected: ["a": 1]),
+    Case(
+      testDescription: "nobody else changed it", original: ["a": 1], changed: ["a": 2], current: ["a": 2],
+      expected: ["a": 1]),
     Case(
       testDescription: "somebody changed another member", original: ["a": 1, "b": 1], changed: ["a": 2, "b": 1],
       current: ["a": 2, "b": 3], expected: ["a": 1, "b": 3]),
@@ -42,7 +44,9 @@ struct ThreeWayMergeTests {
     Case(
       testDescription: "mounts are told apart by path",
       original: [["name": "v", "mountPath": "/a"], ["name": "v", "mountPath": "/b"]],
-      changed: [["name": "v", "mountPath": "/a"], ["name": "v", "mountPath": "/b"], ["name": "w", "mountPath": "/w"]],
+      changed: [
+        ["name": "v", "mountPath": "/a"], ["name": "v", "mountPath": "/b"], ["name": "w", "mountPath": "/w"],
+      ],
       current: [
         ["name": "v", "mountPath": "/a"], ["name": "v", "mountPath": "/b"], ["name": "w", "mountPath": "/w"],
         ["name": "x", "mountPath": "/x"],

@@ -82,7 +82,8 @@ import Testing
     ("link", "/etc/passwd", true), ("link", "..", true), ("link", "../x", true), ("a/link", "../../x", true),
     ("a/link", ".././../x", true), ("a/link", "b/../../..", true), ("link", "a/..", true), ("a/link", "x/..", true),
   ])
-  func `A link is data, but one that could lead out is told as such`(name: String, target: String, escapes: Bool) throws {
+  func `A link is data, but one that could lead out is told as such`(name: String, target: String, escapes: Bool) throws
+  {
     let events = try Self.read(Self.entry(name, .symbolicLink, link: target) + Self.end)
     let entry = ArchiveEntry(
       path: name.split(separator: "/").map { RawString(String($0)) },
@@ -147,7 +148,8 @@ import Testing
       bytes: entry("x", content: "12345") + entry("y", content: "12345"),
       limits: ArchiveLimits(totalSize: 9, entries: 10), isExpected: { $0 == .tooLarge(limit: 9) }),
     Hostile(
-      testDescription: "a size near the end of numbers", bytes: pax(PaxRecords.record("size", Array("\(Int.max)".utf8))) + entry("x"),
+      testDescription: "a size near the end of numbers",
+      bytes: pax(PaxRecords.record("size", Array("\(Int.max)".utf8))) + entry("x"),
       isExpected: { $0 == .tooLarge(limit: 1 << 20) }),
     Hostile(
       testDescription: "too many", bytes: entry("x") + entry("y") + entry("z"),
@@ -162,13 +164,16 @@ import Testing
     Hostile(testDescription: "a record of no length", bytes: pax(Array("0 path=x\n".utf8)), isExpected: isMalformed),
     Hostile(testDescription: "a record too long", bytes: pax(Array("99 path=x\n".utf8)), isExpected: isMalformed),
     Hostile(testDescription: "a negative record", bytes: pax(Array("-9 path=x\n".utf8)), isExpected: isMalformed),
-    Hostile(testDescription: "a record of no name", bytes: pax(Array("5 x=\n".utf8).dropLast() + [0x41]), isExpected: isMalformed),
+    Hostile(
+      testDescription: "a record of no name", bytes: pax(Array("5 x=\n".utf8).dropLast() + [0x41]),
+      isExpected: isMalformed),
     Hostile(
       testDescription: "a very large extended header",
       bytes: TarHeader(name: [0x70], kind: .extended, mode: 0, size: 1 << 30, modified: 0).block,
       isExpected: isMalformed),
     Hostile(
-      testDescription: "two extended headers", bytes: pax(PaxRecords.record("path", [0x61])) + pax(PaxRecords.record("path", [0x62])),
+      testDescription: "two extended headers",
+      bytes: pax(PaxRecords.record("path", [0x61])) + pax(PaxRecords.record("path", [0x62])),
       isExpected: isMalformed),
     Hostile(
       testDescription: "an extended header at the end", bytes: pax(PaxRecords.record("path", [0x61])) + end,
@@ -177,7 +182,9 @@ import Testing
     Hostile(
       testDescription: "half an end", bytes: [UInt8](repeating: 0, count: 512) + entry("x"), isExpected: isMalformed),
     Hostile(testDescription: "no end", bytes: entry("x", content: "abc"), isExpected: { $0 == .truncated }),
-    Hostile(testDescription: "cut in a file", bytes: Array(entry("x", content: "abc").prefix(514)), isExpected: { $0 == .truncated }),
+    Hostile(
+      testDescription: "cut in a file", bytes: Array(entry("x", content: "abc").prefix(514)),
+      isExpected: { $0 == .truncated }),
     Hostile(testDescription: "cut in a header", bytes: Array(entry("x").prefix(100)), isExpected: { $0 == .truncated }),
     Hostile(testDescription: "nothing at all", bytes: [0], isExpected: { $0 == .truncated }),
   ]

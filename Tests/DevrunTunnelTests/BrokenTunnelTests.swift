@@ -14,7 +14,7 @@ import Testing
     after limit: Int, agent: SocketAddress, group: any EventLoopGroup
   ) async throws -> (any Channel, SocketAddress) {
     let loop = group.next()
-    let state = NIOLoopBoundBox((left: limit, channels: [any Channel]()), eventLoop: loop)
+    let state = NIOLoopBoundBox.makeBoxSendingValue((left: limit, channels: [any Channel]()), eventLoop: loop)
     let listener = try await ServerBootstrap(group: loop)
       .childChannelOption(.autoRead, value: false)
       .childChannelInitializer { near in
@@ -133,10 +133,12 @@ import Testing
           ClientBootstrap(group: loop).channelInitializer { far in
             far.eventLoop.makeCompletedFuture {
               try far.pipeline.syncOperations.addHandler(
-                CuttingHandler(peer: near) { _ in passed.withLockedValue {
+                CuttingHandler(peer: near) { _ in
+                  passed.withLockedValue {
                     $0 += 1
                     return $0 <= 2
-                  } })
+                  }
+                })
             }
           }.connect(to: control).flatMapThrowing { far in
             try near.pipeline.syncOperations.addHandler(CuttingHandler(peer: far) { _ in true })

@@ -108,16 +108,16 @@ import Testing
   @Test func `A reset by the peer in the cluster resets the local connection, and the other way round`() async throws {
     let (ends, report) = AsyncStream.makeStream(of: Bool.self)
     let local: @Sendable (TestSocket) async throws -> Void = { socket in
-      switch try await socket.read(exactly: 1) {
-      case [1]: report.yield(await socket.isReset())
-      default: socket.reset()
-      }
+      let order = try await socket.read(exactly: 1)
+      try await socket.write(order)
+      if order == [1] { report.yield(await socket.isReset()) } else { socket.reset() }
     }
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: local) { port in
         try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
           let breaking = try await fixture.socket(to: cluster(fixture))
           try await breaking.write([1])
+          #expect(try await breaking.read(exactly: 1) == [1])
           breaking.reset()
           #expect(await ends.first { _ in true } == true)
           let broken = try await fixture.socket(to: cluster(fixture))

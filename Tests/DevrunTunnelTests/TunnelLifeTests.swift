@@ -47,7 +47,8 @@ import Testing
         var options = Tunnel.Options()
         options.handshakeTimeout = .milliseconds(50)
         await #expect(throws: TunnelError.timedOut) {
-          try await fixture.withTunnel(options: options, via: SocketAddress(ipAddress: "127.0.0.1", port: port)) { _ in }
+          try await fixture.withTunnel(options: options, via: SocketAddress(ipAddress: "127.0.0.1", port: port)) { _ in
+          }
         }
       }
     }
@@ -76,7 +77,8 @@ import Testing
 
   @Test func `The environment arrives to the byte`() async throws {
     let lines: [RawString] = [
-      "PLAIN=value", "EMPTY=", "LINES=one\ntwo\n", "UMLAUT=grün", "=odd", "NOTHING", RawString([0x42, 0x3d, 0xff, 0xfe]),
+      "PLAIN=value", "EMPTY=", "LINES=one\ntwo\n", "UMLAUT=grün", "=odd", "NOTHING",
+      RawString([0x42, 0x3d, 0xff, 0xfe]),
       "TWICE=1", "TWICE=2", RawString("LONG=" + String(repeating: "x", count: 300_000)),
     ]
     try await withTemporaryFolder { folder in
@@ -223,7 +225,7 @@ import Testing
           #expect(try await lasting.read(exactly: 1) == Array("b".utf8))
           var patience = Agent.Patience()
           patience.serving = .milliseconds(10)
-          patience.draining = .milliseconds(200)
+          patience.draining = .seconds(3)
           let ended = fixture.agent.end(patience)
           try await finishing.write("last words")
           try await finishing.closeOutput()

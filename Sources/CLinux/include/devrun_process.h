@@ -48,4 +48,10 @@ int devrun_ignore(int signal);
 /// Gives the signal its default effect.
 int devrun_set_default(int signal);
 
+// A Swift closure is no signal handler: what it calls may allocate or lock.
+
+/// From now on each signal of the set is written as one byte, its number, to the descriptor, which must not block. Once
+/// per process.
+int devrun_catch(const sigset_t *signals, int descriptor);
+
 #endif

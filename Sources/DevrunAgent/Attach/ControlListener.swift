@@ -17,13 +17,15 @@ struct ControlListener: Sendable {
 
   /// Listens on 127.0.0.1.
   func listen(port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel> {
-    let pending = NIOLoopBoundBox<[any Channel]>([], eventLoop: eventLoop)
+    let pending = NIOLoopBoundBox<[any Channel]>.makeBoxSendingValue([], eventLoop: eventLoop)
     return ServerBootstrap(group: eventLoop)
       .serverChannelOption(.backlog, value: 64)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
-      .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 65536))
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 65536)
+      )
       .childChannelOption(.maxMessagesPerRead, value: 2)
       .childChannelOption(
         .writeBufferWaterMark, value: .init(low: limits.outboundBuffer, high: 2 * limits.outboundBuffer)

@@ -18,7 +18,9 @@ struct NameResolver: Sendable {
   static func useFilesAndDNSOnly() -> Bool { __nss_configure_lookup("hosts", "files dns") == 0 }
 
   /// The addresses of a host, in the order in which they are to be tried.
-  func resolve(_ authority: Authority, on eventLoop: any EventLoop) -> EventLoopFuture<Result<[SocketAddress], DialFailure>> {
+  func resolve(_ authority: Authority, on eventLoop: any EventLoop) -> EventLoopFuture<
+    Result<[SocketAddress], DialFailure>
+  > {
     threads.runIfActive(eventLoop: eventLoop) { Self.lookUp(authority) }
       .flatMapErrorThrowing { _ in .failure(.refused("the agent is ending")) }
   }

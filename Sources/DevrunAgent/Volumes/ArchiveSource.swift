@@ -192,9 +192,10 @@ private struct ArchiveWalk: ~Copyable {
   private mutating func putHeader(
     _ name: [UInt8], _ kind: TarHeader.Kind, _ status: stat, size: Int = 0, link: [UInt8] = []
   ) {
-    output += TarHeader(
-      name: name, kind: kind, mode: UInt16(status.st_mode & 0o777), size: size,
-      modified: Int64(status.st_mtim.tv_sec), linkName: link
-    ).blocks
+    output +=
+      TarHeader(
+        name: name, kind: kind, mode: UInt16(status.st_mode & 0o777), size: size,
+        modified: Int64(status.st_mtim.tv_sec), linkName: link
+      ).blocks
   }
 }

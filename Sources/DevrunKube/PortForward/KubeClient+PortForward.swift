@@ -7,8 +7,9 @@ import NIOHTTP1
 extension KubeClient {
   /// Opens one connection to a port of a pod: the `portforward` subresource over WebSocket, `v4.channel.k8s.io`.
   ///
-  /// The channel takes and gives `ByteBuffer`s. `autoRead` is off and nothing is passed up before the first `read`: add
-  /// handlers, then set `autoRead` (or call `read`), and no byte is lost. That the node cannot connect to the port shows
+  /// The channel takes and gives `ByteBuffer`s. `autoRead` is off, and nothing at all is passed up before the first
+  /// `channel.read()`: add handlers, in `configure` (which runs on the event loop, once) or later; set `autoRead` if that
+  /// is wanted; then call `read()`, for setting `autoRead` asks for nothing by itself. So no byte is lost. That the node cannot connect to the port shows
   /// only after the channel was given: as `PortForwardError.remote` in `errorCaught`, and the channel closes. The same way
   /// come the other errors of `PortForwardError`. The protocol knows no half-close; closing closes both directions, and
   /// `close(mode: .output)` fails.
@@ -16,7 +17,8 @@ extension KubeClient {
   /// Throws `KubeError` or `PortForwardError` where there is no such pod, no right (`get` and `create` on
   /// `pods/portforward`), or no connection to the API server; `CancellationError` where the task is cancelled.
   public func portForward(
-    namespace: String, pod: String, port: UInt16, on eventLoop: any EventLoop
+    namespace: String, pod: String, port: UInt16, on eventLoop: any EventLoop,
+    configure: @escaping @Sendable (any Channel) throws -> Void = { _ in }
   ) async throws -> any Channel {
     let path = ResourcePath.pods(in: namespace).named(pod).subresource("portforward")
     let words = "forward port \(port) of pods/\(pod) in namespace \(namespace)"
@@ -24,9 +26,9 @@ extension KubeClient {
     while true {
       let credential = try await credential()
       do {
-        return try await open(path.urlPath, port: port, credential: credential, on: eventLoop)
-      } catch UpgradeRefusal.status(401, _) where !hasRenewed {
-        guard await credentials.refused(credential) else { throw failure(status: 401, body: [], words: words) }
+        return try await open(path.urlPath, port: port, credential: credential, on: eventLoop, configure: configure)
+      } catch UpgradeRefusal.status(401, let body) where !hasRenewed {
+        guard await credentials.refused(credential) else { throw failure(status: 401, body: body, words: words) }
         hasRenewed = true
       } catch UpgradeRefusal.status(let status, let body) {
         throw failure(status: status, body: body, words: words)
@@ -44,7 +46,8 @@ extension KubeClient {
   }
 
   private func open(
-    _ path: String, port: UInt16, credential: RequestCredential, on eventLoop: any EventLoop
+    _ path: String, port: UInt16, credential: RequestCredential, on eventLoop: any EventLoop,
+    configure: @escaping @Sendable (any Channel) throws -> Void
   ) async throws -> any Channel {
     let attempt = NIOLockedValueBox(Attempt.connecting(nil))
     let uri = serverURL.path + path + "?ports=\(port)"
@@ -67,6 +70,7 @@ extension KubeClient {
       let loopBound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
       return promise.futureResult.flatMapThrowing { () -> any Channel in
         if let failure = loopBound.value.earlyFailure { throw failure }
+        try configure(channel)
         return channel
       }.flatMapError { error in
         channel.close().recover { _ in }.flatMapThrowing { throw error }

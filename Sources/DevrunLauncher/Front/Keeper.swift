@@ -36,8 +36,8 @@ public final class Keeper: Sendable {
     self.front = front
     jobGroup = getpgid(front)
     try system { setpgid(0, 0) }
-    // What the terminal does to a background process that writes, and to all when it goes away.
-    for signal in [SIGHUP, SIGTTOU, SIGTTIN, SIGTSTP, SIGPIPE] { try shim { devrun_ignore(signal) } }
+    // A background process must neither stop nor fail for writing to the terminal, or for asking it.
+    for signal in [SIGTTOU, SIGTTIN] { try shim { devrun_ignore(signal) } }
     try shim { devrun_become_subreaper() }
     try listen()
   }
@@ -106,28 +106,44 @@ extension Keeper {
   }
 
   /// Starts the thread that hears the front and this process's own signals.
+  ///
+  /// The signals come by a handler: Swift's runtime lets the first thread wait with all signals unblocked, so that reading
+  /// them from a signalfd is not to be relied on.
   private func listen() throws(Errno) {
-    let signals = Descriptor(
-      try shim {
-        var handled = sigset_t([SIGINT, SIGTERM, SIGQUIT, SIGCHLD])
-        return devrun_signal_descriptor(&handled)
-      })
+    let (signals, caught) = try Descriptor.pipe()
+    for end in [signals, caught] { try system { fcntl(end.number, F_SETFL, O_NONBLOCK) } }
+    let handled = sigset_t(Self.ownSignals + Self.harmlessSignals)
+    try shim { withUnsafePointer(to: handled) { devrun_catch($0, caught.number) } }
     try NativeThread.start(name: "devrun-keeper") { [self] in
       do throws(Errno) {
-        var open = true
-        while true {
-          var sources = [
-            pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: open ? link.descriptor.number : -1, events: Int16(POLLIN), revents: 0),
-          ]
-          try system { poll(&sources, 2, -1) }
-          if sources[0].revents != 0 { try handleOwnSignals(signals) }
-          if sources[1].revents != 0 { open = try handleMessage() }
+        // Held as long as the handler writes to it.
+        try withExtendedLifetime(caught) { () throws(Errno) in
+          var unblocked = handled
+          pthread_sigmask(SIG_UNBLOCK, &unblocked, nil)
+          try hear(signals)
         }
       } catch {
         StandardStreams.printError("devrun: the connection to the front failed: \(error)")
         interrupt(.frontGone)
       }
+    }
+  }
+
+  /// Signals to this process that stand for devrun: who sends one by name or to all processes means the command.
+  private static let ownSignals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD]
+  /// Signals that would end or stop this process, and have no meaning for it.
+  private static let harmlessSignals = [SIGPIPE, SIGTSTP, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ]
+
+  private func hear(_ signals: Descriptor) throws(Errno) {
+    var isOpen = true
+    while true {
+      var sources = [
+        pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: isOpen ? link.descriptor.number : -1, events: Int16(POLLIN), revents: 0),
+      ]
+      try system { poll(&sources, 2, -1) }
+      if sources[0].revents != 0 { handleOwnSignals(signals) }
+      if sources[1].revents != 0 { isOpen = try handleMessage() }
     }
   }
 
@@ -143,14 +159,14 @@ extension Keeper {
     return true
   }
 
-  private func handleOwnSignals(_ signals: Descriptor) throws(Errno) {
-    var signal = devrun_signal()
-    while try shim({ devrun_read_signal(signals.number, &signal) }) == 1 {
-      if signal.number == SIGCHLD {
+  private func handleOwnSignals(_ signals: Descriptor) {
+    var number: UInt8 = 0
+    while read(signals.number, &number, 1) == 1 {
+      let signal = Int32(number)
+      if signal == SIGCHLD {
         OrphanReaper.reap(except: state.withLock { $0.child?.processID })
-      } else {
-        // Sent to this process alone, by its number or its name: it stands for devrun.
-        handle(signal.number, groupWide: false)
+      } else if Self.ownSignals.contains(signal) {
+        handle(signal, groupWide: false)
       }
     }
   }

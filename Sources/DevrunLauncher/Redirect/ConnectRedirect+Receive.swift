@@ -76,7 +76,7 @@ extension ConnectRedirect {
         return true
       }
       if !trapped.socket.isFresh {
-        guard state.answered.recall(trapped.key, at: .now) else { return false }
+        guard state.answered.recalls(trapped.key, at: .now) else { return false }
         trapped.answer(nil)
         return true
       }

@@ -4,8 +4,7 @@ import Glibc
 /// A thread of the kernel's, for work that waits in system calls and so must not be done by Swift's few cooperative
 /// threads.
 enum NativeThread {
-  /// Starts a thread that runs the body once. It belongs to nobody: it ends with the body. Like all threads of the
-  /// keeper it starts with the signal mask of the one that starts it.
+  /// Starts a thread that runs the body once, with all signals blocked. It belongs to nobody: it ends with the body.
   ///
   /// - Parameters:
   ///   - name: what the system's tools show, up to 15 bytes.
@@ -26,6 +25,8 @@ enum NativeThread {
       { argument in
         if let argument {
           let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+          var everything = sigset_t.all
+          pthread_sigmask(SIG_SETMASK, &everything, nil)
           _ = devrun_set_thread_name(start.name)
           start.body()
         }

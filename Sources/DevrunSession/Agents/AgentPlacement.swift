@@ -70,7 +70,11 @@ struct AgentPlacement: Sendable {
     let rollout = Rollout(client: client, namespace: namespace, name: workload.name)
     let generation = changed["metadata"]?["generation"]?.int ?? 0
     try await pods.whileHealthy { try await rollout.awaitCompletion(generation: generation) }
-    return try await placed(pods, choice, what: "deployment/\(workload.name)")
+    let placed = try await placed(pods, choice, what: "deployment/\(workload.name)")
+    let revert = RevertWatch(
+      client: client, namespace: namespace, name: workload.name, session: session.name, observer: observer)
+    await inBackground("watching deployment/\(workload.name)") { try await revert.run() }
+    return placed
   }
 
   /// A file that asks for a volume which the pods do not have is told before anything is changed, where a pod runs to
@@ -146,11 +150,29 @@ struct AgentPlacement: Sendable {
     return pods
   }
 
+  /// Goes on until the session ends. Its failure ends nothing, and is told.
+  private func inBackground(_ what: String, _ work: @escaping @Sendable () async throws -> Void) async {
+    let observer = observer
+    let task = Task {
+      do {
+        try await work()
+      } catch {
+        if !Task.isCancelled { observer.tell(.warning(ErrorMessage("\(what) failed", why: "\(error)"))) }
+      }
+    }
+    await teardown.add(what) {
+      task.cancel()
+      await task.value
+    }
+  }
+
   private func placed(_ pods: AgentPods, _ choice: ContainerChoice, what: String) async throws -> Placed {
     guard let tunnel = pods.tunnels.outbound, let name = pods.tunnels.pods.first, let pod = await pods.pod(named: name)
     else { throw SessionError.agentFailed(pod: what, why: "its tunnel broke at once") }
+    await inBackground("watching the pods") { await pods.watchOver() }
     let redirections = choice.ports.map { port in "\(what) port \(port.remote) -> localhost:\(port.local)" }
-    let facts = redirections.isEmpty ? ["\(what) is connected; no port is redirected (name one with --port)"] : redirections
+    let facts =
+      redirections.isEmpty ? ["\(what) is connected; no port is redirected (name one with --port)"] : redirections
     return Placed(pods: pods, tunnel: tunnel, pod: pod, container: choice.name, facts: facts)
   }
 
@@ -171,7 +193,8 @@ struct AgentAccess: Sendable {
     var generator = SystemRandomNumberGenerator()
     var port: UInt16
     repeat { port = UInt16.random(in: 20_000..<30_000, using: &generator) } while taken.contains(Int(port))
-    return AgentAccess(controlPort: port, secret: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    return AgentAccess(
+      controlPort: port, secret: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
   }
 
   /// What the agent is started with.

@@ -6,24 +6,13 @@ internal import NIOCore
 /// Follows the session's pods and keeps a tunnel to the agent of each: pods come and go with rollouts, evictions and
 /// scaling, port-forwards break with networks. One task a pod connects, and connects again.
 actor AgentPods {
-  /// What happens to the pods, for whoever waits until the session is up.
-  enum Event: Sendable {
-    /// A tunnel to this pod is up.
-    case attached(pod: String)
-    /// A pod will not come up.
-    case failed(SessionError)
-    /// The pods cannot be followed any more.
-    case lost(any Error)
-  }
-
   /// How a tunnel to a pod is made.
   typealias Connect = @Sendable (_ pod: String) async throws -> Tunnel
 
   /// The tunnels that are up.
   nonisolated let tunnels = AttachedTunnels()
-  /// What happens; for one reader.
-  nonisolated let events: AsyncStream<Event>
-  private let tell: AsyncStream<Event>.Continuation
+  /// What happens to the pods.
+  nonisolated let events = AgentEvents()
 
   private let client: KubeClient
   private let namespace: String
@@ -36,6 +25,7 @@ actor AgentPods {
   private var connections: [String: Task<Void, Never>] = [:]
   private var ending: Set<String> = []
   private var objects: [String: JSONValue] = [:]
+  private var waitingFor: [String: String] = [:]
 
   init(
     client: KubeClient, namespace: String, labelSelector: String?, session: String, container: String,
@@ -48,7 +38,6 @@ actor AgentPods {
     self.container = container
     self.observer = observer
     self.connect = connect
-    (events, tell) = AsyncStream.makeStream()
   }
 
   /// Does something that takes until the session is up, unless a pod fails before that.
@@ -67,7 +56,7 @@ actor AgentPods {
   ///
   /// - Throws: `SessionError.agentFailed`; why the pods cannot be followed.
   nonisolated func awaitFirst() async throws {
-    for await event in events {
+    for await event in events.stream() {
       switch event {
       case .attached: return
       case .failed(let error): throw error
@@ -77,9 +66,28 @@ actor AgentPods {
     throw CancellationError()
   }
 
-  /// Returns never; only throws.
+  /// Tells of pods that fail while the command runs, until the pods are not followed any more.
+  nonisolated func watchOver() async {
+    for await event in events.stream() {
+      switch event {
+      case .attached: continue
+      case .failed(let error): observer.tell(.warning(error.message))
+      case .lost(let error):
+        observer.tell(.warning(ErrorMessage("the session's pods cannot be followed any more", why: "\(error)")))
+      }
+    }
+  }
+
+  /// Never returns but when the task is cancelled.
   private nonisolated func awaitFailure() async throws {
-    while true { try await awaitFirst() }
+    for await event in events.stream() {
+      switch event {
+      case .attached: continue
+      case .failed(let error): throw error
+      case .lost(let error): throw error
+      }
+    }
+    throw CancellationError()
   }
 
   /// Follows the pods until the task is cancelled; then closes every tunnel.
@@ -97,11 +105,11 @@ actor AgentPods {
     } catch is CancellationError {
       // The session ends.
     } catch {
-      if !Task.isCancelled { tell.yield(.lost(error)) }
+      if !Task.isCancelled { events.tell(.lost(error)) }
     }
     for connection in connections.values { connection.cancel() }
     for connection in connections.values { await connection.value }
-    tell.finish()
+    events.finish()
   }
 
   /// A pod of the session as the cluster has it, with what admission added to its template.
@@ -115,9 +123,9 @@ actor AgentPods {
     case .running:
       if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
     case .pending(let why):
-      observer.tell(.detail("pod/\(name): \(why)"))
+      if waitingFor.updateValue(why, forKey: name) != why { observer.tell(.detail("pod/\(name): \(why)")) }
     case .failed(let why):
-      tell.yield(.failed(.agentFailed(pod: name, why: why)))
+      events.tell(.failed(.agentFailed(pod: name, why: why)))
     case .ending:
       ending.insert(name)
     }
@@ -130,6 +138,7 @@ actor AgentPods {
 
   private func gone(_ name: String) {
     objects[name] = nil
+    waitingFor[name] = nil
     ending.remove(name)
     connections.removeValue(forKey: name)?.cancel()
   }
@@ -142,7 +151,7 @@ actor AgentPods {
         let tunnel = try await connect(pod)
         backoff = Backoff()
         tunnels.attach(tunnel, pod: pod)
-        tell.yield(.attached(pod: pod))
+        events.tell(.attached(pod: pod))
         observer.tell(.detail("pod/\(pod): the tunnel is up"))
         await withTaskCancellationHandler {
           await Self.closed(tunnel)

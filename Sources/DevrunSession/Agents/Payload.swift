@@ -76,7 +76,8 @@ struct PayloadUpload: Sendable {
   /// - Throws: `KubeError`
   func create(_ payload: Payload, owner: JSONValue?) async throws {
     let names = names(of: payload)
-    let parts = [(names.loader, "loader", payload.loader)] + zip(names.pieces, payload.pieces).map { ($0, $1.name, $1.bytes) }
+    let parts =
+      [(names.loader, "loader", payload.loader)] + zip(names.pieces, payload.pieces).map { ($0, $1.name, $1.bytes) }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for (name, key, bytes) in parts {
         group.addTask {

@@ -43,7 +43,8 @@ struct HostsFile {
     let taken = Set(services.flatMap(\.names))
     let first = machine.compactMap { $0.keeping { own.contains($0) } }
     let rest = machine.compactMap { $0.keeping { !own.contains($0) && !taken.contains($0) } }
-    let localhost = first.contains { $0.names.contains("localhost") } ? [] : [Line(address: "127.0.0.1", names: ["localhost"])]
+    let localhost =
+      first.contains { $0.names.contains("localhost") } ? [] : [Line(address: "127.0.0.1", names: ["localhost"])]
     return (localhost + first + services + rest).map(\.text).joined()
   }
 

@@ -77,9 +77,10 @@ struct DeploymentRedirect: Sendable {
     -> OriginalRecord.ReplicaSetRecord?
   {
     let revision = deployment[path: "metadata", "annotations", Self.revision]?.string
-    let owned = try await client.list(.replicaSets(in: workload.namespace), labelSelector: workload.labelSelector).items.filter {
-      Self.isOwned($0, by: deployment)
-    }
+    let owned = try await client.list(.replicaSets(in: workload.namespace), labelSelector: workload.labelSelector).items
+      .filter {
+        Self.isOwned($0, by: deployment)
+      }
     guard let current = owned.first(where: { $0[path: "metadata", "annotations", Self.revision]?.string == revision })
     else { return nil }
     return OriginalRecord.ReplicaSetRecord(

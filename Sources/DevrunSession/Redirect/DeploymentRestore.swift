@@ -52,8 +52,9 @@ struct DeploymentRestore: Sendable {
   }
 
   /// The Deployments of a namespace that a session changed, with their records.
-  static func redirected(in namespace: String, client: KubeClient) async throws -> [(name: String, record: OriginalRecord)]
-  {
+  static func redirected(in namespace: String, client: KubeClient) async throws -> [(
+    name: String, record: OriginalRecord
+  )] {
     var found: [String: OriginalRecord] = [:]
     for deployment in try await client.list(.deployments(in: namespace)).items {
       found[TargetResolution.name(of: deployment)] = try OriginalRecord.read(from: deployment)
@@ -112,21 +113,47 @@ struct DeploymentRestore: Sendable {
     throw SessionError.contended("deployment/\(name)")
   }
 
-  /// Waits until no pod of the session is left: terminating ones still answer for a while.
+  /// Waits until no pod of the session is left: terminating ones still answer for a while. A kubelet takes some seconds
+  /// more to remove a pod whose containers have all ended; such a pod is removed here.
   private func awaitAgentPodsGone(_ session: String, _ deployment: JSONValue) async throws {
     let selector = LabelSelector.text(of: deployment["spec"]?["selector"] ?? [:])
     var left: Set<String> = []
     for try await event in client.watch(.pods(in: namespace), labelSelector: selector) {
       switch event {
       case .snapshot(let pods):
-        left = Set(pods.filter { Self.session(of: $0) == session }.map(TargetResolution.name))
+        left = []
+        for pod in pods where try await isLeft(pod, session) { left.insert(TargetResolution.name(of: pod)) }
       case .added(let pod), .modified(let pod):
-        if Self.session(of: pod) == session { left.insert(TargetResolution.name(of: pod)) }
+        if try await isLeft(pod, session) {
+          left.insert(TargetResolution.name(of: pod))
+        } else {
+          left.remove(TargetResolution.name(of: pod))
+        }
       case .deleted(let pod):
         left.remove(TargetResolution.name(of: pod))
       }
       if left.isEmpty { return }
     }
+  }
+
+  /// Whether a pod is one of the session's and still to be waited for.
+  private func isLeft(_ pod: JSONValue, _ session: String) async throws -> Bool {
+    guard Self.session(of: pod) == session else { return false }
+    guard pod["metadata"]?["deletionTimestamp"] != nil, Self.hasEnded(pod) else { return true }
+    do {
+      try await client.delete(
+        .pods(in: namespace).named(TargetResolution.name(of: pod)), uid: pod["metadata"]?["uid"]?.string,
+        gracePeriodSeconds: 0)
+    } catch let error as KubeError where error.isNotFound || error.isConflict {
+      return false  // The kubelet was faster.
+    }
+    return false
+  }
+
+  /// Whether every container of a pod has ended.
+  static func hasEnded(_ pod: JSONValue) -> Bool {
+    let statuses = pod["status"]?["containerStatuses"]?.array ?? []
+    return !statuses.isEmpty && statuses.allSatisfy { $0["state"]?["terminated"] != nil }
   }
 
   private func remove(_ object: JSONValue) async throws {

@@ -15,7 +15,8 @@ struct TargetResolution: Sendable {
   func workload(_ reference: TargetReference) async throws -> Workload {
     switch reference.kind {
     case .deployment:
-      return Workload(namespace: namespace, name: reference.name, object: try await read(reference, .deployments(in: namespace)))
+      return Workload(
+        namespace: namespace, name: reference.name, object: try await read(reference, .deployments(in: namespace)))
     case .service:
       return try await behindService(reference)
     case .pod:

@@ -80,7 +80,9 @@ public final class OutboundAcceptor: Sendable {
       if state.value.closed { return eventLoop.makeFailedFuture(DialError.tunnelClosed) }
       let listener = state.value.listeners[address] ?? listen(at: address)
       return listener.flatMapThrowing { channel in
-        guard let endpoint = channel.localAddress.flatMap(IPEndpoint.init) else { throw ChannelError.unknownLocalAddress }
+        guard let endpoint = channel.localAddress.flatMap(IPEndpoint.init) else {
+          throw ChannelError.unknownLocalAddress
+        }
         return endpoint
       }
     }

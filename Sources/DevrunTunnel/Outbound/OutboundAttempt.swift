@@ -7,9 +7,9 @@ internal import NIOCore
 public final class OutboundAttempt: Sendable {
   private let owner: OutboundAcceptor
   private let address: IPAddress
-  private let dial: PendingStream
+  private let dial: PendingStream<any Channel>
 
-  init(acceptor: OutboundAcceptor, address: IPAddress, dial: PendingStream) {
+  init(acceptor: OutboundAcceptor, address: IPAddress, dial: PendingStream<any Channel>) {
     self.owner = acceptor
     self.address = address
     self.dial = dial

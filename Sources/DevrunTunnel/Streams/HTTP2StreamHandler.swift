@@ -69,7 +69,9 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
       }
       if headers.endStream { receive(.end, context: context) }
     case .data(let data):
-      if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 { receive(.bytes(buffer), context: context) }
+      if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 {
+        receive(.bytes(buffer), context: context)
+      }
       if data.endStream { receive(.end, context: context) }
     default:
       // Window updates, priorities and resets are NIOHTTP2's; what they mean for us arrives as events and errors.

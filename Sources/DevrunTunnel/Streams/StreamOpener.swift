@@ -4,9 +4,9 @@ internal import NIOHPACK
 package import NIOHTTP2
 
 /// A stream that has been asked for.
-package struct PendingStream: Sendable {
-  /// The stream once its far end has answered with 200, nothing read yet; fails with a `DialError`.
-  package let stream: EventLoopFuture<any Channel>
+package struct PendingStream<Opened: Sendable>: Sendable {
+  /// What was made of the stream once its far end has answered with 200, nothing read yet; fails with a `DialError`.
+  package let stream: EventLoopFuture<Opened>
   /// Drops the request, or resets the stream if it has succeeded.
   package let cancel: @Sendable () -> Void
 }
@@ -24,15 +24,20 @@ package struct StreamOpener: Sendable {
   /// Opens a stream, sends its request and waits for the head of the answer.
   ///
   /// Where the answer is no 200 the future fails with a `DialError` and the stream is closed.
-  package func open(_ request: StreamRequest, timeout: TimeAmount) -> PendingStream {
+  ///
+  /// - Parameter prepare: called on the event loop with the stream when a 200 came, before anything after it is read. A
+  ///   stream whose request is complete with its head may have ended a moment later.
+  package func open<Opened: Sendable>(
+    _ request: StreamRequest, timeout: TimeAmount, prepare: @escaping @Sendable (any Channel) throws -> Opened
+  ) -> PendingStream<Opened> {
     let eventLoop = connection.eventLoop
-    let opened = eventLoop.makePromise(of: (any Channel).self)
+    let opened = eventLoop.makePromise(of: Opened.self)
     let created = eventLoop.makePromise(of: (any Channel).self)
     eventLoop.execute {
       // On a connection that has ended NIOHTTP2 would keep the new stream waiting for ever.
       guard connection.isActive else { return created.fail(ChannelError.ioOnClosedChannel) }
       multiplexer.createStreamChannel(promise: created) { stream in
-        stream.eventLoop.makeCompletedFuture { try Self.prepare(stream, request: request, opened: opened) }
+        stream.eventLoop.makeCompletedFuture { try Self.initialize(stream, request: request, opened: opened, prepare: prepare) }
       }
     }
     created.futureResult.whenFailure { _ in opened.fail(DialError.tunnelClosed) }
@@ -45,8 +50,14 @@ package struct StreamOpener: Sendable {
     return PendingStream(stream: opened.futureResult, cancel: { giveUp(ECANCELED) })
   }
 
-  private static func prepare(
-    _ stream: any Channel, request: StreamRequest, opened: EventLoopPromise<any Channel>
+  /// Opens a stream that is a byte stream both ways.
+  package func open(_ request: StreamRequest, timeout: TimeAmount) -> PendingStream<any Channel> {
+    open(request, timeout: timeout) { $0 }
+  }
+
+  private static func initialize<Opened: Sendable>(
+    _ stream: any Channel, request: StreamRequest, opened: EventLoopPromise<Opened>,
+    prepare: @escaping @Sendable (any Channel) throws -> Opened
   ) throws {
     try stream.syncOptions?.setOption(.autoRead, value: false)
     let isGet = if case .get = request { true } else { false }
@@ -55,7 +66,7 @@ package struct StreamOpener: Sendable {
       switch result {
       case .success(let headers) where headers.first(name: ":status") == "200":
         guard let stream else { return opened.fail(DialError.tunnelClosed) }
-        opened.succeed(stream)
+        opened.completeWith(Result { try prepare(stream) })
       case .success(let headers):
         opened.fail(DialError(DialFailure(headers: headers)))
         stream?.close(promise: nil)
