@@ -7,10 +7,11 @@ extension Agent {
   func attach(_ preface: Preface, _ channel: any Channel) throws {
     let name = preface.attachment
     let requests = requests
+    let pool = pool
     let multiplexer = try HTTP2Connection.add(
       to: channel, mode: preface.role == .outbound ? .server : .client, limits: limits, keepalive: Keepalive()
     ) { stream in
-      try StreamServer.accept(stream) { requests.serve($0, on: $1) }
+      try StreamServer.accept(stream, pool: pool) { requests.serve($0, on: $1) }
     }
     let end = ConnectionEndHandler { [weak self, weak channel] error in
       guard let self, let channel else { return }
@@ -21,7 +22,7 @@ extension Agent {
     switch preface.role {
     case .outbound: replaced = state.value.attachments.add(outbound: channel, to: name)
     case .inbound:
-      let inbound = Inbound(channel: channel, streams: StreamOpener(connection: channel, multiplexer: multiplexer))
+      let inbound = Inbound(channel: channel, streams: StreamOpener(connection: channel, multiplexer: multiplexer, pool: pool))
       replaced = state.value.attachments.add(inbound: inbound, to: name)?.channel
     }
     replaced?.close(promise: nil)

@@ -43,6 +43,7 @@ public final class Agent: Sendable {
   /// The event loop of everything in the agent.
   public let eventLoop: any EventLoop
   let limits: ConnectionLimits
+  let pool: WindowPool
   let state: NIOLoopBoundBox<State>
   let log: AgentLog
   let threads: NIOThreadPool
@@ -54,6 +55,7 @@ public final class Agent: Sendable {
     self.eventLoop = eventLoop
     self.log = log
     self.limits = .fitting(memory: memory)
+    self.pool = WindowPool(limits, on: eventLoop)
     self.state = state
     self.threads = NIOThreadPool(numberOfThreads: 4)
     self.readyFile = ReadyFile(path: configuration.readyFile, log: log)

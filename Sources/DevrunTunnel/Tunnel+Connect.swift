@@ -19,8 +19,9 @@ extension Tunnel {
     let multiplexer = loop.makePromise(of: NIOHTTP2Handler.StreamMultiplexer.self)
     let preface = Preface(role: role, attachment: attachment, secret: secret)
     let sockets = SocketDialer(on: loop, limits: options.limits)
+    let pool = WindowPool(options.limits, on: loop)
     let accept: @Sendable (any Channel) throws -> Void = { stream in
-      try StreamServer.accept(stream) { request, stream in
+      try StreamServer.accept(stream, pool: pool) { request, stream in
         guard role == .inbound, case .connect(let authority) = request else {
           return StreamServer.refuse("devrun serves connections to the target's ports only", status: "403", on: stream)
         }

@@ -53,7 +53,8 @@ public final class Tunnel: Sendable {
   ) {
     self.eventLoop = eventLoop
     self.options = options
-    self.streams = StreamOpener(connection: outbound.channel, multiplexer: outbound.multiplexer)
+    self.streams = StreamOpener(
+      connection: outbound.channel, multiplexer: outbound.multiplexer, pool: WindowPool(options.limits, on: eventLoop))
     self.channels = [outbound.channel, inbound.channel]
     self.end = end
     self.closed = end.futureResult

@@ -27,7 +27,10 @@ struct DevrunLaunch {
         return
       }
       let table = RedirectTable(networks: script.routes.compactMap { IPNetwork($0.network) })
-      let child = try await Launcher(keeper: keeper, features: script.features).launch(script.plan, redirecting: table)
+      let launcher = Launcher(keeper: keeper, features: script.features)
+      var plan = script.plan
+      plan.isolation = try await launcher.probe(plan.isolation)
+      let child = try await launcher.launch(plan, redirecting: table)
       try log?.write(contentsOf: Data("isolation \(child.isolation?.rawValue ?? "none")\n".utf8))
       let status = await withTaskGroup(of: Void.self) { group in
         group.addTask { await child.redirect?.serve(by: ScriptedConnector(routes: script.routes)) }

@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunLauncher
+import Glibc
 
 /// A cluster as the script has it.
 struct ScriptedConnector: OutboundConnector {
@@ -32,16 +33,16 @@ private final class ScriptedAttempt: OutboundAttempt {
   }
 
   func outcome() async -> Int32? {
-    guard let route else { return 113 /* EHOSTUNREACH */ }
+    guard let route else { return EHOSTUNREACH }
     return await withTaskGroup(of: Int32?.self) { group in
       group.addTask {
         for await _ in self.cancelled.stream { break }
-        return 103 /* ECONNABORTED */
+        return ECONNABORTED
       }
       group.addTask {
         guard let errno = route.errno else {
           for await _ in AsyncStream<Void>.makeStream().stream {}
-          return 103
+          return ECONNABORTED
         }
         try? await Task.sleep(for: .milliseconds(route.delayMilliseconds))
         return errno == 0 ? nil : errno

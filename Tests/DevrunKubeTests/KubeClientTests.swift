@@ -45,6 +45,21 @@ struct KubeClientTests {
     }
   }
 
+  @Test("asks for metadata alone in the form that the answer has")
+  func metadataOnly() async throws {
+    try await withServer { _, _ in
+      .json(200, ["metadata": ["resourceVersion": "1"]])
+    } _: { client, server in
+      _ = try await client.get(.configMaps(in: "shop").named("a"), metadataOnly: true)
+      _ = try await client.list(.configMaps(in: "shop"), metadataOnly: true)
+      _ = try await client.create(object, in: .configMaps(in: "shop"), metadataOnly: true)
+      _ = try await client.get(.configMaps(in: "shop").named("a"))
+      let one = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata,application/json"
+      let list = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList,application/json"
+      #expect(server.requests.map { $0.headers["Accept"] } == [[one], [list], [one], ["application/json"]])
+    }
+  }
+
   @Test("keeps the path of the server's URL before every resource")
   func pathPrefix() async throws {
     try await withServer(

@@ -15,13 +15,17 @@ struct ProxyTests {
     ClusterAccess(server: url, certificateAuthority: certificates.authority, proxyURL: proxy, contextName: "c")
   }
 
-  @Test("of either kind carries requests, TLS inside", arguments: ["http", "socks5"])
+  @Test("of any kind carries requests, TLS inside", arguments: ["http", "https", "socks5"])
   func carries(scheme: String) async throws {
-    let proxy = try await LoopbackProxy.start(scheme == "http" ? .http(requiredAuthorization: nil) : .socks)
+    let proxy = try await LoopbackProxy.start(
+      scheme == "socks5" ? .socks : .http(requiredAuthorization: "Basic bWU6cHc="),
+      tls: scheme == "https" ? try serverTLS(certificates.addressed) : nil)
     let server = try await LoopbackServer.start(tls: try serverTLS(certificates.named)) { _, _ in .json(200, ["ok": 1])
     }
     // The proxy resolves the name: here nobody knows it.
-    let access = access("https://kube.test:\(server.port)", proxy: "\(scheme)://127.0.0.1:\(proxy.port)")
+    let access = access(
+      "https://kube.test:\(server.port)",
+      proxy: "\(scheme)://\(scheme == "socks5" ? "" : "me:pw@")127.0.0.1:\(proxy.port)")
     try await withClient(access) { client in
       let answer = try await client.get(.nodes)
       #expect(answer == ["ok": 1])
@@ -69,6 +73,22 @@ struct ProxyTests {
     }
     #expect(server.requests.count == 1)
     try await server.stop()
+    try await proxy.stop()
+  }
+
+  @Test("over TLS is held to its certificate")
+  func proxyCertificate() async throws {
+    let proxy = try await LoopbackProxy.start(
+      .http(requiredAuthorization: nil), tls: try serverTLS(certificates.named))
+    try await withClient(access("https://kube.test", proxy: "https://127.0.0.1:\(proxy.port)")) { client in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      guard case .transport(.proxy(let cause), _) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(cause.contains("certificate is for another name"))
+    }
+    #expect(proxy.targets == [])
     try await proxy.stop()
   }
 

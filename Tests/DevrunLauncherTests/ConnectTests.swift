@@ -264,8 +264,8 @@ struct ConnectTests {
     #expect(accepted == 1)
   }
 
-  @Test("of what the child leaves behind goes on as without devrun")
-  func leftBehind() async throws {
+  @Test("of what the child leaves behind goes on as without devrun", arguments: [.all, []] as [KernelFeatures])
+  func leftBehind(features: KernelFeatures) async throws {
     let server = try GreetingServer()
     defer { server.stop() }
     let fixture = try LaunchFixture()
@@ -279,10 +279,78 @@ struct ConnectTests {
       print(errno.errorcode[socket.socket().connect_ex(('127.201.0.1', 80))])
       print(socket.create_connection(('127.0.0.1', \(server.endpoint.port))).recv(100))
       """
-    let process = try fixture.launch(["python3", "-c", script]) { $0.routes = Self.routes(to: server) }
+    let log = try CollectedText(fifo: fixture.path("log"))
+    let process = try fixture.launch(["python3", "-c", script]) {
+      $0.routes = Self.routes(to: server)
+      $0.features = features
+      $0.log = fixture.path("log")
+    }
     // devrun has ended; its keeper has not.
     #expect(await process.status() == .exited(0))
     try #require(FileHandle(forWritingAtPath: fixture.path("go"))).close()
     #expect(await process.output.whole() == "ECONNREFUSED\nb'hello\\n'\n")
+    // The keeper writes to it as long as it is there.
+    #expect(await log.whole().contains("ended"))
   }
+
+  @Test("by 32-bit code works, both ways that it has to call", .enabled(if: is64BitX86, "only x86 runs i386 code"))
+  func compat() async throws {
+    let server = try GreetingServer()
+    defer { server.stop() }
+    let fixture = try LaunchFixture()
+    // 64-bit code may call the kernel as i386 code does, if its memory is where 32 bits reach.
+    let source = try fixture.write(
+      "compat.c",
+      """
+      #include <arpa/inet.h>
+      #include <stdio.h>
+      #include <sys/socket.h>
+      #include <unistd.h>
+      static struct sockaddr_in address = {.sin_family = AF_INET};
+      static unsigned words[3];
+      static int call(int number, long a, long b, long c) {
+        int result;
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+        return result;
+      }
+      int main(void) {
+        address.sin_port = htons(80);
+        inet_pton(AF_INET, "127.201.0.1", &address.sin_addr);
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        printf("%d ", call(362, s, (long)&address, sizeof address));
+        char text[100];
+        printf("%ld ", (long)read(s, text, sizeof text));
+        close(s);
+        s = socket(AF_INET, SOCK_STREAM, 0);
+        words[0] = s, words[1] = (unsigned)(long)&address, words[2] = sizeof address;
+        printf("%d ", call(102, 3, (long)words, 0));
+        printf("%ld\\n", (long)read(s, text, sizeof text));
+        return 0;
+      }
+      """)
+    let compiler = try SpawnedProcess(
+      ["gcc", "-static", "-no-pie", "-o", fixture.path("compat"), source], keeping: fixture)
+    try #require(await compiler.status() == .exited(0), "gcc cannot link statically: \(compiler.errors.text)")
+    let outcome = try await fixture.run([fixture.path("compat")]) { $0.routes = Self.routes(to: server) }
+    #expect(outcome.output == "0 6 0 6\n")
+    #expect(server.accepted == 2)
+  }
+
+  @Test("cannot be redirected twice: a nested devrun says so")
+  func nested() async throws {
+    let fixture = try LaunchFixture()
+    let inner = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(["true"])))
+    let outcome = try await fixture.run(inner)
+    #expect(outcome.status == .exited(125))
+    #expect(outcome.errors.contains("under another devrun"))
+  }
+}
+
+/// Whether this machine's programs are x86's.
+var is64BitX86: Bool {
+  #if arch(x86_64)
+    true
+  #else
+    false
+  #endif
 }

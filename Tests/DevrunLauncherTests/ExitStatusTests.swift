@@ -24,7 +24,7 @@ struct ExitStatusTests {
   @Test("is told when the command cannot be executed")
   func notExecutable() async throws {
     let fixture = try LaunchFixture()
-    let script = try fixture.write("broken", "#!/nonexistent/interpreter\n")
+    let script = try await fixture.writeProgram("broken", "#!/nonexistent/interpreter\n")
     let outcome = try await fixture.run(["true"]) { $0.plan.executable = RawString(script) }
     #expect(outcome.status == .exited(127))
     #expect(outcome.errors.contains("interpreter"))
@@ -36,7 +36,7 @@ struct ExitStatusTests {
   @Test("of a script without an interpreter line is that of the shell")
   func scriptWithoutInterpreter() async throws {
     let fixture = try LaunchFixture()
-    let script = try fixture.write("plain", "echo \"$0 $1\"\nexit 3\n")
+    let script = try await fixture.writeProgram("plain", "echo \"$0 $1\"\nexit 3\n")
     let outcome = try await fixture.run(["true"]) { script_ in
       script_.plan.executable = RawString(script)
       script_.plan.arguments = ["plain", "argument"]

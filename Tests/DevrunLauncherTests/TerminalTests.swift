@@ -90,6 +90,18 @@ struct TerminalTests {
     }
   }
 
+  @Test("Ctrl-Z stops a script with all that it runs, devrun included")
+  func insideScript() async throws {
+    try await withShell(Self.talker) { session in
+      #expect(try await session.type(line: "(launch; echo inner status $?)", until: "foreground True"))
+      try session.type(suspend)
+      #expect(await session.screen.contains("Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "again", until: "got again 0"))
+      #expect(try await session.type(line: "end", until: "inner status 5"))
+    }
+  }
+
   @Test("a shell as the child has jobs of its own, and can be suspended itself")
   func shellInside() async throws {
     try await withShell(["bash", "--norc", "--noprofile", "-i"]) { session in

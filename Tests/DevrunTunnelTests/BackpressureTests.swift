@@ -96,12 +96,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    (nil, 4 << 20, 10_000), (32 << 20, 128 << 10, 2048), (8 << 20, 64 << 10, 512), (4 << 30, 4 << 20, 10_000),
-  ])
-  func `What an agent holds goes by its memory`(memory: Int?, window: Int, streams: Int) {
+  @Test(arguments: [(8 << 20, 16 << 10, 512), (32 << 20, 16 << 10, 2048), (512 << 20, 256 << 10, 10_000)])
+  func `What an agent holds goes by its memory`(memory: Int, window: Int, streams: Int) {
     let limits = ConnectionLimits.fitting(memory: memory)
-    #expect(limits.streamWindow == window)
+    #expect(limits.baseWindow == window)
     #expect(limits.maximumStreams == streams)
+    #expect(limits.windowPool <= memory / 4)
   }
 }

@@ -18,18 +18,15 @@ struct ControlListener: Sendable {
   /// Listens on 127.0.0.1.
   func listen(port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel> {
     let pending = NIOLoopBoundBox<[any Channel]>.makeBoxSendingValue([], eventLoop: eventLoop)
+    let allocator = AdaptiveRecvByteBufferAllocator(minimum: 4 << 10, initial: 8 << 10, maximum: limits.frameSize)
     return ServerBootstrap(group: eventLoop)
       .serverChannelOption(.backlog, value: 64)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
-      .childChannelOption(
-        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16384, maximum: 65536)
-      )
+      .childChannelOption(.recvAllocator, value: allocator)
       .childChannelOption(.maxMessagesPerRead, value: 2)
-      .childChannelOption(
-        .writeBufferWaterMark, value: .init(low: limits.outboundBuffer, high: 2 * limits.outboundBuffer)
-      )
+      .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           pending.value.append(channel)
@@ -40,7 +37,7 @@ struct ControlListener: Sendable {
             leave(channel)
             try attach(preface, channel)
           }
-          try channel.pipeline.syncOperations.addHandler(handler)
+          try channel.pipeline.syncOperations.addHandlers(CompactingHandler(), handler)
         }
       }
       .bind(host: "127.0.0.1", port: port)

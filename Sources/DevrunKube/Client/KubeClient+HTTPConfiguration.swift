@@ -31,20 +31,13 @@ extension KubeClient {
     if let serverName = tls?.serverName, serverName != server.host {
       configuration.dnsOverride = [serverName: server.host]
     }
-    switch proxy?.kind {
-    case nil: break
-    case .http(tls: false):
-      guard let proxy else { break }
-      configuration.proxy = .server(
-        host: proxy.url.host, port: proxy.url.port,
-        authorization: proxy.url.userInfo.map { .basic(username: $0.user, password: $0.password) })
-    case .socks5:
-      guard let proxy else { break }
-      configuration.proxy = .socksServer(host: proxy.url.host, port: proxy.url.port)
-    case .http(tls: true):
-      throw .configuration(
-        what: "the proxy of context '\(access.contextName)' cannot be used",
-        why: "a proxy that is itself reached by https is not supported", remedy: "use the proxy's http port")
+    if let proxy {
+      configuration.proxy =
+        proxy.kind == .socks5
+        ? .socksServer(host: proxy.url.host, port: proxy.url.port)
+        : .server(
+          host: proxy.url.host, port: proxy.url.port,
+          authorization: proxy.url.userInfo.map { .basic(username: $0.user, password: $0.password) })
     }
     let address = tls?.addressToCheck
     // The name notwithstanding, this is the one place where a connection can be seen before its first request.
@@ -56,6 +49,27 @@ extension KubeClient {
       }
     }
     return configuration
+  }
+
+  /// The relay to a proxy that is reached over TLS; `nil` where there is no such proxy.
+  ///
+  /// As kubectl does it, the proxy's certificate is checked against the cluster's certificate authority.
+  static func relay(
+    to proxy: ProxyServer?, access: ClusterAccess, options: Options, group: any EventLoopGroup
+  ) throws(KubeError) -> ProxyRelay? {
+    guard let proxy, proxy.kind == .https else { return nil }
+    var access = access
+    access.tlsServerName = nil
+    let tls = try TLSSettings(server: proxy.url, access: access, hasProxy: false)
+    let connector = ServerConnector(
+      server: proxy.url, proxy: nil, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
+    do {
+      return try ProxyRelay(connector, configuration: try tls.configuration(clientCertificate: nil), group: group)
+    } catch {
+      throw .configuration(
+        what: "the proxy of context '\(access.contextName)' cannot be used",
+        why: "a port on loopback to reach it by cannot be had: \(error)", remedy: nil)
+    }
   }
 
   /// The largest answer that is read: a list's page of 500 large objects stays far below.

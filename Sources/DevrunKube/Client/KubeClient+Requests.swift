@@ -16,8 +16,13 @@ struct APIRequest: Sendable {
   var contentType = "application/json"
   /// The body.
   var body: JSONValue?
+  /// Whether only the `metadata` of what is answered is of interest.
+  var metadataOnly = false
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
+
+  /// Whether the answer is a list.
+  var isList = false
 
   /// The path with the query.
   var pathAndQuery: String {
@@ -34,6 +39,7 @@ struct APIRequest: Sendable {
     self.path = path.urlPath
     self.query = query
     self.body = body
+    isList = method == .GET && path.name == nil
     words = "\(verb) \(path.display)" + (path.namespace.map { " in namespace \($0)" } ?? "")
   }
 
@@ -60,9 +66,10 @@ extension KubeClient {
   }
 
   private func collected(_ request: APIRequest) async throws -> [UInt8] {
-    try await attempt(request) { [self] credential in
-      try await withTimeout(options.requestTimeout) { [self] in
-        let response = try await execute(request, credential: credential, isWatch: false)
+    let body = request.body?.text
+    return try await attempt(request) { [self] credential in
+      try await withTimeout(options.requestTimeout + Self.uploadTime(body)) { [self] in
+        let response = try await execute(request, body: body, credential: credential, isWatch: false)
         return (response, try await Self.bytes(of: response))
       }
     } body: {
@@ -76,7 +83,7 @@ extension KubeClient {
   func open(_ request: APIRequest) async throws -> HTTPClientResponse {
     try await attempt(request) { [self] credential in
       try await withTimeout(options.requestTimeout) { [self] in
-        let response = try await execute(request, credential: credential, isWatch: true)
+        let response = try await execute(request, body: nil, credential: credential, isWatch: true)
         return (response, response.status.code < 300 ? [] : try await Self.bytes(of: response))
       }
     } body: {
@@ -145,22 +152,21 @@ extension KubeClient {
     return .status(status, request: words, context: contextName)
   }
 
-  /// A transport's error, told as the proxy's where there is one.
-  func describe(_ error: any Error) -> TransportFailure {
-    let failure = TransportFailure(error)
-    return connector.proxy?.describe(failure) ?? failure
-  }
-
   private func execute(
-    _ request: APIRequest, credential: RequestCredential, isWatch: Bool
+    _ request: APIRequest, body: [UInt8]?, credential: RequestCredential, isWatch: Bool
   ) async throws -> HTTPClientResponse {
-    var headers: HTTPHeaders = ["Accept": "application/json"]
-    if request.body != nil { headers.add(name: "Content-Type", value: request.contentType) }
+    // A server that does not know the first form takes the second.
+    let metadata = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata\(request.isList ? "List" : ""),"
+    var headers: HTTPHeaders = ["Accept": (request.metadataOnly ? metadata : "") + "application/json"]
+    if body != nil { headers.add(name: "Content-Type", value: request.contentType) }
     // A compressed stream would hold events back.
     if isWatch { headers.add(name: "Accept-Encoding", value: "identity") }
     return try await execute(
-      request.method, request.pathAndQuery, credential: credential, headers: headers, body: request.body?.text)
+      request.method, request.pathAndQuery, credential: credential, headers: headers, body: body)
   }
+
+  /// What a large body may take beyond the time of any request: as much as over a line of 128 kbit/s.
+  private static func uploadTime(_ body: [UInt8]?) -> Duration { .seconds((body?.count ?? 0) / 16384) }
 
   private static func bytes(of response: HTTPClientResponse) async throws -> [UInt8] {
     Array(try await response.body.collect(upTo: maximumBodySize).readableBytesView)

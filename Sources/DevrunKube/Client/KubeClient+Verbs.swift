@@ -26,28 +26,38 @@ extension KubeClient {
 
   private static let fieldManagerQuery = [(name: "fieldManager", value: fieldManager)]
 
-  /// Reads one object, or a subresource of one.
-  public func get(_ path: ResourcePath) async throws -> JSONValue {
-    try await send(APIRequest(.GET, "get", path))
+  /// Reads one object, or a subresource of one. With `metadataOnly` the answer is a `PartialObjectMetadata`: for objects
+  /// whose content is large and not of interest.
+  public func get(_ path: ResourcePath, metadataOnly: Bool = false) async throws -> JSONValue {
+    var request = APIRequest(.GET, "get", path)
+    request.metadataOnly = metadataOnly
+    return try await send(request)
   }
 
-  /// Reads all objects of a collection that fit the selectors (the text forms that the API has for them).
+  /// Reads all objects of a collection that fit the selectors (the text forms that the API has for them). With
+  /// `metadataOnly` the items are `PartialObjectMetadata`.
   public func list(
-    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil
+    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil, metadataOnly: Bool = false
   ) async throws -> ResourceList {
-    try await list(path, selectors: Self.query(labelSelector: labelSelector, fieldSelector: fieldSelector))
+    try await list(
+      path, selectors: Self.query(labelSelector: labelSelector, fieldSelector: fieldSelector),
+      metadataOnly: metadataOnly)
   }
 
   /// Makes an object; `path` is the collection, or an object's subresource that is made (`binding`, `eviction`).
   ///
-  /// Returns the object as the server keeps it.
+  /// Returns the object as the server keeps it; with `metadataOnly` a `PartialObjectMetadata` of it, which spares the
+  /// way back to a large content.
   @discardableResult
-  public func create(_ object: JSONValue, in path: ResourcePath) async throws -> JSONValue {
+  public func create(
+    _ object: JSONValue, in path: ResourcePath, metadataOnly: Bool = false
+  ) async throws -> JSONValue {
     var named = path
     // For the error's words alone; the server takes the name from the object.
     named.name = path.name ?? object[path: "metadata", "name"]?.string
     var request = APIRequest(.POST, "create", named, query: Self.fieldManagerQuery, body: object)
     request.path = path.urlPath
+    request.metadataOnly = metadataOnly
     return try await send(request)
   }
 
@@ -96,7 +106,9 @@ extension KubeClient {
   }
 
   /// Reads a list page by page. A continuation that has expired (410) makes it read the whole at once.
-  func list(_ path: ResourcePath, selectors: [(name: String, value: String)]) async throws -> ResourceList {
+  func list(
+    _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false
+  ) async throws -> ResourceList {
     var items: [JSONValue] = []
     var continuation: String?
     var limit: String? = "500"
@@ -104,7 +116,8 @@ extension KubeClient {
       var query = selectors
       if let limit { query.append(("limit", limit)) }
       if let continuation { query.append(("continue", continuation)) }
-      let request = APIRequest(.GET, "list", path, query: query)
+      var request = APIRequest(.GET, "list", path, query: query)
+      request.metadataOnly = metadataOnly
       let page: JSONValue
       do {
         page = try await send(request)

@@ -29,6 +29,7 @@ public final class KubeClient: Sendable {
   private let tls: TLSSettings?
   private let impersonation: HTTPHeaders
   private let http: HTTPClient
+  private let relay: ProxyRelay?
   private let baseURL: String
   private let clientTLS = NIOLockedValueBox<(certificate: Credentials.ClientCertificate, tls: TLSConfiguration)?>(nil)
 
@@ -54,7 +55,7 @@ public final class KubeClient: Sendable {
     public init() {}
   }
 
-  /// A client for a cluster. `environment` is the user's own: it says which proxy to use, and credential plugins run
+  /// A client for a cluster, not to be made on an event loop. `environment` is the user's own: it says which proxy to use, and credential plugins run
   /// in it. Nothing is sent yet.
   ///
   /// Throws `KubeError.configuration` where the URL, a certificate authority or a proxy cannot be used, and
@@ -68,9 +69,9 @@ public final class KubeClient: Sendable {
         what: "the server of context '\(access.contextName)' cannot be used",
         why: "'\(access.server)' is no http or https URL", remedy: "check the cluster's server in the kubeconfig")
     }
-    let proxy = try ProxyServer.choose(for: url, access: access, environment: environment)
+    let chosenProxy = try ProxyServer.choose(for: url, access: access, environment: environment)
     let tls =
-      url.scheme == "https" ? try TLSSettings(server: url, access: access, hasProxy: proxy != nil) : nil
+      url.scheme == "https" ? try TLSSettings(server: url, access: access, hasProxy: chosenProxy != nil) : nil
     namespace = access.namespace
     contextName = access.contextName
     server = url.display
@@ -79,10 +80,15 @@ public final class KubeClient: Sendable {
     self.logger = logger
     self.tls = tls
     impersonation = Self.headers(access.impersonate)
-    let configuration = try Self.httpConfiguration(
-      options: options, server: url, proxy: proxy, tls: tls, access: access)
+    if let certificate = access.credentials.clientCertificate {
+      try Self.check(certificate, tls: tls, context: access.contextName)
+    }
+    relay = try Self.relay(to: chosenProxy, access: access, options: options, group: group)
+    let proxy = relay.map { chosenProxy?.relayed(port: $0.port) } ?? chosenProxy
     connector = ServerConnector(
       server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
+    let configuration = try Self.httpConfiguration(
+      options: options, server: url, proxy: proxy, tls: tls, access: access)
     let canAsk = options.canAskUser ?? standardInputCanAsk
     credentials = CredentialSource(access.credentials) { plugin in
       try await PluginRunner(plugin: plugin, environment: environment, canAsk: canAsk).run()
@@ -91,15 +97,13 @@ public final class KubeClient: Sendable {
     let name = configuration.dnsOverride.keys.first ?? (url.host.contains(":") ? "[\(url.host)]" : url.host)
     baseURL = "\(url.scheme)://\(name):\(url.port)"
     // Last, because a client that was made must be shut down.
-    if let certificate = access.credentials.clientCertificate {
-      try Self.check(certificate, tls: tls, context: access.contextName)
-    }
     http = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
   }
 
   /// Closes all connections. To be called once, when no request is under way; watches that still are fail.
   public func shutdown() async throws {
     try await http.shutdown()
+    try await relay?.close()
   }
 
   /// The headers that say who asks, on whose behalf, and with what.
@@ -124,6 +128,13 @@ public final class KubeClient: Sendable {
     } catch {
       throw .credentials(error, context: contextName)
     }
+  }
+
+  /// A transport's error as it is told: as the proxy's where there is one and the server was not reached.
+  func describe(_ error: any Error) -> TransportFailure {
+    let failure = TransportFailure(error)
+    if let cause = relay?.lastFailure { return .proxy("it cannot be reached over TLS: \(cause.words)") }
+    return connector.proxy?.describe(failure) ?? failure
   }
 
   /// Starts a request and gives the response when its head has come.

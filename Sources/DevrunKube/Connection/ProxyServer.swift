@@ -5,8 +5,10 @@ import DevrunCore
 struct ProxyServer: Sendable, Hashable {
   /// How the proxy is spoken to.
   enum Kind: Sendable, Hashable {
-    /// HTTP `CONNECT` (RFC 9110 section 9.3.6), over TLS if `tls` is set.
-    case http(tls: Bool)
+    /// HTTP `CONNECT` (RFC 9110 section 9.3.6).
+    case http
+    /// The same over TLS.
+    case https
     /// SOCKS version 5 (RFC 1928), without authentication. Names are resolved by the proxy.
     case socks5
   }
@@ -44,6 +46,15 @@ struct ProxyServer: Sendable, Hashable {
     return try ProxyServer(text.contains("://") ? text : "http://" + text, source: name)
   }
 
+  /// The same proxy where a relay makes it available in the clear.
+  func relayed(port: Int) -> ProxyServer {
+    var proxy = self
+    proxy.kind = .http
+    proxy.url.host = "127.0.0.1"
+    proxy.url.port = port
+    return proxy
+  }
+
   private init(_ text: String, source: String) throws(KubeError) {
     guard let url = ServerURL(text) else {
       throw .configuration(
@@ -52,8 +63,8 @@ struct ProxyServer: Sendable, Hashable {
     }
     self.url = url
     switch url.scheme {
-    case "http": kind = .http(tls: false)
-    case "https": kind = .http(tls: true)
+    case "http": kind = .http
+    case "https": kind = .https
     default:
       kind = .socks5
       if url.userInfo != nil {

@@ -10,7 +10,7 @@ import NIOSSL
 struct ServerConnector: Sendable {
   /// Where to.
   let server: ServerURL
-  /// The proxy between.
+  /// The proxy between, in the clear: one over TLS is behind a `ProxyRelay`.
   let proxy: ProxyServer?
   /// How TLS is spoken with the server; `nil` for plain HTTP.
   let tls: TLSSettings?
@@ -26,11 +26,8 @@ struct ServerConnector: Sendable {
     onChannel: @escaping @Sendable (any Channel) -> Void
   ) -> EventLoopFuture<any Channel> {
     let context: NIOSSLContext?
-    let proxyContext: NIOSSLContext?
     do {
       context = try configuration.map { try NIOSSLContext(configuration: $0) }
-      proxyContext =
-        proxy?.kind == .http(tls: true) ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil
     } catch {
       return eventLoop.makeFailedFuture(TransportFailure.tls("\(error)"))
     }
@@ -42,7 +39,7 @@ struct ServerConnector: Sendable {
       .flatMap { channel in
         onChannel(channel)
         return keepAlive(channel)
-          .flatMap { handshakeWithProxy(channel, context: proxyContext) }
+          .flatMap { handshakeWithProxy(channel) }
           .flatMap { handshakeWithServer(channel, context: context) }
           .map { channel }
           .flatMapError { error in
@@ -53,22 +50,16 @@ struct ServerConnector: Sendable {
       .flatMapErrorThrowing { error in throw describe(error) }
   }
 
-  private func handshakeWithProxy(_ channel: any Channel, context: NIOSSLContext?) -> EventLoopFuture<Void> {
+  private func handshakeWithProxy(_ channel: any Channel) -> EventLoopFuture<Void> {
     guard let proxy else { return channel.eventLoop.makeSucceededVoidFuture() }
     switch proxy.kind {
-    case .http(let isOverTLS):
+    case .http, .https:
       let target = server.authority
       let authorization = proxy.authorization
-      let isReady =
-        isOverTLS
-        ? addTLS(to: channel, context: context, serverName: proxy.url.address == nil ? proxy.url.host : nil)
-        : channel.eventLoop.makeSucceededVoidFuture()
-      return isReady.flatMap {
-        step(on: channel) { (pipeline, promise) in
-          let handler = ProxyConnectHandler(target: target, authorization: authorization, promise: promise)
-          try pipeline.addHandler(handler)
-          return [handler]
-        }
+      return step(on: channel) { (pipeline, promise) in
+        let handler = ProxyConnectHandler(target: target, authorization: authorization, promise: promise)
+        try pipeline.addHandler(handler)
+        return [handler]
       }
     case .socks5:
       let address: SOCKSAddress
@@ -92,21 +83,16 @@ struct ServerConnector: Sendable {
   }
 
   private func handshakeWithServer(_ channel: any Channel, context: NIOSSLContext?) -> EventLoopFuture<Void> {
-    guard let tls, context != nil else { return channel.eventLoop.makeSucceededVoidFuture() }
-    return addTLS(to: channel, context: context, serverName: tls.serverName).flatMapThrowing {
-      if let address = tls.addressToCheck { try CertificateAddressCheck.run(address, on: channel) }
-    }
-  }
-
-  private func addTLS(to channel: any Channel, context: NIOSSLContext?, serverName: String?) -> EventLoopFuture<Void> {
-    guard let context else { return channel.eventLoop.makeSucceededVoidFuture() }
+    guard let tls, let context else { return channel.eventLoop.makeSucceededVoidFuture() }
     return step(on: channel) { (pipeline, promise) in
-      let handler = try NIOSSLClientHandler(context: context, serverHostname: serverName)
+      let handler = try NIOSSLClientHandler(context: context, serverHostname: tls.serverName)
       let awaiter = HandshakeAwaiter.tls(promise)
       try pipeline.addHandler(awaiter)
       // An active channel's handler starts when it is added: what awaits it stands there before.
       try pipeline.addHandler(handler, position: .before(awaiter))
       return [awaiter]
+    }.flatMapThrowing {
+      if let address = tls.addressToCheck { try CertificateAddressCheck.run(address, on: channel) }
     }
   }
 

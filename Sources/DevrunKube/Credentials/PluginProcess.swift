@@ -28,6 +28,10 @@ final class PluginProcess: Sendable {
     var words: String { "\(call): \(String(cString: strerror(code)))" }
   }
 
+  /// Held from the making of a pipe until its process runs, lest another plugin's process inherits the pipe: the end of
+  /// the output would not be seen before that one ends.
+  private static let spawning = NIOLock()
+
   private let pid: pid_t
   private let output: CInt
   private let isRunning: NIOLockedValueBox<Bool>
@@ -36,12 +40,13 @@ final class PluginProcess: Sendable {
   init(
     path: String, arguments: [String], environment: [RawString: RawString], inheritsInput: Bool
   ) throws(SystemError) {
+    Self.spawning.lock()
+    defer { Self.spawning.unlock() }
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else { throw SystemError(call: "pipe", code: errno) }
     defer { close(ends[1]) }
     var failure = SystemError(call: "posix_spawn", code: 0)
     var pid: pid_t = 0
-    // Another thread that forks meanwhile must not keep the writing end: the end of the output would never be seen.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
 
     var actions = posix_spawn_file_actions_t()

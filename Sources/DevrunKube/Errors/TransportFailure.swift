@@ -34,41 +34,54 @@ public enum TransportFailure: Error, Sendable, Hashable {
   /// Whether the request may have been dropped by a connection that the other side was closing.
   var isDrop: Bool { if case .dropped = self { true } else { false } }
 
+  /// The cause in a few words.
+  var words: String {
+    switch self {
+    case .refused: "connection refused"
+    case .nameNotFound(let host): "the name '\(host)' is not known"
+    case .connectTimeout: "no connection in time"
+    case .responseTimeout: "no answer in time"
+    case .unreachable(let words), .dropped(let words), .certificateNotTrusted(let words), .tls(let words),
+      .proxy(let words), .other(let words):
+      words
+    }
+  }
+
   /// What the person is told of this failure to reach `server`.
   public func message(server: String) -> ErrorMessage {
     let what = "the cluster's API server \(server) cannot be reached"
     switch self {
     case .refused:
       return ErrorMessage(
-        what, why: "connection refused",
+        what, why: words,
         remedy: "is the cluster running, and is this the right context? `kubectl config get-contexts` lists them")
-    case .nameNotFound(let host):
+    case .nameNotFound:
       return ErrorMessage(
-        what, why: "the name '\(host)' is not known",
+        what, why: words,
         remedy: "check the server's name in the kubeconfig, and whether a VPN is needed for it")
-    case .unreachable(let words):
+    case .unreachable:
       return ErrorMessage(what, why: words, remedy: "check the network, and whether a VPN is needed")
     case .connectTimeout:
       return ErrorMessage(
-        what, why: "no connection in time",
+        what, why: words,
         remedy: "check the network, and whether a VPN or a proxy (HTTPS_PROXY, proxy-url) is needed")
     case .responseTimeout:
       return ErrorMessage(
         "the cluster's API server \(server) did not answer in time",
         remedy: "the server may be overloaded, or the network may have changed; try again")
-    case .dropped(let words):
+    case .dropped:
       return ErrorMessage("the connection to \(server) broke", why: words, remedy: "try again")
-    case .certificateNotTrusted(let words):
+    case .certificateNotTrusted:
       return ErrorMessage(
         "the certificate of \(server) cannot be trusted", why: words,
         remedy: "check certificate-authority and tls-server-name of the cluster in the kubeconfig; "
           + "a proxy that opens TLS has this effect, too")
-    case .tls(let words):
+    case .tls:
       return ErrorMessage("TLS with \(server) failed", why: words, remedy: "check that the server's URL means https")
-    case .proxy(let words):
+    case .proxy:
       return ErrorMessage(
         what, why: words, remedy: "check the proxy: proxy-url in the kubeconfig, else HTTPS_PROXY and NO_PROXY")
-    case .other(let words):
+    case .other:
       return ErrorMessage(what, why: words)
     }
   }

@@ -9,13 +9,15 @@ extension KubeClient {
   ///
   /// The channel takes and gives `ByteBuffer`s. `autoRead` is off, and nothing at all is passed up before the first
   /// `channel.read()`: add handlers, in `configure` (which runs on the event loop, once) or later; set `autoRead` if that
-  /// is wanted; then call `read()`, for setting `autoRead` asks for nothing by itself. So no byte is lost. That the node cannot connect to the port shows
-  /// only after the channel was given: as `PortForwardError.remote` in `errorCaught`, and the channel closes. The same way
-  /// come the other errors of `PortForwardError`. The protocol knows no half-close; closing closes both directions, and
-  /// `close(mode: .output)` fails.
+  /// is wanted; then call `read()`, for setting `autoRead` asks for nothing by itself. So no byte is lost.
+  ///
+  /// The channel may be there before the node has tried to connect to the port. That it could not comes as
+  /// `PortForwardError.remote` in `errorCaught`, and the channel closes; the other errors of `PortForwardError` come the
+  /// same way. The protocol knows no half-close: closing closes both directions, and `close(mode: .output)` fails.
   ///
   /// Throws `KubeError` or `PortForwardError` where there is no such pod, no right (`get` and `create` on
-  /// `pods/portforward`), or no connection to the API server; `CancellationError` where the task is cancelled.
+  /// `pods/portforward`), or no connection to the API server; what `configure` throws; `CancellationError` where the
+  /// task is cancelled.
   public func portForward(
     namespace: String, pod: String, port: UInt16, on eventLoop: any EventLoop,
     configure: @escaping @Sendable (any Channel) throws -> Void = { _ in }
@@ -38,9 +40,11 @@ extension KubeClient {
         throw error
       } catch let error as KubeError {
         throw error
+      } catch let failure as ConfigureFailure {
+        throw failure.cause
       } catch {
         try Task.checkCancellation()
-        throw KubeError.transport(TransportFailure(error), server: server)
+        throw KubeError.transport(describe(error), server: server)
       }
     }
   }
@@ -63,14 +67,15 @@ extension KubeClient {
       let handler = PortForwardHandler(port: port, pingInterval: interval)
       let upgrade = WebSocketUpgradeHandler(uri: uri, headers: requestHeaders, handler: handler, promise: promise)
       do {
-        try WebSocketUpgradeHandler.add(upgrade, to: channel)
+        try channel.pipeline.syncOperations.addHandler(upgrade)
       } catch {
         promise.fail(error)
       }
       let loopBound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
       return promise.futureResult.flatMapThrowing { () -> any Channel in
         if let failure = loopBound.value.earlyFailure { throw failure }
-        try configure(channel)
+        guard channel.isActive else { throw TransportFailure.dropped("the other side closed it at once") }
+        do { try configure(channel) } catch { throw ConfigureFailure(cause: error) }
         return channel
       }.flatMapError { error in
         channel.close().recover { _ in }.flatMapThrowing { throw error }
@@ -103,6 +108,11 @@ extension KubeClient {
     } onCancel: {
       end()
     }
+  }
+
+  /// An error that the caller's own closure threw.
+  private struct ConfigureFailure: Error {
+    let cause: any Error
   }
 
   /// How far the opening of a port-forward is.

@@ -99,6 +99,15 @@ final class PortForwardHandler: ChannelDuplexHandler {
     context.fireChannelReadComplete()
   }
 
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // The decoder stops at what it does not understand, and leaves the connection open.
+    if error is NIOWebSocketError {
+      return fail(.protocolViolation("a broken WebSocket frame came: \(error)"), context)
+    }
+    context.fireErrorCaught(error)
+    context.close(promise: nil)
+  }
+
   private func perform(_ action: PortForwardProtocol.Action, _ context: ChannelHandlerContext) {
     switch action {
     case .deliver(let bytes):

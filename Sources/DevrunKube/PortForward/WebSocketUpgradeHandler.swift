@@ -1,10 +1,9 @@
 import DevrunCore
-import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
 
-/// How a server answers the request to become a WebSocket.
+/// How a server answers the request to become a WebSocket, other than by consent.
 enum UpgradeRefusal: Error, Sendable {
   /// With an error's status and body.
   case status(Int, body: [UInt8])
@@ -14,16 +13,16 @@ enum UpgradeRefusal: Error, Sendable {
 
 /// The client's side of a WebSocket's opening handshake (RFC 6455 section 4.1), in a channel that is connected.
 ///
-/// Sends the request when added. On the server's consent it replaces itself and the HTTP handlers by the frame decoder and
-/// `handler`, stops reading, and succeeds the promise; bytes that came behind the consent go through the new handlers.
+/// Sends the request when added. On the server's consent it replaces itself by the frame decoder and `handler`, turns
+/// `autoRead` off, and succeeds the promise; bytes that came behind the consent go through the new handlers before that.
 final class WebSocketUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPClientResponsePart
-  typealias OutboundOut = HTTPClientRequestPart
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+  typealias OutboundOut = ByteBuffer
 
   /// The one subprotocol that is offered.
   static let subprotocol = "v4.channel.k8s.io"
 
-  private static let maximumBodySize = 65536
   private static let maximumFrameSize = 4 * 1024 * 1024
 
   private let uri: String
@@ -31,10 +30,8 @@ final class WebSocketUpgradeHandler: ChannelInboundHandler, RemovableChannelHand
   private let handler: PortForwardHandler
   private let promise: EventLoopPromise<Void>
   private let key = base64((0..<16).map { _ in UInt8.random(in: .min ... .max) })
-  private var response: (head: HTTPResponseHead, body: [UInt8])?
-  private var isUpgraded = false
-  /// What came behind the consent, as bytes.
-  private var kept: [NIOAny] = []
+  private var response = UpgradeResponse()
+  private var isConcluded = false
 
   /// A handshake that asks for `uri`. `handler` is what speaks the WebSocket afterwards.
   init(uri: String, headers: HTTPHeaders, handler: PortForwardHandler, promise: EventLoopPromise<Void>) {
@@ -44,106 +41,87 @@ final class WebSocketUpgradeHandler: ChannelInboundHandler, RemovableChannelHand
     self.promise = promise
   }
 
-  /// Adds the handlers of the handshake to a connected channel; on its event loop.
-  static func add(_ upgrade: WebSocketUpgradeHandler, to channel: any Channel) throws {
-    let pipeline = channel.pipeline.syncOperations
-    try pipeline.addHandlers(
-      [HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes)), upgrade])
-  }
-
   func handlerAdded(context: ChannelHandlerContext) {
-    var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: uri, headers: headers)
-    head.headers.add(name: "Connection", value: "Upgrade")
-    head.headers.add(name: "Upgrade", value: "websocket")
-    head.headers.add(name: "Sec-WebSocket-Version", value: "13")
-    head.headers.add(name: "Sec-WebSocket-Key", value: key)
-    head.headers.add(name: "Sec-WebSocket-Protocol", value: Self.subprotocol)
-    context.write(wrapOutboundOut(.head(head)), promise: nil)
-    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    var headers = headers
+    headers.add(name: "Connection", value: "Upgrade")
+    headers.add(name: "Upgrade", value: "websocket")
+    headers.add(name: "Sec-WebSocket-Version", value: "13")
+    headers.add(name: "Sec-WebSocket-Key", value: key)
+    headers.add(name: "Sec-WebSocket-Protocol", value: Self.subprotocol)
+    // A line's end in a token, say, would begin another header.
+    guard headers.allSatisfy({ header in header.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 } })
+    else { return conclude(throwing: TransportFailure.other("a header's value has control characters"), context) }
+    let lines = ["GET \(uri) HTTP/1.1"] + headers.map { "\($0.name): \($0.value)" }
+    context.writeAndFlush(
+      wrapOutboundOut(ByteBuffer(string: lines.joined(separator: "\r\n") + "\r\n\r\n")), promise: nil)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if isUpgraded {
-      kept.append(data)
-      return
-    }
-    switch unwrapInboundIn(data) {
-    case .head(let head): response = (head, [])
-    case .body(let bytes):
-      guard let count = response?.body.count else { return }
-      response?.body += bytes.readableBytesView.prefix(Self.maximumBodySize - count)
-    case .end: conclude(context)
-    }
-  }
-
-  func removeHandler(context: ChannelHandlerContext, removalToken: ChannelHandlerContext.RemovalToken) {
-    let kept = kept
-    self.kept = []
-    for data in kept { context.fireChannelRead(data) }
-    if !kept.isEmpty { context.fireChannelReadComplete() }
-    context.leavePipeline(removalToken: removalToken)
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    promise.fail(error)
-    context.close(promise: nil)
+    if isConcluded { return context.fireChannelRead(data) }
+    conclude(response.receive(unwrapInboundIn(data)), context)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    if response != nil, !isUpgraded {
-      conclude(context)
-    } else {
-      promise.fail(TransportFailure.dropped("the other side closed it before it answered"))
+    if !isConcluded {
+      let reading = response.receive(nil)
+      if reading == .invalid {
+        conclude(throwing: TransportFailure.dropped("the other side closed it before it answered"), context)
+      } else {
+        conclude(reading, context)
+      }
     }
     context.fireChannelInactive()
   }
 
-  private func conclude(_ context: ChannelHandlerContext) {
-    guard let (head, body) = response, !isUpgraded else { return }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    conclude(throwing: error, context)
+  }
+
+  private func conclude(_ reading: UpgradeResponse.Reading, _ context: ChannelHandlerContext) {
     do {
-      guard head.status == .switchingProtocols else {
-        throw UpgradeRefusal.status(Int(head.status.code), body: body)
+      switch reading {
+      case .incomplete: return
+      case .switched(let headers, let rest):
+        try check(headers)
+        isConcluded = true
+        try replaceHandlers(rest: rest, context)
+      case .refused(let status, let body): throw UpgradeRefusal.status(status, body: body)
+      case .invalid: throw UpgradeRefusal.invalid("the answer to the WebSocket handshake is no HTTP")
       }
-      try check(head)
-      isUpgraded = true
-      try replaceHandlers(context)
     } catch {
-      promise.fail(error)
-      context.close(promise: nil)
+      conclude(throwing: error, context)
     }
   }
 
-  private func check(_ head: HTTPResponseHead) throws {
+  private func conclude(throwing error: any Error, _ context: ChannelHandlerContext) {
+    isConcluded = true
+    promise.fail(error)
+    context.close(promise: nil)
+  }
+
+  private func check(_ headers: HTTPHeaders) throws {
     let checker = NIOWebSocketClientUpgrader(requestKey: key) { channel, _ in
       channel.eventLoop.makeSucceededVoidFuture()
     }
-    guard head.headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" }),
+    let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
+    guard headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" }),
       checker.shouldAllowUpgrade(upgradeResponse: head)
     else { throw UpgradeRefusal.invalid("the answer to the WebSocket handshake does not fit the request") }
-    let chosen = head.headers.first(name: "Sec-WebSocket-Protocol")
+    let chosen = headers.first(name: "Sec-WebSocket-Protocol")
     guard chosen == Self.subprotocol else { throw PortForwardError.subprotocolRefused(chosen) }
   }
 
-  /// The order matters: what came behind the consent comes out of the decoder when that is removed, which takes a turn
-  /// of the event loop, and nothing but HTTP may be written until then. So it is kept here, and the new handlers come
-  /// when the old ones are gone.
-  private func replaceHandlers(_ context: ChannelHandlerContext) throws {
-    let channel = context.channel
+  private func replaceHandlers(rest: ByteBuffer, _ context: ChannelHandlerContext) throws {
     let pipeline = context.pipeline.syncOperations
-    let upgrade = NIOLoopBound(self, eventLoop: context.eventLoop)
-    let encoder = NIOLoopBound(try pipeline.handler(type: HTTPRequestEncoder.self), eventLoop: context.eventLoop)
-    let decoder = NIOLoopBound(
-      try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self), eventLoop: context.eventLoop)
-    channel.setOption(.autoRead, value: false)
-      .flatMap { channel.pipeline.syncOperations.removeHandler(encoder.value) }
-      .flatMap { channel.pipeline.syncOperations.removeHandler(decoder.value) }
-      .flatMapThrowing {
-        let frames = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.maximumFrameSize))
-        let upgrade = upgrade.value
-        try channel.pipeline.syncOperations.addHandler(frames, position: .after(upgrade))
-        try channel.pipeline.syncOperations.addHandler(upgrade.handler, position: .after(frames))
-      }
-      .flatMap { channel.pipeline.syncOperations.removeHandler(upgrade.value) }
-      .cascade(to: promise)
+    let frames = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.maximumFrameSize))
+    try pipeline.addHandler(frames, position: .after(self))
+    try pipeline.addHandler(handler, position: .after(frames))
+    let promise = promise
+    context.channel.setOption(.autoRead, value: false).whenFailure { promise.fail($0) }
+    if rest.readableBytes > 0 {
+      context.fireChannelRead(wrapInboundOut(rest))
+      context.fireChannelReadComplete()
+    }
+    pipeline.removeHandler(context: context).cascade(to: promise)
   }
 }

@@ -20,7 +20,7 @@ struct Front {
     witness = try Witness.start()
     var everything = sigset_t.all
     signals = Descriptor(try shim { devrun_signal_descriptor(&everything) })
-    machine = FrontMachine(hasJobControl: Self.hasJobControl)
+    machine = FrontMachine(hasJobControl: JobControl.isThere)
   }
 
   /// Serves until the keeper says how to end.
@@ -31,7 +31,8 @@ struct Front {
           pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
           pollfd(fd: link.descriptor.number, events: Int16(POLLIN), revents: 0),
         ]
-        try system { poll(&sources, 2, -1) }
+        let count = try system { poll(&sources, 2, machine.awaitsIdle ? 0 : -1) }
+        if count == 0 { try perform(machine.handle(.idle)) }
         // Signals first: one that came before the end was meant for the child.
         if sources[0].revents != 0 { try handleSignals() }
         if sources[1].revents != 0 {
@@ -48,9 +49,13 @@ struct Front {
   private mutating func handleSignals() throws(Errno) {
     var signal = devrun_signal()
     while try shim({ devrun_read_signal(signals.number, &signal) }) == 1 {
-      // Where there is no witness any more: the terminal, and what ends the whole group, are all that come from the
-      // kernel.
-      let groupWide = witness.received(signal.number) ?? (signal.code == SI_KERNEL)
+      var groupWide = false
+      if signal.number == SIGCONT {
+        witness.resume()
+      } else {
+        // Where there is no witness any more: what the kernel sends by itself, as for the terminal, is for the group.
+        groupWide = witness.received(signal.number) ?? (signal.code == SI_KERNEL)
+      }
       try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
     }
   }
@@ -91,12 +96,5 @@ struct Front {
       "devrun: the process that held the session ended unexpectedly\(cause); "
         + "`devrun restore` puts back what it left changed")
     _exit(125)
-  }
-
-  /// Whether the parent could continue this process: it is of the same session and of another process group, as a shell
-  /// with job control is.
-  private static var hasJobControl: Bool {
-    let parent = getppid()
-    return getsid(parent) == getsid(0) && getpgid(parent) != getpgrp()
   }
 }

@@ -14,6 +14,8 @@ struct FrontMachine {
     case message(KeeperMessage)
     /// The keeper is gone.
     case keeperGone
+    /// There is no other event to be handled first.
+    case idle
   }
 
   /// What the front is to do.
@@ -32,9 +34,15 @@ struct FrontMachine {
   /// stop a process for the terminal's sake either.
   let hasJobControl: Bool
   private var childRuns = false
+  /// The signal that stopped the child, until the front is stopped by it as well. Not at once: the news that the child
+  /// continues may already be waiting.
+  private var pendingStop: Int32?
 
   /// The front before there is a child.
   init(hasJobControl: Bool) { self.hasJobControl = hasJobControl }
+
+  /// Whether `idle` is to be told as soon as it is so.
+  var awaitsIdle: Bool { pendingStop != nil }
 
   /// What to do about an event.
   mutating func handle(_ event: Event) -> [Action] {
@@ -50,10 +58,15 @@ struct FrontMachine {
       childRuns = true
       return []
     case .message(.stopped(let number)):
-      return hasJobControl || number == SIGSTOP
-        ? [.stop(number)] : [.tell(.signal(SIGCONT, groupWide: false))]
-    case .message(.continued):
+      guard hasJobControl || number == SIGSTOP else { return [.tell(.signal(SIGCONT, groupWide: false))] }
+      pendingStop = number
       return []
+    case .message(.continued):
+      pendingStop = nil
+      return []
+    case .idle:
+      defer { pendingStop = nil }
+      return pendingStop.map { [.stop($0)] } ?? []
     case .message(.finished(let status)):
       return [.end(status)]
     case .keeperGone:

@@ -17,6 +17,9 @@ public final class Keeper: Sendable {
   /// The front's process group, which the child joins.
   let jobGroup: pid_t
 
+  /// Where the threads come from that the child is to inherit from.
+  let threads: ThreadSource
+
   private let link: Link
   private let front: pid_t
   private let state = Mutex(State())
@@ -24,6 +27,7 @@ public final class Keeper: Sendable {
   private struct State {
     var child: LaunchedChild?
     var finished = false
+    var frontIsGone = false
     var interruptions: [Interruption] = []
     var subscribers: [Int: AsyncStream<Interruption>.Continuation] = [:]
     var nextSubscriber = 0
@@ -35,6 +39,7 @@ public final class Keeper: Sendable {
     self.inherited = inherited
     self.front = front
     jobGroup = getpgid(front)
+    threads = try ThreadSource()
     try system { setpgid(0, 0) }
     // A background process must neither stop nor fail for writing to the terminal, or for asking it.
     for signal in [SIGTTOU, SIGTTIN] { try shim { devrun_ignore(signal) } }
@@ -66,7 +71,10 @@ public final class Keeper: Sendable {
       defer { state.finished = true }
       return !state.finished
     }
-    if first { tell(.finished(status)) }
+    guard first else { return }
+    tell(.finished(status))
+    // It may be stopped as the child was.
+    continueFront()
   }
 
   /// Gives up standard error, so that whoever reads devrun's until its end is not kept waiting by a keeper that stays
@@ -77,8 +85,7 @@ public final class Keeper: Sendable {
 }
 
 extension Keeper {
-  /// From now on signals are the child's. Those that came since the fork and were not sent to the whole group are handed
-  /// on at once.
+  /// From now on signals are the child's.
   func attach(_ child: LaunchedChild) {
     state.withLock { $0.child = child }
     tell(.started(child.processID))
@@ -91,10 +98,14 @@ extension Keeper {
     case .continued:
       tell(.continued)
       // The front may be stopped: whoever continued the child continued the job.
-      _ = kill(front, SIGCONT)
+      continueFront()
     case .ended:
       state.withLock { $0.child = nil }
     }
+  }
+
+  private func continueFront() {
+    if !state.withLock({ $0.frontIsGone }) { _ = kill(front, SIGCONT) }
   }
 
   private func tell(_ message: KeeperMessage) {
@@ -150,7 +161,11 @@ extension Keeper {
   /// Takes a message. Whether there can be more.
   private func handleMessage() throws(Errno) -> Bool {
     guard let message = try link.receiveFromFront() else {
-      if !state.withLock({ $0.finished }) { interrupt(.frontGone) }
+      let wasKilled = state.withLock { state in
+        state.frontIsGone = true
+        return !state.finished
+      }
+      if wasKilled { interrupt(.frontGone) }
       return false
     }
     switch message {

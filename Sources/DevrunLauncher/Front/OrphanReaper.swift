@@ -1,4 +1,5 @@
 import CLinux
+import DevrunCore
 import Glibc
 
 /// Reaps what the child left behind.
@@ -13,7 +14,9 @@ enum OrphanReaper {
     let own = getpid()
     let group = getpgrp()
     // Where the kernel does not list children, orphans stay in the process table until the keeper ends.
-    guard let list = try? Descriptor.open("/proc/self/task/\(own)/children", O_RDONLY).readToEnd() else { return }
+    guard let list = try? Descriptor.open(RawString("/proc/self/task/\(own)/children"), O_RDONLY).readToEnd() else {
+      return
+    }
     for text in list.split(separator: UInt8(ascii: " ")) {
       guard let process = pid_t(String(decoding: text, as: UTF8.self)), process != child, getpgid(process) != group
       else { continue }

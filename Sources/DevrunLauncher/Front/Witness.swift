@@ -26,10 +26,11 @@ struct Witness: Sendable {
   }
 
   /// Whether the signal, which the front has just received, was received by its whole group. `nil` if the witness is
-  /// gone.
+  /// gone. Not to be asked for SIGCONT.
   func received(_ signal: Int32) -> Bool? {
-    // It may have been stopped with the group, and not continued with it.
-    _ = kill(process, SIGCONT)
+    // It may have been stopped with the group, and not continued with it. To continue it takes away a stop signal that
+    // it has not noticed yet; but before one of those the front sees the SIGCONT that continued it.
+    if !Self.stopSignals.contains(signal) { resume() }
     var question = signal
     var answer: UInt8 = 0
     do {
@@ -40,6 +41,12 @@ struct Witness: Sendable {
       return nil
     }
   }
+
+  /// Continues the process, after the front was continued alone.
+  func resume() { _ = kill(process, SIGCONT) }
+
+  /// The signals by which the terminal stops. A SIGCONT takes them away where they are pending, and the other way round.
+  private static let stopSignals: Set<Int32> = [SIGTSTP, SIGTTIN, SIGTTOU]
 
   /// Answers questions until the front is gone.
   private static func testify(over link: Int32) -> Never {
@@ -53,10 +60,19 @@ struct Witness: Sendable {
     var everything = sigset_t.all
     let signals = devrun_signal_descriptor(&everything)
     var received: Set<Int32> = []
-    var question: Int32 = 0
-    while recv(link, &question, MemoryLayout<Int32>.size, 0) == MemoryLayout<Int32>.size {
+    while true {
+      var sources = [
+        pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: link, events: Int16(POLLIN), revents: 0),
+      ]
+      if poll(&sources, 2, -1) < 0 { continue }
+      // Before the question, which may be about one of these.
       var signal = devrun_signal()
-      while devrun_read_signal(signals, &signal) == 1 { received.insert(signal.number) }
+      while devrun_read_signal(signals, &signal) == 1 {
+        if signal.number == SIGCONT { received.subtract(stopSignals) } else { received.insert(signal.number) }
+      }
+      guard sources[1].revents != 0 else { continue }
+      var question: Int32 = 0
+      guard recv(link, &question, MemoryLayout<Int32>.size, 0) == MemoryLayout<Int32>.size else { break }
       var answer: UInt8 = received.remove(question) == nil ? 0 : 1
       if send(link, &answer, 1, Int32(MSG_NOSIGNAL)) != 1 { break }
     }

@@ -17,8 +17,6 @@ public enum LaunchError: UserFacingError {
   case execution(RawString, Errno, argumentBytes: Int)
   /// The child failed on its way to the program.
   case stage(LaunchStage, Errno)
-  /// The child died on its way to the program, before it could say why.
-  case died(WaitStatus)
 
   /// A way to isolate that was tried.
   public struct Attempt: Sendable, Hashable {
@@ -58,8 +56,6 @@ public enum LaunchError: UserFacingError {
     case .stage(let stage, let error):
       return ErrorMessage(
         "the command cannot be started", why: "\(stage.description): \(error)", remedy: stage.remedy(for: error))
-    case .died(let status):
-      return ErrorMessage("the command's process ended before the program started", why: "\(status)")
     }
   }
 

@@ -20,7 +20,11 @@ public struct Launcher: Sendable {
   /// - Returns: the way to go; for `automatic` the best that works.
   /// - Throws: `LaunchError.isolation` or `.noIsolation`, or `.stage` if connections cannot be redirected.
   public func probe(_ isolation: Isolation) async throws(LaunchError) -> Isolation {
-    try await onThread { () throws(LaunchError) in try choose(isolation) }
+    let result = Latch<Result<Isolation, LaunchError>>()
+    keeper.threads.start(name: "devrun-probe", failed: { result.set(.failure(.resources($0))) }) { [self] in
+      do throws(LaunchError) { result.set(.success(try choose(isolation))) } catch { result.set(.failure(error)) }
+    }
+    return try await result.uncancelledValue().get()
   }
 
   /// Starts the command, and keeps the front informed of what becomes of it.
@@ -33,16 +37,14 @@ public struct Launcher: Sendable {
   public func launch(_ plan: LaunchPlan, redirecting table: RedirectTable) async throws(LaunchError) -> LaunchedChild {
     // The thread that forks also waits for the child: to the kernel a child is its thread's.
     let started = Latch<Result<LaunchedChild, LaunchError>>()
-    try obtaining { () throws(Errno) in
-      try NativeThread.start(name: "devrun-child") { [self] in
-        do throws(LaunchError) {
-          let child = try launchHere(plan, redirecting: table)
-          keeper.attach(child)
-          started.set(.success(child))
-          child.watch { keeper.childChanged($0) }
-        } catch {
-          started.set(.failure(error))
-        }
+    keeper.threads.start(name: "devrun-child", failed: { started.set(.failure(.resources($0))) }) { [self] in
+      do throws(LaunchError) {
+        let child = try launchHere(plan, redirecting: table)
+        keeper.attach(child)
+        started.set(.success(child))
+        child.watch { keeper.childChanged($0) }
+      } catch {
+        started.set(.failure(error))
       }
     }
     return try await started.uncancelledValue().get()
@@ -56,7 +58,7 @@ public struct Launcher: Sendable {
     do throws(LaunchError) {
       // Before the program runs: from its first step on it may wait for answers.
       let files = isolation == .trap ? PrivateFiles(plan) : PrivateFiles()
-      let redirect = try birth.listener.map { (listener) throws(LaunchError) in
+      let redirect = try birth.awaitListener().map { (listener) throws(LaunchError) in
         try obtaining { () throws(Errno) in
           try ConnectRedirect(listener: listener, table: table, files: files, features: features)
         }
@@ -93,19 +95,9 @@ public struct Launcher: Sendable {
 
   /// Goes all the way of a launch but the last step.
   private func attempt(_ isolation: Isolation) throws(LaunchError) {
-    try ChildBirth(plan: nil, isolation: isolation, keeper: keeper, features: features).awaitEnd()
-  }
-
-  private func onThread<Value: Sendable>(
-    _ body: @escaping @Sendable () throws(LaunchError) -> Value
-  ) async throws(LaunchError) -> Value {
-    let result = Latch<Result<Value, LaunchError>>()
-    try obtaining { () throws(Errno) in
-      try NativeThread.start(name: "devrun-probe") {
-        do throws(LaunchError) { result.set(.success(try body())) } catch { result.set(.failure(error)) }
-      }
-    }
-    return try await result.uncancelledValue().get()
+    let birth = try ChildBirth(plan: nil, isolation: isolation, keeper: keeper, features: features)
+    defer { birth.abort() }
+    try birth.awaitExecution()
   }
 }
 

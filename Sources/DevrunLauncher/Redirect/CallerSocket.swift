@@ -99,7 +99,7 @@ struct CallerSocket: Sendable {
         // An older kernel: its pidfds stand for processes.
       }
     }
-    let status = try Descriptor.open("/proc/\(thread)/status", O_RDONLY).readToEnd()
+    let status = try Descriptor.open(RawString("/proc/\(thread)/status"), O_RDONLY).readToEnd()
     let line = status.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "Tgid:".utf8) }
     let group = line.flatMap { line in
       pid_t(String(decoding: line.dropFirst(5).drop { $0 == UInt8(ascii: "\t") }, as: UTF8.self))

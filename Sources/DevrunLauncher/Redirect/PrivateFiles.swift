@@ -46,7 +46,7 @@ struct PrivateFiles: Sendable {
       let flags = flags(of: call), flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY | Self.pathOnly) == O_RDONLY
     else { return nil }
     // If the private file is gone, so is the session: the machine's is right then.
-    guard let opened = try? Descriptor.open(file.replacement.description, O_RDONLY) else { return nil }
+    guard let opened = try? Descriptor.open(file.replacement, O_RDONLY) else { return nil }
     return (opened, flags & O_CLOEXEC != 0)
   }
 

@@ -1,4 +1,5 @@
 import CLinux
+import DevrunCore
 import Glibc
 import Synchronization
 
@@ -37,8 +38,10 @@ extension Descriptor {
   }
 
   /// Opens a file, close-on-exec.
-  static func open(_ path: String, _ flags: Int32) throws(Errno) -> Descriptor {
-    Descriptor(try system { Glibc.open(path, flags | O_CLOEXEC) })
+  static func open(_ path: RawString, _ flags: Int32) throws(Errno) -> Descriptor {
+    try path.withCString { (path) throws(Errno) in
+      Descriptor(try system { Glibc.open(path, flags | O_CLOEXEC) })
+    }
   }
 
   /// Reads all that is left.

@@ -1,4 +1,5 @@
 import CLinux
+import DevrunCore
 import Glibc
 
 /// The descriptors that devrun itself keeps of those it was started with.

@@ -43,6 +43,7 @@ struct AgentPlacement: Sendable {
 
   private func redirect(_ reference: TargetReference) async throws -> Placed {
     let workload = try await TargetResolution(client: client, namespace: namespace).workload(reference)
+    try DeploymentRedirect.check(workload.object, workload)
     let choice = try ContainerChoice.choose(
       named: session.options.container, ports: session.options.ports, servicePorts: workload.servicePorts,
       podSpec: workload.template["spec"] ?? [:])

@@ -24,7 +24,7 @@ struct DeploymentRedirect: Sendable {
   func apply(to workload: Workload) async throws -> JSONValue {
     var deployment = workload.object
     for _ in 0..<5 {
-      try check(deployment, workload)
+      try Self.check(deployment, workload)
       do {
         return try await client.patch(
           .deployments(in: workload.namespace).named(workload.name), try await patch(of: deployment, workload))
@@ -39,7 +39,9 @@ struct DeploymentRedirect: Sendable {
   }
 
   /// What can be known before the change.
-  private func check(_ deployment: JSONValue, _ workload: Workload) throws {
+  ///
+  /// - Throws: `SessionError.alreadyRedirected`, `.scaledToZero`, `.paused`, `.recordUnreadable`
+  static func check(_ deployment: JSONValue, _ workload: Workload) throws {
     if let record = try OriginalRecord.read(from: deployment) {
       throw SessionError.alreadyRedirected(
         workload.name, by: record.holder, since: record.since, namespace: workload.namespace)

@@ -3,9 +3,6 @@ package import NIOHTTP2
 
 /// How HTTP/2 is set up inside the tunnel, on both ends.
 package enum HTTP2Connection {
-  /// Larger frames than the protocol's 16 KiB: fewer of them. Small enough to let other streams in between.
-  private static let maximumFrameSize = 64 << 10
-
   /// Adds HTTP/2 to a channel that has carried its preface. Must be called on the channel's event loop.
   ///
   /// - Parameter accept: called with each stream that the peer opens, before anything of it is read.
@@ -32,8 +29,8 @@ package enum HTTP2Connection {
     var configuration = NIOHTTP2Handler.ConnectionConfiguration()
     configuration.initialSettings = [
       HTTP2Setting(parameter: .maxConcurrentStreams, value: limits.maximumStreams),
-      HTTP2Setting(parameter: .initialWindowSize, value: limits.streamWindow),
-      HTTP2Setting(parameter: .maxFrameSize, value: maximumFrameSize),
+      HTTP2Setting(parameter: .initialWindowSize, value: limits.baseWindow),
+      HTTP2Setting(parameter: .maxFrameSize, value: limits.frameSize),
       HTTP2Setting(parameter: .maxHeaderListSize, value: 32 << 10),
       HTTP2Setting(parameter: .enablePush, value: 0),
     ]
@@ -51,7 +48,7 @@ package enum HTTP2Connection {
 
   private static func streamConfiguration(_ limits: ConnectionLimits) -> NIOHTTP2Handler.StreamConfiguration {
     var configuration = NIOHTTP2Handler.StreamConfiguration()
-    configuration.targetWindowSize = limits.streamWindow
+    configuration.targetWindowSize = limits.baseWindow
     configuration.outboundBufferSizeHighWatermark = limits.outboundBuffer
     configuration.outboundBufferSizeLowWatermark = limits.outboundBuffer / 2
     configuration.streamResetFrameRateLimit.maximumCount = rateLimit.count

@@ -33,12 +33,22 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   private var requestSent = false
   private var outputEnded = false
   private var lastError: (any Error)?
+  private let pool: WindowPool
+  private var window: StreamWindow
+  private var inputEnded = false
+  /// Whether what is being delivered had been waiting for its reader.
+  private var isLate = false
 
   /// - Parameters:
   ///   - request: what is sent when the stream opens; `nil` where the peer opened it.
+  ///   - pool: what this end's streams share.
   ///   - onHead: called once, on the event loop, with the peer's first header block, or when there will be none.
-  package init(request: ResponseHead?, onHead: @escaping (Result<HPACKHeaders, any Error>) -> Void) {
+  package init(
+    request: ResponseHead?, pool: WindowPool, onHead: @escaping (Result<HPACKHeaders, any Error>) -> Void
+  ) {
     self.request = request
+    self.pool = pool
+    self.window = pool.newWindow
     self.onHead = onHead
   }
 
@@ -69,6 +79,7 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
       }
       if headers.endStream { receive(.end, context: context) }
     case .data(let data):
+      window.read(data.data.readableBytes)
       if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 {
         receive(.bytes(buffer), context: context)
       }
@@ -79,7 +90,19 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
     }
   }
 
+  package func channelReadComplete(context: ChannelHandlerContext) {
+    if !inputEnded {
+      let increment = pool.adjust(&window, keepsUp: !isLate)
+      if increment > 0 {
+        let update = HTTP2Frame.FramePayload.windowUpdate(windowSizeIncrement: increment)
+        context.writeAndFlush(wrapOutboundOut(update), promise: nil)
+      }
+    }
+    context.fireChannelReadComplete()
+  }
+
   private func receive(_ item: HeldInput.Item, context: ChannelHandlerContext) {
+    if case .end = item { inputEnded = true }
     if let item = held.receive(item) { deliver(item, context: context) }
   }
 
@@ -103,6 +126,7 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   }
 
   package func handlerRemoved(context: ChannelHandlerContext) {
+    pool.reclaim(&window)
     headFailed(lastError ?? ChannelError.alreadyClosed)
   }
 
@@ -116,9 +140,13 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
 
   package func read(context: ChannelHandlerContext) {
     let items = held.release()
-    guard !items.isEmpty else { return context.read() }
-    for item in items { deliver(item, context: context) }
-    context.fireChannelReadComplete()
+    guard items.isEmpty else {
+      for item in items { deliver(item, context: context) }
+      return context.fireChannelReadComplete()
+    }
+    isLate = true
+    context.read()
+    isLate = false
   }
 
   package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

@@ -59,9 +59,10 @@ package enum StreamSocket {
       .channelOption(.autoRead, value: false)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelOption(.maxMessagesPerRead, value: 1)
-      .channelOption(.recvAllocator, value: allocator)
+      .channelOption(.recvAllocator, value: allocator(limits))
       .channelOption(.writeBufferWaterMark, value: waterMark(limits))
-      .channelOption(.socketOption(.so_rcvbuf), value: limits.socketReceiveBuffer)
+      .channelOption(.socketOption(.so_rcvbuf), value: limits.socketBuffer)
+      .channelOption(.socketOption(.so_sndbuf), value: limits.socketBuffer)
       .channelOption(.socketOption(.so_keepalive), value: 1)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
   }
@@ -70,12 +71,13 @@ package enum StreamSocket {
   static func configure(_ bootstrap: ServerBootstrap, limits: ConnectionLimits) -> ServerBootstrap {
     bootstrap
       .serverChannelOption(.backlog, value: 4096)
-      // Accepted sockets inherit it; set on them it would come after the window was announced: tcp(7).
-      .serverChannelOption(.socketOption(.so_rcvbuf), value: limits.socketReceiveBuffer)
+      // Accepted sockets inherit them; set on those it would come after the window was announced: tcp(7).
+      .serverChannelOption(.socketOption(.so_rcvbuf), value: limits.socketBuffer)
+      .serverChannelOption(.socketOption(.so_sndbuf), value: limits.socketBuffer)
       .childChannelOption(.autoRead, value: false)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelOption(.recvAllocator, value: allocator)
+      .childChannelOption(.recvAllocator, value: allocator(limits))
       .childChannelOption(.writeBufferWaterMark, value: waterMark(limits))
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -101,7 +103,9 @@ package enum StreamSocket {
     return bootstrap.bind(to: address)
   }
 
-  private static let allocator = AdaptiveRecvByteBufferAllocator(minimum: 2 << 10, initial: 16 << 10, maximum: 64 << 10)
+  private static func allocator(_ limits: ConnectionLimits) -> AdaptiveRecvByteBufferAllocator {
+    AdaptiveRecvByteBufferAllocator(minimum: 2 << 10, initial: 8 << 10, maximum: limits.readSize)
+  }
 
   private static func waterMark(_ limits: ConnectionLimits) -> ChannelOptions.Types.WriteBufferWaterMark {
     .init(low: limits.outboundBuffer / 2, high: limits.outboundBuffer)

@@ -25,7 +25,7 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
   package init() {}
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if let item = held.receive(.bytes(unwrapInboundIn(data))) { deliver(item, context: context) }
+    if let item = held.receive(.bytes(unwrapInboundIn(data).compact())) { deliver(item, context: context) }
   }
 
   package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -15,10 +15,13 @@ package struct PendingStream<Opened: Sendable>: Sendable {
 package struct StreamOpener: Sendable {
   private let connection: any Channel
   private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
+  private let pool: WindowPool
 
-  package init(connection: any Channel, multiplexer: NIOHTTP2Handler.StreamMultiplexer) {
+  /// - Parameter pool: what this end's streams share.
+  package init(connection: any Channel, multiplexer: NIOHTTP2Handler.StreamMultiplexer, pool: WindowPool) {
     self.connection = connection
     self.multiplexer = multiplexer
+    self.pool = pool
   }
 
   /// Opens a stream, sends its request and waits for the head of the answer.
@@ -37,7 +40,7 @@ package struct StreamOpener: Sendable {
       // On a connection that has ended NIOHTTP2 would keep the new stream waiting for ever.
       guard connection.isActive else { return created.fail(ChannelError.ioOnClosedChannel) }
       multiplexer.createStreamChannel(promise: created) { stream in
-        stream.eventLoop.makeCompletedFuture { try Self.initialize(stream, request: request, opened: opened, prepare: prepare) }
+        stream.eventLoop.makeCompletedFuture { try initialize(stream, request: request, opened: opened, prepare: prepare) }
       }
     }
     created.futureResult.whenFailure { _ in opened.fail(DialError.tunnelClosed) }
@@ -55,14 +58,14 @@ package struct StreamOpener: Sendable {
     open(request, timeout: timeout) { $0 }
   }
 
-  private static func initialize<Opened: Sendable>(
+  private func initialize<Opened: Sendable>(
     _ stream: any Channel, request: StreamRequest, opened: EventLoopPromise<Opened>,
     prepare: @escaping @Sendable (any Channel) throws -> Opened
   ) throws {
     try stream.syncOptions?.setOption(.autoRead, value: false)
     let isGet = if case .get = request { true } else { false }
     let head = ResponseHead(request.headers, endStream: isGet)
-    let handler = HTTP2StreamHandler(request: head) { [weak stream] result in
+    let handler = HTTP2StreamHandler(request: head, pool: pool) { [weak stream] result in
       switch result {
       case .success(let headers) where headers.first(name: ":status") == "200":
         guard let stream else { return opened.fail(DialError.tunnelClosed) }
@@ -71,7 +74,7 @@ package struct StreamOpener: Sendable {
         opened.fail(DialError(DialFailure(headers: headers)))
         stream?.close(promise: nil)
       case .failure(let error):
-        opened.fail(dialError(error))
+        opened.fail(Self.dialError(error))
       }
     }
     try stream.pipeline.syncOperations.addHandler(handler)

@@ -5,11 +5,13 @@ internal import NIOHPACK
 package enum StreamServer {
   /// Waits for the stream's request, whichever it is.
   ///
-  /// - Parameter handle: called on the event loop with the request, nothing after its head read yet.
+  /// - Parameters:
+  ///   - pool: what this end's streams share.
+  ///   - handle: called on the event loop with the request, nothing after its head read yet.
   package static func accept(
-    _ stream: any Channel, handle: @escaping @Sendable (StreamRequest, any Channel) -> Void
+    _ stream: any Channel, pool: WindowPool, handle: @escaping @Sendable (StreamRequest, any Channel) -> Void
   ) throws {
-    let handler = HTTP2StreamHandler(request: nil) { [weak stream] head in
+    let handler = HTTP2StreamHandler(request: nil, pool: pool) { [weak stream] head in
       // Without a head the stream has been reset already, and nobody waits for an answer.
       guard case .success(let headers) = head, let stream else { return }
       handle(StreamRequest(headers: headers), stream)

@@ -49,6 +49,15 @@ final class LaunchFixture: Sendable {
     return path(name)
   }
 
+  /// Writes a program. By another process: if this one did, those that it starts meanwhile would hold the file open for
+  /// writing for a moment, and it could not be executed.
+  func writeProgram(_ name: String, _ text: String) async throws -> String {
+    let source = try write("\(name).text", text)
+    let copy = try SpawnedProcess(["cp", source, path(name)], keeping: nil)
+    try #require(await copy.status() == .exited(0))
+    return path(name)
+  }
+
   /// A plan to run the command as it is, found in PATH.
   static func plan(_ command: [String]) throws -> LaunchPlan {
     let environment = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C", "HOME=/tmp"]

@@ -103,6 +103,11 @@ final class SpawnedProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, stream.number, Int32(number))
       }
     }
+    // What libraries of this process opened without close-on-exec must not be taken for the command's.
+    for number in try DirectoryListing.names(in: "/proc/self/fd").compactMap({ Int32($0.description) }) where number > 2
+    {
+      _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+    }
     let arguments = CStringArray(command.map { RawString($0) })
     var inherited: [String: String] = ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C"]
     inherited.merge(environment) { $1 }
@@ -131,7 +136,7 @@ final class CollectedText: Sendable {
   /// What others write to a FIFO, from the first that opens it to the last that closes it.
   convenience init(fifo path: String) throws {
     if mkfifo(path, 0o666) != 0 { throw Errno(rawValue: errno) }
-    try self.init { try? Descriptor.open(path, O_RDONLY) }
+    try self.init { try? Descriptor.open(RawString(path), O_RDONLY) }
   }
 
   private init(opening open: @escaping @Sendable () -> Descriptor?) throws {

@@ -1,0 +1,101 @@
+import CLinux
+import DevrunCore
+import Glibc
+
+/// A launch in the form that the way from fork to exec takes: all memory in place, so that nothing is allocated there.
+final class RawLaunch {
+  /// The C form. Valid as long as this object.
+  private(set) var raw = devrun_launch()
+
+  private let strings: [CStringArray]
+  private let filter: PinnedArray<sock_filter>
+  private let steps: PinnedArray<devrun_mount_step>
+  private let descriptors: PinnedArray<Int32>
+
+  /// A launch of the plan; without one, of nothing, in the keeper's own process group.
+  ///
+  /// - Parameters:
+  ///   - report: where a failure is told.
+  ///   - listenerSocket: where the filter's listener is sent, if there is a filter.
+  init(
+    _ plan: LaunchPlan?, isolation: Isolation?, steps: [MountStep], keeper: Keeper, features: KernelFeatures,
+    report: Int32, listenerSocket: Int32?
+  ) {
+    let executable = plan?.executable ?? ""
+    let arguments = plan?.arguments ?? []
+    let inherited = keeper.inherited
+    let stepStrings = CStringArray(steps.flatMap { [$0.parts.source, $0.parts.target] })
+    strings = [
+      CStringArray([executable]), CStringArray(arguments), CStringArray(plan?.environment ?? []),
+      CStringArray(["sh", executable] + arguments.dropFirst()),
+      CStringArray(inherited.workingDirectory.map { [$0] } ?? []), stepStrings,
+    ]
+    filter = PinnedArray(listenerSocket == nil ? [] : Self.filter(trappingOpens: isolation == .trap))
+    self.steps = PinnedArray(
+      steps.enumerated().map { index, step in
+        devrun_mount_step(
+          kind: step.parts.kind, source: stepStrings.pointers[2 * index],
+          target: stepStrings.pointers[2 * index + 1], mode: step.parts.mode)
+      })
+    descriptors = PinnedArray((inherited.descriptors + [report]).sorted())
+
+    if plan != nil {
+      raw.path = UnsafePointer(strings[0].pointers[0])
+      raw.process_group = keeper.jobGroup
+    }
+    raw.arguments = UnsafePointer(strings[1].pointers)
+    raw.environment = UnsafePointer(strings[2].pointers)
+    raw.shell_arguments = UnsafePointer(strings[3].pointers)
+    raw.working_directory = UnsafePointer(strings[4].pointers[0])
+    raw.isolation = isolation?.raw ?? DEVRUN_ISOLATION_NONE
+    raw.steps = UnsafePointer(self.steps.start)
+    raw.step_count = self.steps.count
+    raw.listener_socket = listenerSocket ?? -1
+    raw.filter = listenerSocket == nil ? nil : UnsafePointer(filter.start)
+    raw.filter_count = filter.count
+    raw.filter_flags = DEVRUN_FILTER_SPECULATION.rawValue
+    if features.contains(.waitKillable) { raw.filter_flags |= DEVRUN_FILTER_WAIT_KILLABLE.rawValue }
+    // With the capability, here or in the new user namespace, a filter does not take it.
+    raw.no_new_privileges = listenerSocket != nil && (isolation ?? .trap) == .trap && !devrun_has_sys_admin()
+    raw.report = report
+    raw.descriptors = UnsafePointer(descriptors.start)
+    raw.descriptor_count = descriptors.count
+    raw.ignored = inherited.ignoredSignals
+    raw.mask = inherited.blockedSignals
+    raw.descriptor_limit = inherited.descriptorLimit
+  }
+
+  private static func filter(trappingOpens: Bool) -> [sock_filter] {
+    [sock_filter](unsafeUninitializedCapacity: Int(DEVRUN_FILTER_MAX)) { buffer, count in
+      if let start = buffer.baseAddress { count = devrun_filter(start, trappingOpens) }
+    }
+  }
+}
+
+/// Values that stay in one place of memory.
+private final class PinnedArray<Element> {
+  let start: UnsafeMutablePointer<Element>
+  let count: Int
+
+  init(_ elements: [Element]) {
+    count = elements.count
+    start = .allocate(capacity: max(count, 1))
+    for (index, element) in elements.enumerated() { (start + index).initialize(to: element) }
+  }
+
+  deinit {
+    start.deinitialize(count: count)
+    start.deallocate()
+  }
+}
+
+extension Isolation {
+  /// The C form.
+  fileprivate var raw: devrun_isolation {
+    switch self {
+    case .mount: DEVRUN_ISOLATION_MOUNT
+    case .user: DEVRUN_ISOLATION_USER
+    case .automatic, .trap: DEVRUN_ISOLATION_NONE
+    }
+  }
+}

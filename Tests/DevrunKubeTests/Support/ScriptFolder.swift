@@ -1,0 +1,32 @@
+import DevrunConfig
+import Foundation
+
+/// A folder that is removed at the end, for plugins that are shell scripts.
+struct ScriptFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "devrun-kube-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  /// Removes the folder and what is in it.
+  func remove() { try? FileManager.default.removeItem(at: url) }
+
+  /// Writes a shell script and makes a plugin of it. The program is the shell: a file that was written a moment ago may
+  /// be held open by what another thread has just forked, and cannot be executed then.
+  func plugin(
+    _ script: String, apiVersion: String = "client.authentication.k8s.io/v1", arguments: [String] = [],
+    environment: [ExecCredentialPlugin.Variable] = [], cluster: ExecCredentialPlugin.Cluster? = nil
+  ) throws -> ExecCredentialPlugin {
+    let file = url.appending(path: "login")
+    try Data("\(script)\n".utf8).write(to: file)
+    return ExecCredentialPlugin(
+      apiVersion: apiVersion, command: "sh", arguments: [file.path] + arguments, environment: environment,
+      cluster: cluster)
+  }
+
+  func read(_ name: String) throws -> String {
+    String(decoding: try Data(contentsOf: url.appending(path: name)), as: UTF8.self)
+  }
+}

@@ -1,0 +1,81 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("The child gets as it was", .timeLimit(.minutes(2)))
+struct InheritanceTests {
+  /// Runs a shell script in which `$launch` stands for the launch of the command.
+  private func shell(_ script: String, launching command: [String]) async throws -> LaunchFixture.Outcome {
+    let fixture = try LaunchFixture()
+    let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command))).joined(separator: " ")
+    let process = try SpawnedProcess(
+      ["bash", "-c", "launch='\(line)'; \(Self.closeOthers); \(script)"], keeping: fixture)
+    process.closeInput()
+    return await LaunchFixture.Outcome(
+      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
+  }
+
+  /// Closes what other tests of this process have opened at this moment without close-on-exec.
+  private static let closeOthers =
+    "for n in /proc/self/fd/*; do n=${n##*/}; [ $n -le 2 ] || eval \"exec $n>&-\"; done"
+
+  @Test("each open descriptor, and no other")
+  func descriptors() async throws {
+    let outcome = try await shell(
+      "exec 7</dev/null 250</dev/zero; $launch",
+      launching: ["sh", "-c", "for n in /proc/self/fd/*; do printf '%s ' ${n##*/}; done"])
+    // The shell's own glob reads the folder through 3.
+    #expect(Set(outcome.output.split(separator: " ")).subtracting(["3"]) == ["0", "1", "2", "7", "250"])
+    #expect(outcome.errors == "")
+  }
+
+  @Test("each standard stream that is closed")
+  func closedStreams() async throws {
+    let outcome = try await shell(
+      "$launch <&- 2>&-",
+      launching: ["python3", "-c", "import os; print([n for n in range(3) if os.path.exists(f'/proc/self/fd/{n}')])"])
+    #expect(outcome.output == "[1]\n")
+  }
+
+  @Test("umask, niceness, limits and working directory")
+  func attributes() async throws {
+    let outcome = try await shell(
+      "umask 027; ulimit -Sn 333; cd /usr/bin; nice -n 3 bash -c nice; nice -n 3 $launch",
+      launching: ["bash", "-c", "nice; umask; ulimit -Sn; pwd"])
+    let lines = outcome.output.split(separator: "\n")
+    try #require(lines.count == 5, "\(outcome)")
+    #expect(lines[0] == lines[1])
+    #expect(lines[2...] == ["0027", "333", "/usr/bin"])
+  }
+
+  @Test("the ends of pipes: nobody else holds them")
+  func pipes() async throws {
+    let fixture = try LaunchFixture()
+    let process = try fixture.launch(["sh", "-c", "echo last; exec sleep 1000 >&-"])
+    // Ends although devrun and the child go on.
+    #expect(await process.output.whole() == "last\n")
+    process.signal(SIGTERM)
+    #expect(await process.status() == .killed(SIGTERM, coreDumped: false))
+    let first = try await shell("yes | $launch; echo ${PIPESTATUS[*]}", launching: ["head", "-n", "1"])
+    #expect(first.output == "y\n141 0\n")
+  }
+
+  @Test("the working directory, also where a mount covers it")
+  func coveredDirectory() async throws {
+    let fixture = try LaunchFixture()
+    for folder in ["volume", "parent", "parent/here"] { mkdir(fixture.path(folder), 0o755) }
+    try fixture.write("volume/token", "secret\n")
+    var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "pwd -P; cat ../new/token"]))
+    script.plan.mounts = [
+      .init(source: RawString(fixture.path("volume")), target: RawString(fixture.path("parent/new")))
+    ]
+    let line = try fixture.commandLine(script).joined(separator: " ")
+    let process = try SpawnedProcess(
+      ["sh", "-c", "cd \(fixture.path("parent/here")) && exec \(line)"], keeping: fixture)
+    #expect(await process.output.whole() == "\(fixture.path("parent/here"))\nsecret\n")
+  }
+}

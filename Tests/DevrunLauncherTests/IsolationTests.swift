@@ -1,0 +1,89 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("Isolation on a machine that forbids", .timeLimit(.minutes(2)))
+struct IsolationTests {
+  /// A program that forbids system calls to what it runs: `forbid NUMBER[:ERRNO],... COMMAND...`
+  private static let forbid = """
+    #include <errno.h>
+    #include <linux/filter.h>
+    #include <linux/seccomp.h>
+    #include <stddef.h>
+    #include <stdlib.h>
+    #include <sys/prctl.h>
+    #include <unistd.h>
+    int main(int count, char **words) {
+      struct sock_filter code[64];
+      unsigned short length = 0;
+      code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+      for (char *next = words[1]; *next; next += *next == ',') {
+        unsigned number = strtoul(next, &next, 10), error = EPERM;
+        if (*next == ':') error = strtoul(next + 1, &next, 10);
+        code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1);
+        code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
+      }
+      code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+      struct sock_fprog program = {length, code};
+      if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) return 1;
+      execvp(words[2], words + 2);
+      return 2;
+    }
+    """
+
+  /// Runs `cat /etc/hosts` with a private hosts file where the calls are forbidden.
+  private func run(
+    forbidding calls: String, isolation: Isolation, as user: TestUser
+  ) async throws -> (outcome: LaunchFixture.Outcome, log: String) {
+    let fixture = try LaunchFixture()
+    let source = try fixture.write("forbid.c", Self.forbid)
+    let compiler = try SpawnedProcess(["gcc", "-o", fixture.path("forbid"), source], keeping: fixture)
+    try #require(await compiler.status() == .exited(0), "\(compiler.errors.text)")
+    var script = LaunchScript(plan: try LaunchFixture.plan(["cat", "/etc/hosts"]))
+    script.plan.hostsFile = RawString(try fixture.write("hosts", "private\n"))
+    script.plan.isolation = isolation
+    script.log = try fixture.write("log", "")
+    chmod(fixture.path("log"), 0o666)
+    let process = try SpawnedProcess(
+      [fixture.path("forbid"), calls] + fixture.commandLine(script, as: user), keeping: fixture)
+    let outcome = await LaunchFixture.Outcome(
+      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
+    return (outcome, try String(contentsOfFile: fixture.path("log"), encoding: .utf8))
+  }
+
+  private static let unshare = "272"
+  private static let mount = "165,428,429"
+  private static let seccomp = "317"
+
+  @Test(
+    "falls back to what is left", .enabled(if: is64BitX86, "the numbers are x86's"),
+    arguments: [unshare, "\(unshare):\(ENOSPC)", mount, "428"], TestUser.available)
+  func fallsBack(calls: String, user: TestUser) async throws {
+    let (outcome, log) = try await run(forbidding: calls, isolation: .automatic, as: user)
+    #expect(outcome.output == "private\n" && outcome.errors == "" && outcome.status == .exited(0))
+    #expect(log.hasPrefix("isolation trap"))
+  }
+
+  @Test(
+    "says what is in the way and what to do, when it was asked for",
+    .enabled(if: is64BitX86, "the numbers are x86's"),
+    arguments: [
+      (unshare, "unprivileged_userns_clone"), ("\(unshare):\(ENOSPC)", "user.max_user_namespaces"), (mount, "AppArmor"),
+    ])
+  func says(calls: String, word: String) async throws {
+    let (outcome, _) = try await run(forbidding: calls, isolation: .user, as: .own)
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains(word) && outcome.errors.contains("--isolation trap"))
+  }
+
+  @Test("says so when connections cannot be redirected", .enabled(if: is64BitX86, "the numbers are x86's"))
+  func noFilter() async throws {
+    let (outcome, _) = try await run(forbidding: Self.seccomp, isolation: .automatic, as: .own)
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains("filter for connections"))
+  }
+}

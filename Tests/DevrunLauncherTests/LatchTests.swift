@@ -1,0 +1,39 @@
+import Testing
+
+@testable import DevrunLauncher
+
+@Suite("A latch", .timeLimit(.minutes(1)))
+struct LatchTests {
+  @Test("gives its first value to all who wait")
+  func value() async {
+    let latch = Latch<Int>()
+    #expect(latch.value == nil)
+    async let first = latch.wait()
+    async let second = latch.uncancelledValue()
+    latch.set(1)
+    latch.set(2)
+    #expect(await first == 1)
+    #expect(await second == 1)
+    #expect(await latch.wait() == 1)
+    #expect(latch.value == 1)
+  }
+
+  @Test("does not keep a cancelled task")
+  func cancelled() async {
+    let latch = Latch<Int>()
+    let result = await withTaskGroup(of: Int?.self) { group in
+      group.addTask { await latch.wait() }
+      group.cancelAll()
+      return await group.next() ?? nil
+    }
+    #expect(result == nil)
+  }
+
+  @Test("is waited for no longer than wanted")
+  func bounded() async {
+    #expect(await Latch<Int>().wait(for: .milliseconds(1)) == nil)
+    let latch = Latch<Int>()
+    latch.set(3)
+    #expect(await latch.wait(for: .zero) == 3)
+  }
+}

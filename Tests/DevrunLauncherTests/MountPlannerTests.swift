@@ -1,0 +1,99 @@
+import DevrunCore
+import Foundation
+import Testing
+
+@testable import DevrunLauncher
+
+@Suite("The mount planner")
+struct MountPlannerTests {
+  private func steps(_ mounts: [(String, String)]) throws -> [MountStep] {
+    var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [])
+    plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
+    return try MountPlanner.steps(for: plan)
+  }
+
+  private func path(_ text: String) -> ViewPath { ViewPath(ViewPath.split(RawString(text))) }
+
+  /// A folder with a source, an empty target, and a parent with one entry of each kind.
+  private func fixture() throws -> LaunchFixture {
+    let fixture = try LaunchFixture()
+    for folder in ["source", "target", "parent", "parent/folder"] { mkdir(fixture.path(folder), 0o755) }
+    try fixture.write("parent/file", "")
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("parent/link"), withDestinationPath: "../target")
+    return fixture
+  }
+
+  @Test("binds over what is there")
+  func existing() throws {
+    let fixture = try fixture()
+    let source = fixture.path("source")
+    let expected = MountStep.bind(source: RawString(source), target: path(fixture.path("target")))
+    #expect(try steps([(source, fixture.path("target"))]) == [expected])
+    #expect(try steps([(source, fixture.path("parent/link/."))]) == [expected])
+    #expect(try steps([(source, fixture.path("parent//folder/../../target/"))]) == [expected])
+  }
+
+  @Test("covers the nearest directory, keeps its entries, and makes what is missing")
+  func missing() throws {
+    let fixture = try fixture()
+    let parent = path(fixture.path("parent"))
+    #expect(
+      try steps([(fixture.path("source"), fixture.path("parent/a/b"))]) == [
+        .cover(parent, mode: 0o755), .keepFile("file"), .keepDirectory("folder"), .keepLink("link", to: "../target"),
+        .makeDirectory(parent.appending("a")), .makeDirectory(parent.appending("a").appending("b")),
+        .bind(source: RawString(fixture.path("source")), target: parent.appending("a").appending("b")),
+      ])
+  }
+
+  @Test("covers a directory once, and has what is in the way give way")
+  func several() throws {
+    let fixture = try fixture()
+    let parent = path(fixture.path("parent"))
+    let source = RawString(fixture.path("source"))
+    let file = RawString(try fixture.write("data", ""))
+    #expect(
+      try steps([
+        (source.description, fixture.path("parent/new")), (source.description, fixture.path("parent/file")),
+        (file.description, fixture.path("parent/folder")),
+      ]) == [
+        .cover(parent, mode: 0o755), .keepLink("link", to: "../target"),
+        .makeDirectory(parent.appending("new")), .bind(source: source, target: parent.appending("new")),
+        .makeDirectory(parent.appending("file")), .bind(source: source, target: parent.appending("file")),
+        .makeFile(parent.appending("folder")), .bind(source: file, target: parent.appending("folder")),
+      ])
+  }
+
+  @Test("enters the covered root before anything is made in it")
+  func root() throws {
+    let fixture = try fixture()
+    let steps = try steps([(fixture.path("source"), "/devrun-test/x")])
+    let mode = try #require(try mode(of: "/"))
+    #expect(steps.first == .cover(ViewPath(), mode: mode))
+    #expect(steps.contains(.keepDirectory("proc")))
+    #expect(
+      steps.suffix(4) == [
+        .enterRoot, .makeDirectory(path("/devrun-test")), .makeDirectory(path("/devrun-test/x")),
+        .bind(source: RawString(fixture.path("source")), target: path("/devrun-test/x")),
+      ])
+  }
+
+  private func mode(of path: String) throws -> UInt32? {
+    if case .directory(let mode) = try FileKind.at(RawString(path)) { mode } else { nil }
+  }
+
+  @Test("refuses what cannot be")
+  func refusals() throws {
+    let fixture = try fixture()
+    let source = fixture.path("source")
+    #expect(throws: MountError.notAbsolute("relative")) { try steps([(source, "relative")]) }
+    #expect(throws: MountError.hidesMachine("/usr/bin")) { try steps([(source, "/usr//bin/")]) }
+    #expect(throws: MountError.kernelFiles("/proc")) { try steps([(source, "/proc/devrun")]) }
+    #expect(throws: MountError.inaccessible(RawString("\(source)/none"), .noEntry)) {
+      try steps([("\(source)/none", fixture.path("target"))])
+    }
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("loop"), withDestinationPath: "loop")
+    #expect(throws: MountError.inaccessible(RawString(fixture.path("loop/x")), .tooManyLinks)) {
+      try steps([(source, fixture.path("loop/x"))])
+    }
+  }
+}
