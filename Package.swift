@@ -16,6 +16,8 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioCompression: Target.Dependency = .product(name: "NIOHTTPCompression", package: "swift-nio-extras")
 let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
@@ -60,8 +62,8 @@ let package = Package(
     .target(
       name: "DevrunKube",
       dependencies: [
-        "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioExtras, nioSOCKS,
-        httpClient, logging,
+        "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioExtras, nioSOCKS,
+        nioCompression, nioConcurrency, httpClient, logging,
       ],
       swiftSettings: settings),
     .target(name: "DevrunConfig", dependencies: ["DevrunCore", "CLibYAML"], swiftSettings: settings),
@@ -98,6 +100,7 @@ let package = Package(
       name: "DevrunKubeTests",
       dependencies: [
         "DevrunKube", "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioEmbedded,
+        nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -22,7 +22,8 @@ extension Agent {
     switch preface.role {
     case .outbound: replaced = state.value.attachments.add(outbound: channel, to: name)
     case .inbound:
-      let inbound = Inbound(channel: channel, streams: StreamOpener(connection: channel, multiplexer: multiplexer, pool: pool))
+      let inbound = Inbound(
+        channel: channel, streams: StreamOpener(connection: channel, multiplexer: multiplexer, pool: pool))
       replaced = state.value.attachments.add(inbound: inbound, to: name)?.channel
     }
     replaced?.close(promise: nil)

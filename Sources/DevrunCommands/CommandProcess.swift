@@ -36,12 +36,12 @@ struct CommandProcess: Sendable {
       var command = command
       command.isolation = try await launcher.probe(command.isolation)
       observer.tell(.detail("the command gets its own view of files by '\(command.isolation.rawValue)'"))
-      return try await session.run(command) { plan, connector, table in
+      return try await session.run(command, askingGroup: { keeper.askingGroup }) { plan, connector, table in
         observer.end()
         let child = try await launcher.launch(plan, redirecting: table)
         phase.launched(child)
         let serving = Task { await child.redirect?.serve(by: connector) }
-        let status = await outcome(of: child)
+        let status = await keeper.accompany(child, grace: Self.grace)
         phase.beginRestoring()
         await serving.value
         return status
@@ -55,13 +55,6 @@ struct CommandProcess: Sendable {
     keeper.finish(status)
     await linger(phase, keeper)
     exit(0)
-  }
-
-  /// Waits for the command. When the task is cancelled (the front was killed) the command is ended.
-  private func outcome(of child: LaunchedChild) async -> WaitStatus {
-    if let status = await child.ended() { return status }
-    let ending = Task { await child.terminate(grace: Self.grace) }
-    return await ending.value ?? .failed(.devrunFailed)
   }
 
   /// A signal that no command could take, or the end of the front.

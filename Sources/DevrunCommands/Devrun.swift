@@ -4,9 +4,6 @@ internal import Glibc
 
 /// The command line: `devrun [options] -- <command>` runs a command; the first word may name another thing to do.
 public enum Devrun {
-  /// devrun's version, as `--version` and the API server's audit log show it.
-  static let version = "0.1.0"
-
   /// Reads the command line and does what it says. Never returns.
   public static func main() -> Never {
     let arguments = Array(CommandLine.arguments.dropFirst())

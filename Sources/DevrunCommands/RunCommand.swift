@@ -18,7 +18,7 @@ struct RunCommand: ParsableCommand {
       environment and the cluster's services under their names. When it exits, everything is as it was. What is typed \
       each time can stand in devrun.yaml.
       """,
-    version: Devrun.version)
+    version: devrunVersion)
 
   @Option(
     name: .shortAndLong,
@@ -59,7 +59,7 @@ struct RunCommand: ParsableCommand {
   func validate() throws {
     if let first = command.first, first.hasPrefix("-"), first != "--" {
       if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
-      if first == "--version" { throw CleanExit.message(Devrun.version) }
+      if first == "--version" { throw CleanExit.message(devrunVersion) }
       let known = [
         "--target", "--new-pod", "--image", "--container", "--port", "--env-file", "--env", "--isolation",
         "--namespace", "--context", "--kubeconfig", "--verbose", "--quiet", "--help", "--version",

@@ -63,9 +63,7 @@ final class RunPhase: Sendable {
       case (.connecting, .frontGone):
         state.stage = .restoring(interrupted: false)
         return .cancel
-      case (.running, .frontGone):
-        return .cancel
-      case (.running, .signal):
+      case (.running, _):
         return .none
       case (.restoring(interrupted: false), .signal):
         state.stage = .restoring(interrupted: true)

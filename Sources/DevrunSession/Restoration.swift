@@ -90,7 +90,7 @@ public struct Restoration: Sendable {
 
   private func withClient<Result: Sendable>(_ body: (KubeClient) async throws -> Result) async throws -> Result {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let client = try KubeClient(access: access, environment: environment, group: group)
+    let client = try KubeClient(access: access, environment: environment, group: group, options: .devrun())
     let outcome: Swift.Result<Result, any Error>
     do {
       outcome = .success(try await body(client))

@@ -50,16 +50,18 @@ public struct Session: Sendable {
   ///
   /// - Parameters:
   ///   - command: the program and its arguments.
+  ///   - askingGroup: the process group in which a credential plugin can ask the user, `nil` while it cannot.
   ///   - launch: starts the command as the plan says and returns when it has ended.
   /// - Returns: what `launch` returned.
   /// - Throws: what connecting failed of; `SessionError.notRestored` where something could not be put back.
   public func run<Result: Sendable>(
-    _ command: Command, launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
+    _ command: Command, askingGroup: @escaping @Sendable () -> Int32?,
+    launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
   ) async throws -> Result {
     let teardown = Teardown()
     let outcome: Swift.Result<Result, any Error>
     do {
-      outcome = .success(try await connectAndRun(command, teardown: teardown, launch: launch))
+      outcome = .success(try await connectAndRun(command, askingGroup: askingGroup, teardown: teardown, launch: launch))
     } catch {
       outcome = .failure(error)
     }
@@ -74,7 +76,7 @@ public struct Session: Sendable {
   }
 
   private func connectAndRun<Result: Sendable>(
-    _ command: Command, teardown: Teardown,
+    _ command: Command, askingGroup: @escaping @Sendable () -> Int32?, teardown: Teardown,
     launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
   ) async throws -> Result {
     let payload = try Payload(directory: payloadDirectory)
@@ -83,7 +85,8 @@ public struct Session: Sendable {
 
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     await teardown.add("stopping the event loop") { try await group.shutdownGracefully() }
-    let client = try KubeClient(access: access, environment: environment, group: group)
+    let client = try KubeClient(
+      access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
     await teardown.add("closing the connections to the API server") { try await client.shutdown() }
 
     // The services are asked for while the target is put in place.

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunKube
 
 /// What is to be undone at the end, the last done first. Each step runs whatever became of the others.
 actor Teardown {
@@ -22,5 +23,32 @@ actor Teardown {
       }
     }
     return failures
+  }
+}
+
+/// Does something again as long as it fails for reasons that pass: what was changed is to be put back, also when the API
+/// server restarts at that moment or the network is gone for a while.
+struct Persistently: Sendable {
+  /// How long it is tried.
+  static let patience = Duration.seconds(120)
+
+  /// Who is told.
+  var observer: any SessionObserver
+
+  /// Returns what the work returns, which must be such that it can be done again.
+  ///
+  /// - Throws: what the work throws that does not pass, or did not in time.
+  func run<Value: Sendable>(_ work: @Sendable () async throws -> Value) async throws -> Value {
+    let deadline = ContinuousClock.now + Self.patience
+    var backoff = Backoff()
+    while true {
+      do {
+        return try await work()
+      } catch let error as KubeError where error.isTransient && ContinuousClock.now < deadline {
+        observer.tell(.step("waiting for the API server"))
+        observer.tell(.detail("\(error)"))
+        await backoff.pause()
+      }
+    }
   }
 }

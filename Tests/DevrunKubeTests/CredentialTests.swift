@@ -60,7 +60,7 @@ struct PluginRunnerTests {
     _ plugin: ExecCredentialPlugin, environment: [RawString: RawString] = ["PATH": "/usr/bin:/bin"],
     canAsk: Bool = false
   ) async throws -> ExecCredential {
-    try await PluginRunner(plugin: plugin, environment: environment, canAsk: { canAsk }).run()
+    try await PluginRunner(plugin: plugin, environment: environment, askingGroup: { canAsk ? getpgrp() : nil }).run()
   }
 
   private func failure(
@@ -194,7 +194,7 @@ struct PluginRunnerTests {
     let source = CredentialSource(
       Credentials(authorization: .exec(plugin))
     ) { plugin in
-      try await PluginRunner(plugin: plugin, environment: ["PATH": "/usr/bin:/bin"], canAsk: { false }).run()
+      try await PluginRunner(plugin: plugin, environment: ["PATH": "/usr/bin:/bin"], askingGroup: { nil }).run()
     }
     let waiting = Task { try await source.credential() }
     let started = await withCheckedContinuation { continuation in

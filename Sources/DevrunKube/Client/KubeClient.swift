@@ -45,9 +45,9 @@ public final class KubeClient: Sendable {
     public var watchTimeout: Duration = .seconds(290)
     /// How often an open port-forward is pinged: load balancers cut what is idle for some minutes.
     public var pingInterval: Duration = .seconds(30)
-    /// Whether a credential plugin could ask the user; by default, whether standard input is a terminal that this
-    /// process is in the foreground of.
-    public var canAskUser: (@Sendable () -> Bool)?
+    /// The process group in which a credential plugin can ask the user on the terminal, `nil` while it cannot; by
+    /// default this process's own, if standard input is a terminal that it is in the foreground of.
+    public var askingGroup: (@Sendable () -> Int32?)?
 
     var retries = RetryPolicy()
 
@@ -89,9 +89,9 @@ public final class KubeClient: Sendable {
       server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
     let configuration = try Self.httpConfiguration(
       options: options, server: url, proxy: proxy, tls: tls, access: access)
-    let canAsk = options.canAskUser ?? standardInputCanAsk
+    let askingGroup = options.askingGroup ?? standardInputGroup
     credentials = CredentialSource(access.credentials) { plugin in
-      try await PluginRunner(plugin: plugin, environment: environment, canAsk: canAsk).run()
+      try await PluginRunner(plugin: plugin, environment: environment, askingGroup: askingGroup).run()
     }
     // The name that TLS is about stands in the URL; where it is not the server's, the name is resolved to the server's.
     let name = configuration.dnsOverride.keys.first ?? (url.host.contains(":") ? "[\(url.host)]" : url.host)

@@ -36,9 +36,12 @@ final class PluginProcess: Sendable {
   private let output: CInt
   private let isRunning: NIOLockedValueBox<Bool>
 
-  /// Starts a process. Standard input is this process's own or empty.
+  /// Starts a process.
+  ///
+  /// - Parameter group: the process group that it joins, so that it can ask on the terminal, with this process's
+  ///   standard input. `nil`: it has none, and stays in this process's group.
   init(
-    path: String, arguments: [String], environment: [RawString: RawString], inheritsInput: Bool
+    path: String, arguments: [String], environment: [RawString: RawString], askingIn group: pid_t?
   ) throws(SystemError) {
     Self.spawning.lock()
     defer { Self.spawning.unlock() }
@@ -52,7 +55,7 @@ final class PluginProcess: Sendable {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    if !inheritsInput { posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) }
+    if group == nil { posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) }
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
     for descriptor in Self.openDescriptors() where descriptor > STDERR_FILENO {
       posix_spawn_file_actions_addclose(&actions, descriptor)
@@ -67,7 +70,12 @@ final class PluginProcess: Sendable {
     sigfillset(&all)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &all)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+    if let group {
+      flags |= POSIX_SPAWN_SETPGROUP
+      posix_spawnattr_setpgroup(&attributes, group)
+    }
+    posix_spawnattr_setflags(&attributes, Int16(flags))
 
     let variables = environment.map { RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes) }
     failure.code = withCStrings(arguments.map { RawString($0) }) { arguments in

@@ -10,7 +10,7 @@ struct PluginRunner: Sendable {
   /// The user's environment.
   let environment: [RawString: RawString]
   /// Whether the plugin could ask the user: standard input is a terminal that this process may read from.
-  let canAsk: @Sendable () -> Bool
+  let askingGroup: @Sendable () -> pid_t?
 
   /// Runs the plugin and reads what it prints. Cancelling ends the plugin.
   func run() async throws -> ExecCredential {
@@ -19,7 +19,8 @@ struct PluginRunner: Sendable {
     guard versions.contains(plugin.apiVersion) else {
       throw CredentialError.pluginVersion(command: command, apiVersion: plugin.apiVersion)
     }
-    let isInteractive = plugin.interactiveMode != .never && canAsk()
+    let group = plugin.interactiveMode == .never ? nil : askingGroup()
+    let isInteractive = group != nil
     guard isInteractive || plugin.interactiveMode != .always else {
       throw CredentialError.pluginNeedsTerminal(command: command)
     }
@@ -32,7 +33,7 @@ struct PluginRunner: Sendable {
     let process: PluginProcess
     do {
       process = try PluginProcess(
-        path: path, arguments: [command] + plugin.arguments, environment: environment, inheritsInput: isInteractive)
+        path: path, arguments: [command] + plugin.arguments, environment: environment, askingIn: group)
     } catch {
       throw CredentialError.pluginNotStarted(command: command, problem: error.words)
     }
@@ -60,7 +61,8 @@ struct PluginRunner: Sendable {
   }
 }
 
-/// Whether standard input is a terminal that this process may read: in the background it would be stopped instead.
-func standardInputCanAsk() -> Bool {
-  isatty(STDIN_FILENO) == 1 && tcgetpgrp(STDIN_FILENO) == getpgrp()
+/// This process's group, if standard input is a terminal that it may read: in the background it would be stopped instead.
+func standardInputGroup() -> pid_t? {
+  let group = getpgrp()
+  return isatty(STDIN_FILENO) == 1 && tcgetpgrp(STDIN_FILENO) == group ? group : nil
 }

@@ -26,6 +26,8 @@ public final class Keeper: Sendable {
 
   private struct State {
     var child: LaunchedChild?
+    /// The child's process id, also after its end.
+    var launched: pid_t?
     var finished = false
     var frontIsGone = false
     var interruptions: [Interruption] = []
@@ -77,6 +79,13 @@ public final class Keeper: Sendable {
     continueFront()
   }
 
+  /// The process group in which something can ask the user on the terminal: the job's, as long as it is in the
+  /// foreground and no child has the terminal. `nil` where nobody can be asked.
+  public var askingGroup: Int32? {
+    guard state.withLock({ $0.launched }) == nil, isatty(0) == 1, tcgetpgrp(0) == jobGroup else { return nil }
+    return jobGroup
+  }
+
   /// Gives up standard error, so that whoever reads devrun's until its end is not kept waiting by a keeper that stays
   /// for the sake of the child's descendants.
   public func detachStandardError() throws(Errno) {
@@ -87,7 +96,10 @@ public final class Keeper: Sendable {
 extension Keeper {
   /// From now on signals are the child's.
   func attach(_ child: LaunchedChild) {
-    state.withLock { $0.child = child }
+    state.withLock { state in
+      state.child = child
+      state.launched = child.processID
+    }
     tell(.started(child.processID))
   }
 
@@ -179,7 +191,8 @@ extension Keeper {
     while read(signals.number, &number, 1) == 1 {
       let signal = Int32(number)
       if signal == SIGCHLD {
-        OrphanReaper.reap(except: state.withLock { $0.child?.processID })
+        // Before the launch there are no orphans, and what the session runs for itself is reaped by whoever waits for it.
+        if let child = state.withLock({ $0.launched }) { OrphanReaper.reap(except: child) }
       } else if Self.ownSignals.contains(signal) {
         handle(signal, groupWide: false)
       }

@@ -59,9 +59,10 @@ struct AgentPlacement: Sendable {
     let restore = DeploymentRestore(client: client, namespace: namespace, name: workload.name)
     let (name, observer) = (session.name, observer)
     await teardown.add("restoring deployment/\(workload.name)") {
-      if try await restore.run(session: name, observer: observer) {
-        observer.tell(.fact("deployment/\(workload.name) is restored"))
+      let restored = try await Persistently(observer: observer).run {
+        try await restore.run(session: name, observer: observer)
       }
+      if restored { observer.tell(.fact("deployment/\(workload.name) is restored")) }
     }
     let swap = DeploymentRedirect(client: client, agent: agent, holder: session.holder, since: Self.now())
     // Not cut off in the middle: a request that may have been carried out could not be told from one that was not.
@@ -100,7 +101,9 @@ struct AgentPlacement: Sendable {
     let access = AgentAccess.random(avoiding: [:])
     let agent = try await upload(access, container: choice, owner: nil)
     let pods = await follow("\(PayloadUpload.label)=\(session.name)", container: choice, access: access)
-    await teardown.add("deleting pod/\(name)") { try await newPod.remove(name) }
+    await teardown.add("deleting pod/\(name)") {
+      try await Persistently(observer: observer).run { try await newPod.remove(name) }
+    }
     let object = try newPod.object(
       named: name, image: carrier.image, pullSecrets: carrier.pullSecrets, ports: choice.ports.map(\.remote),
       agent: agent)
@@ -118,7 +121,10 @@ struct AgentPlacement: Sendable {
   {
     let upload = PayloadUpload(client: client, namespace: namespace, session: session.name)
     let names = upload.names(of: payload)
-    await teardown.add("deleting the agent's ConfigMaps") { try await upload.delete([names.loader] + names.pieces) }
+    let observer = observer
+    await teardown.add("deleting the agent's ConfigMaps") {
+      try await Persistently(observer: observer).run { try await upload.delete([names.loader] + names.pieces) }
+    }
     try await Task { try await upload.create(payload, owner: owner) }.value
     try Task.checkCancellation()
     return AgentTemplate(
@@ -137,10 +143,8 @@ struct AgentPlacement: Sendable {
       observer: observer
     ) { pod in
       try await Tunnel.connect(secret: access.secret, inbound: inbound, on: loop) { configure in
-        let channel = try await client.portForward(
-          namespace: namespace, pod: pod, port: access.controlPort, on: loop)
-        try await loop.submit { try configure(channel) }.get()
-        return channel
+        try await client.portForward(
+          namespace: namespace, pod: pod, port: access.controlPort, on: loop, configure: configure)
       }
     }
     let following = Task { await pods.follow() }

@@ -40,7 +40,9 @@ package struct StreamOpener: Sendable {
       // On a connection that has ended NIOHTTP2 would keep the new stream waiting for ever.
       guard connection.isActive else { return created.fail(ChannelError.ioOnClosedChannel) }
       multiplexer.createStreamChannel(promise: created) { stream in
-        stream.eventLoop.makeCompletedFuture { try initialize(stream, request: request, opened: opened, prepare: prepare) }
+        stream.eventLoop.makeCompletedFuture {
+          try initialize(stream, request: request, opened: opened, prepare: prepare)
+        }
       }
     }
     created.futureResult.whenFailure { _ in opened.fail(DialError.tunnelClosed) }

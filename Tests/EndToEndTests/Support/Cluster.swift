@@ -62,9 +62,7 @@ struct Cluster: Sendable {
   /// and no other's.
   func heal() async throws {
     for (id, _) in try machine.processes() { kill(id, SIGKILL) }
-    for folder in [user.temporary, user.home] {
-      try await run(["find", folder, "-mindepth", "1", "-delete"])
-    }
+    for path in try machine.files() { try await run(["rm", "-rf", path]) }
     let own = ["kube-root-ca.crt", "myapp1-settings", "whitelist"]
     for map in try await kubectl("get", "configmaps", "-o", "name").split(separator: "\n") {
       if !own.contains(String(map.dropFirst("configmap/".count))) { try await kubectl("delete", String(map)) }

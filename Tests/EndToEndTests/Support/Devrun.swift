@@ -15,7 +15,7 @@ extension Cluster {
   /// Runs `devrun` as the ordinary user from its start to the end of all its processes.
   func devrun(
     _ arguments: String..., as account: Account? = nil, environment: [String: String] = [:], directory: String? = nil,
-    input: String? = nil, within limit: Duration = .seconds(120)
+    input: String? = nil, within limit: Duration = .seconds(60)
   ) async throws -> Outcome {
     try await start(arguments, as: account, environment: environment, directory: directory)
       .outcome(input: input, within: limit)

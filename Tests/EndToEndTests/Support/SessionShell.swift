@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Synchronization
 import Testing
 
@@ -24,9 +25,10 @@ final class SessionShell: Sendable {
   ) async throws {
     process = try cluster.start(arguments + ["--", "sh"], environment: environment, directory: directory)
     do {
-      _ = try await self("true", within: .seconds(90))
+      _ = try await self("true", within: .seconds(60))
     } catch {
-      process.closeInput()
+      process.send(SIGTERM)
+      _ = try? await process.outcome(within: .seconds(30))  // It is killed if that does not end it.
       throw Failure("\(error)\n--- devrun said\n\(process.errors.text)")
     }
   }
