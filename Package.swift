@@ -94,7 +94,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DevrunTunnelTests",
-      dependencies: ["DevrunTunnel", "DevrunAgent", "DevrunCore", nioCore, nioPosix, nioEmbedded, nioHTTP2],
+      dependencies: [
+        "DevrunTunnel", "DevrunAgent", "DevrunCore", nioCore, nioPosix, nioEmbedded, nioHTTP2, nioHPACK, nioConcurrency,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunKubeTests",

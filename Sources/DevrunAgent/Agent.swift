@@ -1,8 +1,8 @@
 // The agent: runs in the target's container instead of the app.
 //
-// It listens where the app would, and on one more port, on the pod's loopback, for devrun. What the cluster sends to the
-// app's ports goes to devrun over the tunnel that attached last; what devrun asks for (connections into the cluster, the
-// environment, files) is answered here. All of it happens on one event loop; looking up names and reading
+// It listens where the app would, and on one more port, on the pod's loopback, for devrun. What the cluster sends to
+// the app's ports goes to devrun over the tunnel that attached last; what devrun asks for (connections into the
+// cluster, the environment, files) is answered here. All of it happens on one event loop; looking up names and reading
 // files, which can block, on a few threads beside it.
 
 internal import DevrunTunnel
@@ -82,7 +82,7 @@ public final class Agent: Sendable {
     let listening = agent.listen(ports: configuration.ports[...]).flatMap {
       ControlListener(digest: digest, limits: agent.limits) { try agent.attach($0, $1) }
         .listen(port: configuration.controlPort, on: eventLoop)
-        .flatMapErrorThrowing { throw AgentError.controlPort(configuration.controlPort, "\($0)") }
+        .flatMapErrorThrowing { throw AgentError.controlPort(configuration.controlPort, reason(of: $0)) }
     }
     return listening.map { control in
       agent.state.value.control = control
@@ -96,7 +96,7 @@ public final class Agent: Sendable {
     guard let port = ports.first else { return eventLoop.makeSucceededVoidFuture() }
     let listener = TargetListener(eventLoop: eventLoop, limits: limits) { [self] in accept($0, port: $1) }
     return listener.listen(port: port)
-      .flatMapErrorThrowing { throw AgentError.targetPort(port, "\($0)") }
+      .flatMapErrorThrowing { throw AgentError.targetPort(port, reason(of: $0)) }
       .flatMap { [self] channel in
         state.value.targets.append(channel)
         return listen(ports: ports.dropFirst())

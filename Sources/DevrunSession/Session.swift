@@ -89,9 +89,8 @@ public struct Session: Sendable {
       access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
     await teardown.add("closing the connections to the API server") { try await client.shutdown() }
 
-    // The services are asked for while the target is put in place.
     let watch = ServiceWatch(client: client, namespace: access.namespace)
-    async let listing = watch.list()
+    let (services, scope) = try await watch.list()
 
     let placement = AgentPlacement(session: self, client: client, payload: payload, group: group, teardown: teardown)
     let agents = try await placement.place(options.target)
@@ -99,7 +98,6 @@ public struct Session: Sendable {
     async let container = tunnel.environment()
     async let info = tunnel.info()
 
-    let (services, scope) = try await listing
     let variables = try await container
     let view = try ClusterView.make(
       session: self, services: services, domain: try await info.clusterDomain, container: variables,

@@ -8,6 +8,8 @@ public enum SessionError: UserFacingError, Hashable {
   case targetNotFound(String, namespace: String, candidates: [String])
   /// The target is of a kind that cannot be redirected.
   case unsupportedTarget(String, why: String)
+  /// The user lacks rights without which the session could not be held or not be undone.
+  case missingRights([String], namespace: String)
   /// A service does not lead to exactly one Deployment.
   case ambiguousService(String, owners: [String])
   /// The Deployment has no pod to redirect.
@@ -61,6 +63,11 @@ public enum SessionError: UserFacingError, Hashable {
       ErrorMessage(
         "\(target) cannot be redirected", why: why,
         remedy: "name a Deployment, a Service of one, or a pod that a Deployment owns")
+    case .missingRights(let rights, let namespace):
+      ErrorMessage(
+        "you may not do all that is needed in namespace \(namespace)",
+        why: "missing: \(rights.joined(separator: ", "))",
+        remedy: "ask whoever administers the cluster for the role `edit` there")
     case .ambiguousService(let service, let owners):
       ErrorMessage(
         owners.isEmpty

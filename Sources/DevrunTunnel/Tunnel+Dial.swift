@@ -6,9 +6,9 @@ extension Tunnel {
   /// - Parameters:
   ///   - host: a name as the pod resolves it, or an address.
   ///   - port: the port there.
-  /// - Returns: a channel of `ByteBuffer`s on the tunnel's event loop. Nothing is read from it before its first `read()`;
-  ///   `ChannelEvent.inputClosed` is the far end's half-close, `close(mode: .output)` is ours, and closing it entirely
-  ///   before both resets the far end.
+  /// - Returns: a channel of `ByteBuffer`s on the tunnel's event loop. Nothing is read from it before its first
+  ///   `read()`; `ChannelEvent.inputClosed` is the far end's half-close, `close(mode: .output)` is ours, and closing it
+  ///   entirely before both resets the far end.
   /// - Throws: why the connection could not be made.
   public func dial(host: String, port: Int) async throws(DialError) -> any Channel {
     let pending = startDial(Authority(host: host, port: port))

@@ -11,8 +11,9 @@ public import NIOCore
 public final class Tunnel: Sendable {
   /// Opens one more port-forward to the agent's control port.
   ///
-  /// The channel's reads and writes are `ByteBuffer`s, and it must be on the tunnel's event loop. The hook must be called
-  /// once, on the event loop, before anything is read from the channel; reading may be off when the channel is returned.
+  /// The channel's reads and writes are `ByteBuffer`s, and it must be on the tunnel's event loop. The hook must be
+  /// called once, on the event loop, before anything is read from the channel; reading may be off when the channel is
+  /// returned.
   public typealias Open =
     @Sendable (_ configure: @escaping @Sendable (any Channel) throws -> Void) async throws
     -> any Channel
@@ -112,6 +113,6 @@ public final class Tunnel: Sendable {
   }
 
   private static func describe(_ error: any Error) -> String {
-    error is KeepaliveTimeout ? "it does not answer any more" : "\(error)"
+    error is KeepaliveTimeout ? "it does not answer any more" : reason(of: error)
   }
 }

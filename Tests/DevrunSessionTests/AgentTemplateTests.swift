@@ -26,7 +26,8 @@ struct AgentTemplateTests {
 
   static let agent = AgentTemplate(
     session: "s1", container: "app",
-    payload: PayloadConfigMaps(loader: "l", pieces: ["p0", "p1"], architecture: "amd64"), arguments: ["--port", "80"])
+    payload: PayloadConfigMaps(loader: "l", pieces: ["p0", "p1"], architecture: "amd64"), controlPort: 20_001,
+    arguments: ["--port", "80"])
 
   @Test("takes the app's place and leaves all else")
   func applied() throws {

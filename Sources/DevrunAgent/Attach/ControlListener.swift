@@ -37,7 +37,7 @@ struct ControlListener: Sendable {
             leave(channel)
             try attach(preface, channel)
           }
-          try channel.pipeline.syncOperations.addHandlers(CompactingHandler(), handler)
+          try channel.pipeline.syncOperations.addHandler(handler)
         }
       }
       .bind(host: "127.0.0.1", port: port)

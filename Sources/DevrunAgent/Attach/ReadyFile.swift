@@ -1,3 +1,4 @@
+internal import DevrunTunnel
 internal import Glibc
 
 /// A file that exists while a tunnel is attached: the loader's readiness probe looks for it.
@@ -10,10 +11,10 @@ struct ReadyFile: Sendable {
     guard let path else { return }
     if isReady {
       let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else { return log("cannot make \(path): \(String(cString: strerror(errno)))") }
+      guard descriptor >= 0 else { return log("cannot make \(path): \(systemErrorText(errno))") }
       close(descriptor)
     } else if unlink(path) != 0, errno != ENOENT {
-      log("cannot remove \(path): \(String(cString: strerror(errno)))")
+      log("cannot remove \(path): \(systemErrorText(errno))")
     }
   }
 }

@@ -1,8 +1,8 @@
 /// How much memory the container may use, by its control group.
 ///
-/// Version 2 (`memory.max`) and version 1 (`memory.limit_in_bytes`) of Linux's control groups are known; the files are looked
-/// for where the process's own group is (/proc/self/cgroup), then at the root, where a container with its own cgroup
-/// namespace sees its group.
+/// Version 2 (`memory.max`) and version 1 (`memory.limit_in_bytes`) of Linux's control groups are known; the files are
+/// looked for where the process's own group is (/proc/self/cgroup), then at the root, where a container with its own
+/// cgroup namespace sees its group.
 package struct MemoryLimit: Sendable {
   /// What is assumed where nothing can be read: little enough for most limits that are set.
   package static let assumed = 64 << 20

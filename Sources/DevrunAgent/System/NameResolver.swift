@@ -13,8 +13,8 @@ struct NameResolver: Sendable {
 
   /// Keeps glibc from loading modules of the app's image.
   ///
-  /// A static glibc loads the modules that the image's nsswitch.conf names with the image's own glibc, which may be of any
-  /// version or missing. To be called once, before the first name is resolved.
+  /// A static glibc loads the modules that the image's nsswitch.conf names with the image's own glibc, which may be of
+  /// any version or missing. To be called once, before the first name is resolved.
   static func useFilesAndDNSOnly() -> Bool { __nss_configure_lookup("hosts", "files dns") == 0 }
 
   /// The addresses of a host, in the order in which they are to be tried.

@@ -1,6 +1,6 @@
-// Walks a folder and gives it as an archive, piece by piece. The folder lives on meanwhile: files grow, shrink and vanish,
-// and kubelet swaps whole trees. Whatever happens, the archive stays well-formed: an entry is written with the size
-// that the open file had, and exactly so many bytes follow.
+// Walks a folder and gives it as an archive, piece by piece. The folder lives on meanwhile: files grow, shrink and
+// vanish, and kubelet swaps whole trees. Whatever happens, the archive stays well-formed: an entry is written with the
+// size that the open file had, and exactly so many bytes follow.
 
 internal import DevrunTunnel
 internal import Glibc

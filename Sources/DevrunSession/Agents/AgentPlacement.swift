@@ -42,7 +42,9 @@ struct AgentPlacement: Sendable {
   // MARK: - A workload's pods
 
   private func redirect(_ reference: TargetReference) async throws -> Placed {
+    async let rights: Void = Rights(client: client, namespace: namespace).checkRedirect()
     let workload = try await TargetResolution(client: client, namespace: namespace).workload(reference)
+    try await rights
     try DeploymentRedirect.check(workload.object, workload)
     let choice = try ContainerChoice.choose(
       named: session.options.container, ports: session.options.ports, servicePorts: workload.servicePorts,
@@ -92,6 +94,7 @@ struct AgentPlacement: Sendable {
   // MARK: - A pod of its own
 
   private func createPod(image: String?) async throws -> Placed {
+    try await Rights(client: client, namespace: namespace).checkNewPod()
     let newPod = NewPod(client: client, namespace: namespace)
     let carrier = try await newPod.carrier(image: image)
     if let from = carrier.from { observer.tell(.detail("the image is \(carrier.image), as in pod/\(from)")) }
@@ -128,7 +131,7 @@ struct AgentPlacement: Sendable {
     try await Task { try await upload.create(payload, owner: owner) }.value
     try Task.checkCancellation()
     return AgentTemplate(
-      session: session.name, container: container.name, payload: names,
+      session: session.name, container: container.name, payload: names, controlPort: access.controlPort,
       arguments: access.arguments + container.ports.flatMap { ["--port", "\($0.remote)"] })
   }
 

@@ -19,6 +19,8 @@ struct AgentTemplate: Sendable {
   var container: String
   /// The ConfigMaps that hold the loader and the pieces.
   var payload: PayloadConfigMaps
+  /// The port of the pod's loopback where the agent expects devrun.
+  var controlPort: UInt16
   /// The agent's own arguments.
   var arguments: [String]
 
@@ -58,7 +60,7 @@ struct AgentTemplate: Sendable {
     container["terminationMessagePolicy"] = "FallbackToLogsOnError"
     container["readinessProbe"] = probe([loader, "ready", Self.readyFile], period: 1)
     for name in ["livenessProbe", "startupProbe"] where container[name] != nil {
-      container[name] = probe([loader, "alive", Self.runDirectory], period: 10)
+      container[name] = probe([loader, "alive", "\(controlPort)"], period: 10)
     }
     container["volumeMounts"] = .array(
       (container["volumeMounts"]?.array ?? []) + [

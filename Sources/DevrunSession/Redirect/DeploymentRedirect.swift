@@ -7,6 +7,9 @@ struct DeploymentRedirect: Sendable {
   /// team could roll back to.
   static let raisedHistoryLimit: Int64 = 0x7fff_ffff
 
+  /// How often a write is tried that others' writes come in between of: a controller at work writes several a second.
+  static let attempts = 20
+
   /// The API.
   var client: KubeClient
   /// What goes into the template.
@@ -16,23 +19,20 @@ struct DeploymentRedirect: Sendable {
   /// When it begins, for the record (RFC 3339).
   var since: String
 
-  /// Swaps the container: the change and the record of what was there are one write, guarded by a test that nothing
-  /// changed since it was read.
+  /// Swaps the container: the change and the record of what was there are one write, which the API server refuses if
+  /// anything changed since the Deployment was read.
   ///
   /// - Returns: the Deployment as it is now.
   /// - Throws: `SessionError`, `KubeError`
   func apply(to workload: Workload) async throws -> JSONValue {
     var deployment = workload.object
-    for _ in 0..<5 {
+    for _ in 0..<Self.attempts {
       try Self.check(deployment, workload)
       do {
         return try await client.patch(
           .deployments(in: workload.namespace).named(workload.name), try await patch(of: deployment, workload))
-      } catch let error as KubeError where error.isConflict || error.isInvalid {
-        let fresh = try await client.get(.deployments(in: workload.namespace).named(workload.name))
-        // Nothing changed: then it is the change itself that the API server refuses.
-        guard fresh["spec"] != deployment["spec"] || fresh["metadata"] != deployment["metadata"] else { throw error }
-        deployment = fresh
+      } catch let error as KubeError where error.isConflict {
+        deployment = try await client.get(.deployments(in: workload.namespace).named(workload.name))
       }
     }
     throw SessionError.contended("deployment/\(workload.name)")
@@ -66,8 +66,7 @@ struct DeploymentRedirect: Sendable {
       ? .add(["metadata", "annotations", OriginalRecord.annotation], value)
       : .add(["metadata", "annotations"], .object([OriginalRecord.annotation: value]))
     return [
-      .test(["metadata", "uid"], deployment["metadata"]?["uid"] ?? .null),
-      .test(["spec", "template"], template),
+      .ifUnchanged(since: deployment),
       annotate,
       .add(["spec", "revisionHistoryLimit"], .int(Self.raisedHistoryLimit)),
       .replace(["spec", "template"], try agent.applied(to: template)),
@@ -97,5 +96,14 @@ struct DeploymentRedirect: Sendable {
   static func isOwned(_ object: JSONValue, by owner: JSONValue) -> Bool {
     let uid = owner["metadata"]?["uid"]
     return (object["metadata"]?["ownerReferences"]?.array ?? []).contains { $0["uid"] == uid }
+  }
+}
+
+extension JSONPatchOperation {
+  /// Makes the API server refuse a patch with a conflict if the object is not what was read any more
+  /// (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions). A `test` of the content is no
+  /// such guard: older API servers compare its strings as they were encoded.
+  static func ifUnchanged(since object: JSONValue) -> JSONPatchOperation {
+    .replace(["metadata", "resourceVersion"], object["metadata"]?["resourceVersion"] ?? .null)
   }
 }

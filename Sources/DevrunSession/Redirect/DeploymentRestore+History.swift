@@ -65,17 +65,16 @@ extension DeploymentRestore {
 
   /// Puts the owners of an object's fields back.
   private func resetOwners(_ path: ResourcePath, _ recorded: JSONValue?) async throws {
-    for _ in 0..<5 {
-      guard let current = try await read(path), let version = current["metadata"]?["resourceVersion"] else { return }
+    for _ in 0..<DeploymentRedirect.attempts {
+      guard let current = try await read(path) else { return }
       let present = current["metadata"]?["managedFields"]
       let restored = ManagedFields.restored(recorded: recorded, current: present)
       guard restored != present else { return }
       do {
         try await client.patch(
-          path,
-          [.test(["metadata", "resourceVersion"], version), .add(["metadata", "managedFields"], restored)])
+          path, [.ifUnchanged(since: current), .add(["metadata", "managedFields"], restored)])
         return
-      } catch let error as KubeError where error.isConflict || error.isInvalid {
+      } catch let error as KubeError where error.isConflict {
         continue  // The controller wrote meanwhile: look again.
       }
     }

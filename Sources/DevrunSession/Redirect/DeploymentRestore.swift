@@ -81,21 +81,13 @@ struct DeploymentRestore: Sendable {
     -> JSONValue
   {
     var deployment = deployment
-    for _ in 0..<5 {
+    for _ in 0..<DeploymentRedirect.attempts {
       let current = deployment["spec"]?["template"] ?? [:]
       let text = deployment[path: "metadata", "annotations", OriginalRecord.annotation]
       let isRedirected = Self.session(of: current) == record.session
       if text == nil, !isRedirected { return deployment }
-      var operations: [JSONPatchOperation] = [
-        .test(["metadata", "uid"], deployment["metadata"]?["uid"] ?? .null),
-        .test(["spec", "template"], current),
-      ]
-      if let text {
-        operations += [
-          .test(["metadata", "annotations", OriginalRecord.annotation], text),
-          .remove(["metadata", "annotations", OriginalRecord.annotation]),
-        ]
-      }
+      var operations: [JSONPatchOperation] = [.ifUnchanged(since: deployment)]
+      if text != nil { operations.append(.remove(["metadata", "annotations", OriginalRecord.annotation])) }
       if isRedirected {
         // What was stored of our change, with all defaults, is the template of the agent's ReplicaSet.
         let ours = agentSet.map { Self.withoutHash($0["spec"]?["template"] ?? [:]) } ?? current
@@ -104,10 +96,8 @@ struct DeploymentRestore: Sendable {
       }
       do {
         return try await client.patch(path, operations)
-      } catch let error as KubeError where error.isConflict || error.isInvalid {
-        let fresh = try await client.get(path)
-        guard fresh["spec"] != deployment["spec"] || fresh["metadata"] != deployment["metadata"] else { throw error }
-        deployment = fresh
+      } catch let error as KubeError where error.isConflict {
+        deployment = try await client.get(path)
       }
     }
     throw SessionError.contended("deployment/\(name)")

@@ -1,9 +1,9 @@
 // A strict reader: the archive comes from a container that may be hostile, and is unpacked with the user's own rights.
 //
-// Names: relative, no `..`, no empty parts, none longer than the kernel takes. Symbolic links are data: a volume is full of
-// them (`..data`), but one that could lead out of the root is told as such and not to be made. "Could" is judged so that
-// no chain of links helps: `..` may stand only at the beginning of a target, where it counts from a real folder, for
-// everything before the link's own name is a real folder, and must not climb above the root.
+// Names: relative, no `..`, no empty parts, none longer than the kernel takes. Symbolic links are data: a volume is
+// full of them (`..data`), but one that could lead out of the root is told as such and not to be made. "Could" is
+// judged so that no chain of links helps: `..` may stand only at the beginning of a target, where it counts from a
+// real folder, for everything before the link's own name is a real folder, and must not climb above the root.
 
 internal import DevrunCore
 public import NIOCore

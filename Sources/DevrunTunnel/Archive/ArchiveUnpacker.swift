@@ -16,9 +16,9 @@ public struct UnpackedArchive: Sendable, Hashable {
 
 /// Makes an archive's files below one folder, by calls that never follow a link.
 ///
-/// Every name is opened relative to its parent's descriptor with O_NOFOLLOW, and made with O_EXCL, so that nothing in the
-/// archive can redirect a later entry, and nothing that exists is overwritten. Files belong to the user; the
-/// owner can always read them and empty folders.
+/// Every name is opened relative to its parent's descriptor with O_NOFOLLOW, and made with O_EXCL, so that nothing in
+/// the archive can redirect a later entry, and nothing that exists is overwritten. Files belong to the user; the owner
+/// can always read them and empty folders.
 struct ArchiveUnpacker: ~Copyable {
   private let root: Int32
   private let rootPath: String

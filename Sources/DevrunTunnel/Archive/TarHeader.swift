@@ -1,6 +1,6 @@
 // Archives are POSIX tar: ustar headers, and pax extended headers for what does not fit in them (POSIX.1-2017, pax,
-// "ustar Interchange Format" and "pax Header Block"). A block has 512 bytes; an entry is its header, its content and zeros
-// up to the next block; two blocks of zeros are the end.
+// "ustar Interchange Format" and "pax Header Block"). A block has 512 bytes; an entry is its header, its content and
+// zeros up to the next block; two blocks of zeros are the end.
 
 internal import DevrunCore
 

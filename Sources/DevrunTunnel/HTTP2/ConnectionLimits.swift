@@ -1,8 +1,8 @@
 /// How much an end of the tunnel is ready to hold: windows, streams, buffers. All sizes are in bytes.
 ///
 /// What a peer can make this end hold is bounded: a stalled stream holds about twice its base window and one outbound
-/// buffer, and all streams together no more than the pool above that. The connection's window bounds nothing: NIOHTTP2 tops
-/// it up when data arrives, not when it is consumed, so that one stalled stream never holds up another.
+/// buffer, and all streams together no more than the pool above that. The connection's window bounds nothing: NIOHTTP2
+/// tops it up when data arrives, not when it is consumed, so that one stalled stream never holds up another.
 public struct ConnectionLimits: Sendable, Hashable {
   /// What every stream's peer may send before it is read (SETTINGS_INITIAL_WINDOW_SIZE).
   public var baseWindow: Int

@@ -48,7 +48,8 @@ package enum HTTP2Connection {
 
   private static func streamConfiguration(_ limits: ConnectionLimits) -> NIOHTTP2Handler.StreamConfiguration {
     var configuration = NIOHTTP2Handler.StreamConfiguration()
-    configuration.targetWindowSize = limits.baseWindow
+    // Streams manage their windows themselves: see StreamWindow.
+    configuration.targetWindowSize = 0
     configuration.outboundBufferSizeHighWatermark = limits.outboundBuffer
     configuration.outboundBufferSizeLowWatermark = limits.outboundBuffer / 2
     configuration.streamResetFrameRateLimit.maximumCount = rateLimit.count

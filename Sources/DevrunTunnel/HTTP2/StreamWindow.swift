@@ -1,13 +1,13 @@
 // How much a stream's peer may send before it is read.
 //
-// A large window for every stream would let some stalled ones fill the memory; a small one makes a long way slow (16 KiB at
-// 50 ms are 320 KB/s). So each stream begins with a small base window, and while it is read as fast as it
+// A large window for every stream would let some stalled ones fill the memory; a small one makes a long way slow (16
+// KiB at 50 ms are 320 KB/s). So each stream begins with a small base window, and while it is read as fast as it
 // arrives, its window doubles, as long as the pool that all streams share has something left. One whose reader lags
 // gives back what it consumes until it has only the base.
 //
-// NIOHTTP2 manages the base by itself: whenever what is left of the window is no more than half of the base, it tops it up to
-// the base. What is above the base is granted here, by WINDOW_UPDATE frames of our own, and counting along tells how much
-// is left.
+// NIOHTTP2 would top a window up when data is delivered to the stream's handlers. It is told to aim at a window of
+// nothing, which keeps it from that: the handlers take data at once and hold it, and WINDOW_UPDATE frames are sent by
+// them.
 
 package import NIOCore
 
@@ -15,47 +15,35 @@ package import NIOCore
 struct StreamWindow: Sendable, Hashable {
   private let base: Int
   private let maximum: Int
-  /// What the window should be when nothing has been received and not read.
+  /// What the peer may send before anything is read.
   private(set) var target: Int
-  /// What is left of it: what the peer may still send, and what has arrived and was not read.
-  private(set) var left: Int
-  /// What was read since the window was last adjusted.
-  private var readSinceAdjusted = 0
+  /// What was read and not granted again.
+  private var read = 0
 
   init(base: Int, maximum: Int) {
     self.base = base
     self.maximum = max(base, maximum)
     target = base
-    left = base
   }
 
   /// What this stream has from the pool.
   var borrowed: Int { target - base }
 
-  /// A DATA frame of so many bytes was read.
-  mutating func read(_ count: Int) {
-    readSinceAdjusted += count
-    left -= count
-    if 2 * left <= base { left = base }
-  }
+  /// So many bytes were read.
+  mutating func read(_ count: Int) { read += count }
 
-  /// All that had arrived has been read.
+  /// Decides how much more the peer may send. Nothing until half of the window was read: updates cost frames.
   ///
   /// - Parameters:
-  ///   - keepsUp: whether the reader was waiting for it.
+  ///   - keepsUp: whether the reader was waiting for what it read last.
   ///   - available: what the pool has left.
   /// - Returns: the increment to send, 0 for none.
   mutating func adjust(keepsUp: Bool, available: Int) -> Int {
-    guard 2 * readSinceAdjusted >= target else { return 0 }
-    readSinceAdjusted = 0
-    guard keepsUp else {
-      target = max(base, left)
-      return 0
-    }
-    target += min(target, maximum - target, available)
-    guard target > base, target > left else { return 0 }
-    defer { left = target }
-    return target - left
+    guard 2 * read >= target else { return 0 }
+    let change = keepsUp ? min(target, maximum - target, available) : -min(borrowed, read)
+    defer { read = 0 }
+    target += change
+    return read + change
   }
 }
 

@@ -2,8 +2,8 @@ package import NIOCore
 
 /// The agent's side of the preface: checks, answers, and makes way for HTTP/2.
 ///
-/// Whoever does not come with a complete preface in time, or with the wrong secret, is answered and closed. It cannot make
-/// the agent hold more than the preface's length.
+/// Whoever does not come with a complete preface in time, or with the wrong secret, is answered and closed. It cannot
+/// make the agent hold more than the preface's length.
 package final class PrefaceServerHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = ByteBuffer
   package typealias InboundOut = ByteBuffer

@@ -3,8 +3,8 @@ internal import NIOCore
 
 /// Where the cluster's connections arrive on this machine: each port of the target, and the local port for it.
 ///
-/// A program may listen on 127.0.0.1, on every address, or on ::1 only: the first two answer at 127.0.0.1, the last at ::1,
-/// tried in this order for each connection. Where nothing listens the peer in the cluster is reset at once.
+/// A program may listen on 127.0.0.1, on every address, or on ::1 only: the first two answer at 127.0.0.1, the last at
+/// ::1, tried in this order for each connection. Where nothing listens the peer in the cluster is reset at once.
 public struct InboundDialer: Sendable, Hashable {
   /// The local port of each of the target's ports.
   public var localPorts: [Int: Int]

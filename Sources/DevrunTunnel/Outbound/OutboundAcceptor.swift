@@ -1,7 +1,8 @@
 public import DevrunCore
 public import NIOCore
 
-/// Where the child's connections to the cluster arrive: local listeners, each connection joined to a dial of the tunnel.
+/// Where the child's connections to the cluster arrive: local listeners, each connection joined to a dial of the
+/// tunnel.
 ///
 /// There is one listener per local address, made when it is first asked for, at a port that the kernel chooses. Only
 /// connections that were announced (`OutboundAttempt.attach`) are served, and only from this machine.
@@ -49,8 +50,12 @@ public final class OutboundAcceptor: Sendable {
   ///   - port: the port there.
   ///   - tunnel: the tunnel that is dialled through, on this acceptor's event loop.
   public func begin(at address: IPAddress, host: String, port: Int, through tunnel: Tunnel) -> OutboundAttempt {
-    OutboundAttempt(
-      acceptor: self, address: address, dial: tunnel.startDial(Authority(host: host, port: port)))
+    let dial =
+      tunnel.eventLoop === eventLoop
+      ? tunnel.startDial(Authority(host: host, port: port))
+      : PendingStream(
+        stream: eventLoop.makeFailedFuture(DialError.refused("the tunnel is on another event loop")), cancel: {})
+    return OutboundAttempt(acceptor: self, address: address, dial: dial)
   }
 
   /// Closes the listeners and the connections that nobody has announced. Joined connections are the tunnel's.

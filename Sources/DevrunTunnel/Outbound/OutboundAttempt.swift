@@ -3,7 +3,8 @@ internal import NIOCore
 
 /// One connection of the child to the cluster, from its connect on.
 ///
-/// The order of calls is: `acceptor()`, perhaps `outcome()`, then `attach` once the child's socket is connected, or `cancel()`.
+/// The order of calls is: `acceptor()`, perhaps `outcome()`, then `attach` once the child's socket is connected, or
+/// `cancel()`.
 public final class OutboundAttempt: Sendable {
   private let owner: OutboundAcceptor
   private let address: IPAddress

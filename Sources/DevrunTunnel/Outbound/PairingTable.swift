@@ -1,7 +1,7 @@
-// The child's connections arrive at a listener here, and nothing in them says where they are meant to go. Whoever connected
-// the child's socket announces it: "the socket that is bound to this endpoint belongs to that dial". The kernel may hand
-// the connection over before or after the announcement, so each waits for the other, but not for long: a connection that
-// nobody announces is some other program's, and an announced one that never comes was given up.
+// The child's connections arrive at a listener here, and nothing in them says where they are meant to go. Whoever
+// connected the child's socket announces it: "the socket that is bound to this endpoint belongs to that dial". The
+// kernel may hand the connection over before or after the announcement, so each waits for the other, but not for long:
+// a connection that nobody announces is some other program's, and an announced one that never comes was given up.
 
 internal import DevrunCore
 

@@ -1,5 +1,5 @@
-// How a TCP connection is asked for inside the tunnel: a CONNECT request (RFC 9113 section 8.5) whose `:authority` names
-// host and port. 200 means that the far end is connected. Any other status means that it is not; the field
+// How a TCP connection is asked for inside the tunnel: a CONNECT request (RFC 9113 section 8.5) whose `:authority`
+// names host and port. 200 means that the far end is connected. Any other status means that it is not; the field
 // `devrun-failure` then says why in a form for programs:
 //
 //     errno 111           what connect(2) gave, as Linux numbers it on every architecture that devrun runs on

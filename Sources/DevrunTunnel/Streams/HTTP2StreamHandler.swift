@@ -15,9 +15,10 @@ package struct ResponseHead: Sendable {
 
 /// Makes an HTTP/2 stream channel a byte stream in the sense of `Relay`.
 ///
-/// The first header block is handed to `onHead`; after it, DATA frames are the bytes. Input is held until the first
-/// `read()`. END_STREAM is `ChannelEvent.inputClosed`, `close(mode: .output)` sends it, any other close of an unfinished
-/// stream sends RST_STREAM (RFC 9113 section 8.5 maps TCP's segments just so).
+/// The first header block is handed to `onHead`; after it, DATA frames are the bytes. Input is held until it is asked
+/// for by `read()`, and only what was asked for opens the window again (`StreamWindow`). END_STREAM is
+/// `ChannelEvent.inputClosed`, `close(mode: .output)` sends it, any other close of an unfinished stream sends
+/// RST_STREAM (RFC 9113 section 8.5 maps TCP's segments just so).
 package final class HTTP2StreamHandler: ChannelDuplexHandler {
   package typealias InboundIn = HTTP2Frame.FramePayload
   package typealias InboundOut = ByteBuffer
@@ -29,15 +30,16 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
 
   private let request: ResponseHead?
   private var onHead: ((Result<HPACKHeaders, any Error>) -> Void)?
-  private var held = HeldInput()
-  private var requestSent = false
-  private var outputEnded = false
-  private var lastError: (any Error)?
   private let pool: WindowPool
   private var window: StreamWindow
+  private var held = HeldInput()
+  /// Whether somebody waits for input.
+  private var isAsked = false
   private var inputEnded = false
-  /// Whether what is being delivered had been waiting for its reader.
-  private var isLate = false
+  private var requestSent = false
+  private var outputEnded = false
+  private var isGranting = false
+  private var lastError: (any Error)?
 
   /// - Parameters:
   ///   - request: what is sent when the stream opens; `nil` where the peer opened it.
@@ -77,50 +79,77 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
         self.onHead = nil
         onHead(.success(headers.headers))
       }
-      if headers.endStream { receive(.end, context: context) }
+      if headers.endStream { endInput(context: context) }
     case .data(let data):
-      window.read(data.data.readableBytes)
-      if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 {
-        receive(.bytes(buffer), context: context)
-      }
-      if data.endStream { receive(.end, context: context) }
+      if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 { receive(buffer, context: context) }
+      if data.endStream { endInput(context: context) }
     default:
       // Window updates, priorities and resets are NIOHTTP2's; what they mean for us arrives as events and errors.
       break
     }
   }
 
-  package func channelReadComplete(context: ChannelHandlerContext) {
-    if !inputEnded {
-      let increment = pool.adjust(&window, keepsUp: !isLate)
-      if increment > 0 {
-        let update = HTTP2Frame.FramePayload.windowUpdate(windowSizeIncrement: increment)
-        context.writeAndFlush(wrapOutboundOut(update), promise: nil)
-      }
+  private func receive(_ buffer: ByteBuffer, context: ChannelHandlerContext) {
+    guard isAsked else { return held.hold(buffer) }
+    window.read(buffer.readableBytes)
+    context.fireChannelRead(wrapInboundOut(buffer.compact()))
+  }
+
+  private func endInput(context: ChannelHandlerContext) {
+    inputEnded = true
+    if isAsked {
+      context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    } else {
+      held.holdEnd()
     }
+  }
+
+  package func channelReadComplete(context: ChannelHandlerContext) {
+    // Frames are taken as they come: it is the window that holds the peer back.
+    if !inputEnded { context.read() }
+    guard isAsked else { return }
+    isAsked = false
+    grant(keepsUp: true, context: context)
     context.fireChannelReadComplete()
   }
 
-  private func receive(_ item: HeldInput.Item, context: ChannelHandlerContext) {
-    if case .end = item { inputEnded = true }
-    if let item = held.receive(item) { deliver(item, context: context) }
+  /// Delivers what is held.
+  @discardableResult
+  private func deliverHeld(context: ChannelHandlerContext) -> Bool {
+    guard !held.isEmpty else { return false }
+    let (bytes, ended) = held.take()
+    if let bytes {
+      window.read(bytes.readableBytes)
+      grant(keepsUp: false, context: context)
+      context.fireChannelRead(wrapInboundOut(bytes))
+    }
+    if ended { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+    context.fireChannelReadComplete()
+    return true
   }
 
-  private func deliver(_ item: HeldInput.Item, context: ChannelHandlerContext) {
-    switch item {
-    case .bytes(let buffer): context.fireChannelRead(wrapInboundOut(buffer))
-    case .end: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-    }
+  /// Opens the window by what was read.
+  private func grant(keepsUp: Bool, context: ChannelHandlerContext) {
+    guard !inputEnded else { return }
+    let increment = pool.adjust(&window, keepsUp: keepsUp)
+    guard increment > 0 else { return }
+    // The peer's end may have arrived and wait to be delivered here. It needs no window then, and NIOHTTP2 says so.
+    isGranting = true
+    let update = HTTP2Frame.FramePayload.windowUpdate(windowSizeIncrement: increment)
+    context.writeAndFlush(wrapOutboundOut(update), promise: nil)
+    isGranting = false
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if isGranting { return }
     lastError = error
     context.fireErrorCaught(error)
   }
 
   package func channelInactive(context: ChannelHandlerContext) {
     // A stream that has ended both ways closes at once, perhaps before anybody asked for what it brought.
-    for item in held.release() { deliver(item, context: context) }
+    inputEnded = true
+    deliverHeld(context: context)
     headFailed(lastError ?? ChannelError.eof)
     context.fireChannelInactive()
   }
@@ -139,14 +168,7 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   // MARK: What goes to the peer
 
   package func read(context: ChannelHandlerContext) {
-    let items = held.release()
-    guard items.isEmpty else {
-      for item in items { deliver(item, context: context) }
-      return context.fireChannelReadComplete()
-    }
-    isLate = true
-    context.read()
-    isLate = false
+    if !deliverHeld(context: context) { isAsked = true }
   }
 
   package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

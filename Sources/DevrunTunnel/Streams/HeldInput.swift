@@ -1,34 +1,30 @@
-import NIOCore
+internal import NIOCore
 
-/// What came in on a stream before anybody asked for it.
+/// What came in on a stream and nobody has asked for yet.
 ///
-/// NIO delivers what a peer sent before its end even where reading was not asked for, and an HTTP/2 stream delivers all
-/// that it holds at once. Between the accepting and the joining of a stream there is nobody yet to take it.
+/// It is kept in memory of its own size: NIO's buffers may be much larger than what they hold for one stream, and many
+/// small pieces may come in large buffers each.
 struct HeldInput {
-  /// One thing that came in.
-  enum Item {
-    case bytes(ByteBuffer)
-    case end
-  }
+  private var bytes = ByteBuffer()
+  private var ended = false
 
-  private var items: [Item] = []
-  private var released = false
+  /// Whether there is nothing.
+  var isEmpty: Bool { bytes.readableBytes == 0 && !ended }
 
-  /// Takes a thing that came in.
-  ///
-  /// - Returns: the thing, if somebody has asked before and it may go on.
-  mutating func receive(_ item: Item) -> Item? {
-    if released { return item }
-    items.append(item)
-    return nil
-  }
+  /// Takes more bytes.
+  mutating func hold(_ more: ByteBuffer) { bytes.writeImmutableBuffer(more) }
 
-  /// Somebody asks for input.
-  ///
-  /// - Returns: what came in before; from now on nothing is held.
-  mutating func release() -> [Item] {
-    released = true
-    defer { items = [] }
-    return items
+  /// Takes the end.
+  mutating func holdEnd() { ended = true }
+
+  /// Hands all of it over: the bytes, `nil` if there are none, and whether the end follows them.
+  mutating func take() -> (bytes: ByteBuffer?, ended: Bool) {
+    defer { self = HeldInput() }
+    return (bytes.readableBytes > 0 ? bytes : nil, ended)
   }
+}
+
+extension ByteBuffer {
+  /// The same bytes in memory of their own size, if these take much more.
+  func compact() -> ByteBuffer { storageCapacity > 2 * readableBytes ? ByteBuffer(bytes: readableBytesView) : self }
 }

@@ -1,15 +1,16 @@
 internal import Glibc
 package import NIOCore
 
-/// Asks the handlers of `SocketStreamHandler` and `HTTP2StreamHandler` to break the stream off, as a user outbound event.
+/// Asks the handlers of `SocketStreamHandler` and `HTTP2StreamHandler` to break the stream off, as a user outbound
+/// event.
 package struct StreamReset: Sendable {
   package init() {}
 }
 
 /// Makes a TCP channel a byte stream in the sense of `Relay`.
 ///
-/// Input is held until the first `read()`; `close(mode: .output)` waits for what was written before (NIO closes the whole
-/// channel at once when its input has ended already, and drops what waits); the peer's end is told as
+/// Input is held until the first `read()`; `close(mode: .output)` waits for what was written before (NIO closes the
+/// whole channel at once when its input has ended already, and drops what waits); the peer's end is told as
 /// `ChannelEvent.inputClosed` also where NIO just closes (after our own end); `StreamReset` makes the kernel send RST.
 package final class SocketStreamHandler: ChannelDuplexHandler {
   package typealias InboundIn = ByteBuffer
@@ -18,6 +19,7 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
   package typealias OutboundOut = ByteBuffer
 
   private var held = HeldInput()
+  private var isAsked = false
   private var inputEnded = false
   private var outputEnded = false
   private var failed = false
@@ -25,7 +27,8 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
   package init() {}
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if let item = held.receive(.bytes(unwrapInboundIn(data).compact())) { deliver(item, context: context) }
+    let buffer = unwrapInboundIn(data)
+    if isAsked { context.fireChannelRead(wrapInboundOut(buffer.compact())) } else { held.hold(buffer) }
   }
 
   package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -40,28 +43,30 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
 
   package func channelInactive(context: ChannelHandlerContext) {
     if outputEnded, !failed { endInput(context: context) }
-    for item in held.release() { deliver(item, context: context) }
+    deliverHeld(context: context)
     context.fireChannelInactive()
   }
 
   private func endInput(context: ChannelHandlerContext) {
     guard !inputEnded else { return }
     inputEnded = true
-    if let item = held.receive(.end) { deliver(item, context: context) }
+    if isAsked { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) } else { held.holdEnd() }
   }
 
   package func read(context: ChannelHandlerContext) {
-    let items = held.release()
-    guard !items.isEmpty else { return context.read() }
-    for item in items { deliver(item, context: context) }
-    context.fireChannelReadComplete()
+    isAsked = true
+    if !deliverHeld(context: context) { context.read() }
   }
 
-  private func deliver(_ item: HeldInput.Item, context: ChannelHandlerContext) {
-    switch item {
-    case .bytes(let buffer): context.fireChannelRead(wrapInboundOut(buffer))
-    case .end: context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-    }
+  /// Delivers what came in before the first read.
+  @discardableResult
+  private func deliverHeld(context: ChannelHandlerContext) -> Bool {
+    guard !held.isEmpty else { return false }
+    let (bytes, ended) = held.take()
+    if let bytes { context.fireChannelRead(wrapInboundOut(bytes)) }
+    if ended { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+    context.fireChannelReadComplete()
+    return true
   }
 
   package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
