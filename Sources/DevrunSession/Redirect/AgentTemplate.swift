@@ -59,9 +59,10 @@ struct AgentTemplate: Sendable {
     container["lifecycle"] = nil
     container["terminationMessagePolicy"] = "FallbackToLogsOnError"
     container["readinessProbe"] = probe([loader, "ready", Self.readyFile], period: 1)
-    for name in ["livenessProbe", "startupProbe"] where container[name] != nil {
-      container[name] = probe([loader, "alive", "\(controlPort)"], period: 10)
-    }
+    let alive = [loader, "alive", "\(controlPort)"]
+    if container["livenessProbe"] != nil { container["livenessProbe"] = probe(alive, period: 10) }
+    // Readiness is not asked for before this has succeeded.
+    if container["startupProbe"] != nil { container["startupProbe"] = probe(alive, period: 1, failures: 60) }
     container["volumeMounts"] = .array(
       (container["volumeMounts"]?.array ?? []) + [
         ["name": "devrun-payload", "mountPath": .string(Self.payloadDirectory), "readOnly": true],
@@ -73,10 +74,10 @@ struct AgentTemplate: Sendable {
   /// Where the agent tells by a file that a tunnel is attached.
   static let readyFile = runDirectory + "/ready"
 
-  private func probe(_ command: [String], period: Int64) -> JSONValue {
+  private func probe(_ command: [String], period: Int64, failures: Int64 = 3) -> JSONValue {
     [
       "exec": ["command": .array(command.map(JSONValue.string))], "timeoutSeconds": 5,
-      "periodSeconds": .int(period), "successThreshold": 1, "failureThreshold": 3,
+      "periodSeconds": .int(period), "successThreshold": 1, "failureThreshold": .int(failures),
     ]
   }
 
