@@ -38,9 +38,10 @@ extension EndToEnd {
 
       let run = try socketFolder(cleanUp)
       let server = try await Self.start(cluster, "unix.py \(run)/socket")
-      cleanUp.add { kill(server, SIGTERM) }
 
       try await cluster.leavingNoTrace {
+        // Or it would be found as something that devrun left.
+        defer { kill(server, SIGTERM) }
         let shell = try await SessionShell(
           cluster, ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)"], directory: "\(project)/src")
         do {

@@ -12,6 +12,7 @@ final class ClusterView: Sendable {
   private let hosts: HostsFile
   private let directory: SessionDirectory
   private let fixed: Set<IPAddress>
+  private let pods = Mutex<[AddressBook.Key: Set<IPAddress>]>([:])
 
   /// The name of the private hosts file in the session's folder.
   static let hostsFileName = "hosts"
@@ -25,8 +26,7 @@ final class ClusterView: Sendable {
     self.hosts = hosts
     self.directory = directory
     self.fixed = fixed
-    self.redirected = RedirectTable()
-    redirected.replace(addresses: book.addresses.union(fixed), networks: [])
+    self.redirected = RedirectTable(addresses: book.addresses.union(fixed))
   }
 
   /// Writes the hosts file anew.
@@ -55,7 +55,34 @@ final class ClusterView: Sendable {
       for service in services { book.update(service) }
       return book.addresses
     }
-    redirected.replace(addresses: addresses.union(fixed), networks: [])
+    redirect(addresses)
+  }
+
+  /// Takes over an event of the watch of Endpoints: the addresses of the pods behind services, which some protocols
+  /// hand to their clients (Kafka, Redis Cluster).
+  func applyEndpoints(_ event: WatchEvent) {
+    pods.withLock { pods in
+      func update(_ endpoints: JSONValue) {
+        // The API server's is reached from here as it always was.
+        guard let key = AddressBook.key(of: endpoints), key != AddressBook.Key(namespace: "default", name: "kubernetes")
+        else { return }
+        let addresses = (endpoints["subsets"]?.array ?? []).flatMap { $0["addresses"]?.array ?? [] }
+        pods[key] = Set(addresses.compactMap { $0["ip"]?.string }.compactMap { IPAddress($0) }.filter { !$0.isLoopback })
+      }
+      switch event {
+      case .snapshot(let all):
+        pods = [:]
+        all.forEach(update)
+      case .added(let endpoints), .modified(let endpoints): update(endpoints)
+      case .deleted(let endpoints): if let key = AddressBook.key(of: endpoints) { pods[key] = nil }
+      }
+    }
+    redirect(book.withLock(\.addresses))
+  }
+
+  private func redirect(_ addresses: Set<IPAddress>) {
+    let pods = pods.withLock { $0.values.reduce(into: Set()) { $0.formUnion($1) } }
+    redirected.replace(addresses: addresses.union(fixed).union(pods), networks: [])
   }
 
   /// Takes over an event of the watch while the child runs: new names are appended to its hosts file.
@@ -77,6 +104,6 @@ final class ClusterView: Sendable {
       return (book.entries.filter { keys.contains($0.key) }, book.addresses)
     }
     if !fresh.isEmpty { try directory.append(hosts.addition(fresh), to: Self.hostsFileName) }
-    redirected.replace(addresses: addresses.union(fixed), networks: [])
+    redirect(addresses)
   }
 }

@@ -23,8 +23,18 @@ struct ServiceWatch: Sendable {
   ///
   /// - Throws: `KubeError`, `SessionError.noSessionDirectory`
   func follow(_ view: ClusterView, scope: String?) async throws {
-    for try await event in client.watch(.services(in: scope)) {
-      try view.apply(event, from: scope)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        for try await event in client.watch(.services(in: scope)) { try view.apply(event, from: scope) }
+      }
+      group.addTask {
+        do {
+          for try await event in client.watch(.endpoints(in: scope)) { view.applyEndpoints(event) }
+        } catch let error as KubeError where error.isForbidden {
+          return  // Then the pods' own addresses stay unknown.
+        }
+      }
+      try await group.waitForAll()
     }
   }
 }

@@ -65,6 +65,28 @@ extension Cluster {
       """)
   }
 
+  /// Lets an account list the services of all namespaces, as developers of one cluster mostly may.
+  static func grantServicesOfAllNamespaces(to account: String, of namespace: String, _ cleanUp: CleanUp) async throws {
+    let name = "\(namespace)-services"
+    let kubectl = Kubectl(namespace: namespace)
+    cleanUp.add {
+      try await kubectl("delete", "clusterrolebinding/\(name)", "clusterrole/\(name)", "--ignore-not-found")
+    }
+    try await kubectl.apply(
+      """
+      apiVersion: rbac.authorization.k8s.io/v1
+      kind: ClusterRole
+      metadata: {name: \(name)}
+      rules: [{apiGroups: [""], resources: [services, endpoints], verbs: [get, list, watch]}]
+      ---
+      apiVersion: rbac.authorization.k8s.io/v1
+      kind: ClusterRoleBinding
+      metadata: {name: \(name)}
+      roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: \(name)}
+      subjects: [{kind: ServiceAccount, name: \(account), namespace: \(namespace)}]
+      """)
+  }
+
   /// Makes an account that has the rights of the ClusterRole `edit` but for one.
   func account(lacking right: Right) async throws -> Account {
     let name = "lacks-\(right.verbs[0])-\(right.resource.replacingOccurrences(of: "/", with: "-"))"

@@ -44,6 +44,7 @@ struct Cluster: Sendable {
     developer = try await Self.account("developer", in: accounts, namespace: kubectl.namespace, user: user)
     try await Self.grant("edit", in: kubectl, to: "developer", of: accounts.namespace)
     try await Self.grant("view", in: other, to: "developer", of: accounts.namespace)
+    try await Self.grantServicesOfAllNamespaces(to: "developer", of: accounts.namespace, cleanUp)
 
     try await other.apply(try manifest("other"))
     try await populate()

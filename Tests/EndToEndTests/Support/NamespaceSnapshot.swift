@@ -92,7 +92,9 @@ extension NamespaceSnapshot {
     if kind == "Pod" {
       for name in ["name", "uid", "creationTimestamp"] { metadata[name] = nil }
     }
-    metadata["managedFields"] = lastingManagers(metadata["managedFields"])
+    // The owners of what a controller alone writes come and go with its annotations.
+    let isControllers = kind == "Endpoints" || kind == "EndpointSlice"
+    metadata["managedFields"] = isControllers ? nil : lastingManagers(metadata["managedFields"])
     object["metadata"] = metadata
     switch kind {
     case "Endpoints": object["subsets"] = .array((object["subsets"]?.array ?? []).map(lastingSubset))
