@@ -67,7 +67,8 @@ final class ClusterView: Sendable {
         guard let key = AddressBook.key(of: endpoints), key != AddressBook.Key(namespace: "default", name: "kubernetes")
         else { return }
         let addresses = (endpoints["subsets"]?.array ?? []).flatMap { $0["addresses"]?.array ?? [] }
-        pods[key] = Set(addresses.compactMap { $0["ip"]?.string }.compactMap { IPAddress($0) }.filter { !$0.isLoopback })
+        let parsed = addresses.compactMap { $0["ip"]?.string }.compactMap { IPAddress($0) }
+        pods[key] = Set(parsed.filter { !$0.isLoopback })
       }
       switch event {
       case .snapshot(let all):
