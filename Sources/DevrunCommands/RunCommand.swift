@@ -102,6 +102,9 @@ struct RunCommand: ParsableCommand {
   private func sessionOptions(_ process: ProcessContext, _ project: ProjectFile) throws -> (
     SessionOptions?, warnings: [String]
   ) {
+    if project.agentImage != nil {
+      throw ValidationError("devrun.yaml: agent-image is not supported yet; the agent travels in ConfigMaps")
+    }
     let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
     let files = envFile.isEmpty ? project.envFiles : envFile
     let paths = files.isEmpty ? [LocalEnvFile.find(from: process.workingDirectory)].compactMap { $0 } : files
