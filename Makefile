@@ -21,7 +21,7 @@ agent_flags := -c release --product devrun-agent --scratch-path .build/agent -Xs
 	-Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
 devrun_flags := -c release --product devrun --scratch-path .build/devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
 
-.PHONY: build devrun agent loader payload test e2e bench lint format install clean
+.PHONY: build devrun agent loader payload test e2e lint format install clean
 
 build: devrun payload
 

@@ -42,11 +42,10 @@ extension EndToEnd {
       }
     }
 
-    @Test(
-      "A signal to devrun alone reaches the child once",
-      arguments: [("TERM", SIGTERM), ("HUP", SIGHUP), ("INT", SIGINT)])
-    func forwarded(name: String, signal: Int32) async throws {
-      try await session(Self.counter(of: name), endsWith: .exited(41)) { $0.send(signal) }
+    // That each of the others does is tested by the launcher's own tests, without a cluster.
+    @Test("A signal to devrun alone reaches the child once")
+    func forwarded() async throws {
+      try await session(Self.counter(of: "HUP"), endsWith: .exited(41)) { $0.send(SIGHUP) }
     }
 
     @Test("A signal to devrun that ends the child ends devrun alike", arguments: [SIGTERM, SIGHUP, SIGINT])
