@@ -47,13 +47,14 @@ public struct Restoration: Sendable {
     }
   }
 
-  /// Restores the named workloads, or with `nil` everything of the namespace that any session changed, pods of
+  /// Removes the files that killed runs left here, and restores the named workloads, or with `nil` everything of the namespace that any session changed, pods of
   /// sessions' own included.
   ///
   /// - Returns: what was restored, in words.
   /// - Throws: `KubeError`, `SessionError`
   public func restore(_ targets: [TargetReference]?) async throws -> [String] {
-    try await withClient { client in
+    SessionDirectory.removeAbandoned(environment: environment)
+    return try await withClient { client in
       var done: [String] = []
       let names: [String]
       if let targets {

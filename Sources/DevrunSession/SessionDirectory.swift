@@ -45,6 +45,11 @@ struct SessionDirectory: Sendable {
     throw SessionError.noSessionDirectory(failure.0, errno: failure.1)
   }
 
+  /// Removes what killed sessions of this user left on this machine, wherever it may lie.
+  static func removeAbandoned(environment: [RawString: RawString]) {
+    for base in Set(bases(environment)) { removeAbandoned(in: base) }
+  }
+
   /// Where the folder may lie, the best first: folders that this user owns or that all may write to.
   private static func bases(_ environment: [RawString: RawString]) -> [String] {
     let runtime = environment["XDG_RUNTIME_DIR"]?.description

@@ -65,13 +65,6 @@ extension EndToEnd {
       ) { try $0.write("\u{3}") }
     }
 
-    @Test("The terminal hangs up")
-    func hangUp() async throws {
-      try await session(
-        ["sh", "-c", "echo ready; exec sleep 60"], streams: .terminal, endsWith: .signalled(SIGHUP)
-      ) { $0.closeInput() }
-    }
-
     @Test("The front is killed: the child ends, and what was changed is put back")
     func killed() async throws {
       try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(SIGKILL)) { $0.send(SIGKILL) }

@@ -127,7 +127,7 @@ final class ChildProcess: Sendable {
   /// Sends a signal to this process alone.
   func send(_ signal: Int32) { kill(id, signal) }
 
-  /// Closes its standard input or hangs up its terminal.
+  /// Closes its standard input.
   func closeInput() {
     input.withLock { descriptor in
       if descriptor >= 0 { close(descriptor) }
