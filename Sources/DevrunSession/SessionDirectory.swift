@@ -12,7 +12,7 @@ struct SessionDirectory: Sendable {
   /// The open folder, which carries the lock.
   private let descriptor: Int32
 
-  private static let prefix = "devrun-"
+  private static let prefix = "devrun-session-"
 
   /// Makes the folder.
   ///

@@ -26,7 +26,7 @@ struct SessionDirectoryTests {
   func life() throws {
     defer { _ = FileTree.remove(base) }
     let directory = try make("a")
-    #expect(directory.path == "\(base)/devrun-a")
+    #expect(directory.path == "\(base)/devrun-session-a")
     #expect(try mode(directory.path) == 0o700)
     let file = try directory.write("hosts", "one\n")
     try directory.append("two\n", to: "hosts")
@@ -40,10 +40,13 @@ struct SessionDirectoryTests {
   func abandoned() throws {
     defer { _ = FileTree.remove(base) }
     let living = try make("living")
-    let dead = "\(base)/devrun-dead"
+    let dead = "\(base)/devrun-session-dead"
     try FileManager.default.createDirectory(atPath: dead + "/volumes", withIntermediateDirectories: true)
     try Data("secret".utf8).write(to: URL(fileURLWithPath: dead + "/volumes/token"))
+    let own = "\(base)/devrun-notes"
+    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
     let next = try make("next")
+    #expect(FileManager.default.fileExists(atPath: own), "what is not a session's is nobody's to remove")
     #expect(!FileManager.default.fileExists(atPath: dead))
     #expect(FileManager.default.fileExists(atPath: living.path))
     try next.remove()
