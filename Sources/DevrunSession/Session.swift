@@ -89,8 +89,13 @@ public struct Session: Sendable {
       access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
     await teardown.add("closing the connections to the API server") { try await client.shutdown() }
 
-    let watch = ServiceWatch(client: client, namespace: access.namespace)
-    let (services, scope) = try await watch.list()
+    let named = options.localEnvFiles.flatMap(\.serviceReferences).compactMap(\.namespace)
+    let watch = ServiceWatch(
+      client: client, namespace: access.namespace, others: named + access.otherNamespaces)
+    let listing = try await watch.list()
+    if !listing.omitted.isEmpty {
+      observer.tell(.detail("services of these namespaces are left out: \(listing.omitted.joined(separator: ", "))"))
+    }
 
     let placement = AgentPlacement(session: self, client: client, payload: payload, group: group, teardown: teardown)
     let agents = try await placement.place(options.target)
@@ -100,7 +105,7 @@ public struct Session: Sendable {
 
     let variables = try await container
     let view = try ClusterView.make(
-      session: self, services: services, domain: try await info.clusterDomain, container: variables,
+      session: self, services: listing.services, domain: try await info.clusterDomain, container: variables,
       directory: directory)
     let volumes = try await MaterializedVolumes.fetch(
       options.localEnvFiles, pod: agents.pod, container: agents.container, tunnel: tunnel, directory: directory)
@@ -118,7 +123,7 @@ public struct Session: Sendable {
       hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
     let following = Task {
       do {
-        try await watch.follow(view, scope: scope)
+        try await watch.follow(view, scopes: listing.scopes)
       } catch {
         guard !Task.isCancelled else { return }
         observer.tell(.warning(ErrorMessage("new services are not seen any more", why: "\(error)")))

@@ -67,6 +67,25 @@ struct KubeconfigContextTests {
     #expect(try access(kubeconfig(context: "namespace: shop"), namespace: "").namespace == "shop")
   }
 
+  @Test("knows the namespaces of the cluster's other contexts")
+  func otherNamespaces() throws {
+    let more = """
+      - name: d
+        context: {cluster: k, namespace: stage}
+      - name: e
+        context: {cluster: k, user: u, namespace: shop}
+      - name: f
+        context: {cluster: elsewhere, namespace: far}
+      - name: g
+        context: {cluster: [broken], namespace: odd}
+      - name: h
+        context: {cluster: k}
+      """
+    let text = kubeconfig(context: "namespace: shop") + "\n" + more
+    #expect(try access(text).otherNamespaces == ["stage"])
+    #expect(try access(text, namespace: "mine").otherNamespaces == ["shop", "stage"])
+  }
+
   @Test("has all that a cluster can have")
   func cluster() throws {
     let result = try access(

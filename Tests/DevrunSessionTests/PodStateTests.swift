@@ -49,6 +49,32 @@ struct PodStateTests {
   }
 }
 
+@Suite("A pod on its way out")
+struct EndedPodTests {
+  @Test(
+    "has ended once none of its containers runs",
+    arguments: [
+      ([["terminated": ["exitCode": 0]]], true),
+      ([["running": [:]]], false),
+      ([["terminated": ["exitCode": 0]], ["running": [:]]], false),
+      // A container that the kubelet removed before it had looked at its end.
+      ([["waiting": ["reason": "ContainerCreating"]]], true),
+      ([], false),
+    ] as [([JSONValue], Bool)])
+  func ended(states: [JSONValue], expected: Bool) {
+    let statuses = states.map { state -> JSONValue in ["name": "app", "state": state] }
+    #expect(DeploymentRestore.hasEnded(["status": ["containerStatuses": .array(statuses)]]) == expected)
+  }
+}
+
+@Suite("The namespaces whose services are looked for")
+struct ServiceWatchTests {
+  @Test("are each tried once, and the session's own not again")
+  func candidates() {
+    #expect(ServiceWatch.candidates(["b", "own", "a", "b", "c"], beside: "own") == ["b", "a", "c"])
+  }
+}
+
 @Suite("The owners of fields")
 struct ManagedFieldsTests {
   @Test("are the recorded ones, without devrun, with what others own since")

@@ -36,7 +36,7 @@ extension EndToEnd {
         (["-t", "deployment/myapp1", "-c", "nosuch"], "myapp1"),
         (["-t", "service/dead"], "dead"),
         (["-t", "deployment/myapp1", "-n", "no-such-namespace"], "no-such-namespace"),
-        (["-t", "deployment/myapp1", "--context", "nosuch"], "e2e"),
+        (["-t", "deployment/myapp1", "--context", "nosuch"], "devrun-e2e-"),
         (["-t", "deployment/myapp1", "--kubeconfig", "/nonexistent/config"], "/nonexistent/config"),
         (["-t", "deployment/myapp1", "-p", "eighty"], "eighty"),
         (["-t", "deployment/myapp1", "-e", "=value"], "=value"),

@@ -17,6 +17,8 @@ public struct ClusterAccess: Sendable, Hashable {
   public var disableCompression: Bool
   /// The namespace to work in: the one asked for, else the context's, else `default`.
   public var namespace: String
+  /// The namespaces that contexts of the same cluster name: those that the user works in at other times.
+  public var otherNamespaces: [String]
   /// The context's name, or `in-cluster` where there is no kubeconfig.
   public var contextName: String
   /// How the user shows who they are.
@@ -28,8 +30,8 @@ public struct ClusterAccess: Sendable, Hashable {
   public init(
     server: String, tlsServerName: String? = nil, insecureSkipTLSVerify: Bool = false,
     certificateAuthority: [UInt8]? = nil, proxyURL: String? = nil, disableCompression: Bool = false,
-    namespace: String = "default", contextName: String, credentials: Credentials = Credentials(),
-    impersonate: Impersonation? = nil
+    namespace: String = "default", otherNamespaces: [String] = [], contextName: String,
+    credentials: Credentials = Credentials(), impersonate: Impersonation? = nil
   ) {
     self.server = server
     self.tlsServerName = tlsServerName
@@ -38,6 +40,7 @@ public struct ClusterAccess: Sendable, Hashable {
     self.proxyURL = proxyURL
     self.disableCompression = disableCompression
     self.namespace = namespace
+    self.otherNamespaces = otherNamespaces
     self.contextName = contextName
     self.credentials = credentials
     self.impersonate = impersonate

@@ -77,14 +77,24 @@ extension Kubeconfig {
       config: try cluster.execExtension())
     let credentials = try user?.credentials(cluster: described) ?? Credentials()
     let contextNamespace = try definition.text("namespace")
+    let chosen = [namespace, contextNamespace].compactMap { $0 }.first { !$0.isEmpty } ?? "default"
     return ClusterAccess(
       server: Self.withScheme(
         server, secured: authority != nil || skipsVerification || credentials.clientCertificate != nil),
       tlsServerName: described.tlsServerName, insecureSkipTLSVerify: skipsVerification,
       certificateAuthority: authority, proxyURL: described.proxyURL,
       disableCompression: described.disableCompression,
-      namespace: [namespace, contextNamespace].compactMap { $0 }.first { !$0.isEmpty } ?? "default",
+      namespace: chosen, otherNamespaces: namespaces(beside: chosen, of: cluster),
       contextName: definition.name, credentials: credentials, impersonate: try user?.impersonation())
+  }
+
+  /// The namespaces but one that contexts of a cluster name. A context that cannot be read matters only to who uses it.
+  private func namespaces(beside chosen: String, of cluster: Definition) -> [String] {
+    let named = contexts.compactMap { context -> String? in
+      guard (try? context.text("cluster")) == cluster.name else { return nil }
+      return try? context.text("namespace")
+    }
+    return Set(named).subtracting([chosen]).sorted()
   }
 
   private func context(named name: String?) throws -> Definition {

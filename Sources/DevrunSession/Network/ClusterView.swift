@@ -60,7 +60,9 @@ final class ClusterView: Sendable {
 
   /// Takes over an event of the watch of Endpoints: the addresses of the pods behind services, which some protocols
   /// hand to their clients (Kafka, Redis Cluster).
-  func applyEndpoints(_ event: WatchEvent) {
+  ///
+  /// - Parameter namespace: the namespace that is watched; `nil` for all.
+  func applyEndpoints(_ event: WatchEvent, from namespace: String?) {
     pods.withLock { pods in
       func update(_ endpoints: JSONValue) {
         // The API server's is reached from here as it always was.
@@ -72,7 +74,7 @@ final class ClusterView: Sendable {
       }
       switch event {
       case .snapshot(let all):
-        pods = [:]
+        if let namespace { pods = pods.filter { $0.key.namespace != namespace } } else { pods = [:] }
         all.forEach(update)
       case .added(let endpoints), .modified(let endpoints): update(endpoints)
       case .deleted(let endpoints): if let key = AddressBook.key(of: endpoints) { pods[key] = nil }

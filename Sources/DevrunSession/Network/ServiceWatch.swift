@@ -1,40 +1,94 @@
 internal import DevrunCore
 internal import DevrunKube
 
-/// The services that the user may see: of all namespaces, where that is allowed, else of the session's own.
+/// The services that the user may see: of all namespaces, where that is allowed at once, else of each namespace that is
+/// known of and allowed.
 struct ServiceWatch: Sendable {
+  /// How many namespaces are followed where each needs connections of its own.
+  static let maximumNamespaces = 20
+
   /// The API.
   var client: KubeClient
   /// The session's namespace.
   var namespace: String
+  /// Other namespaces that the user is known to have to do with, the most important first.
+  var others: [String]
 
-  /// The services there are now, and the namespace to watch on (`nil` for all).
+  /// What there is at one moment, and where it was found.
+  struct Listing: Sendable {
+    /// The services.
+    var services: [JSONValue]
+    /// What is to be followed: namespaces, or `nil` for all.
+    var scopes: [String?]
+    /// The namespaces that were not looked into, since there are too many.
+    var omitted: [String] = []
+  }
+
+  /// Lists the services there are now.
   ///
-  /// - Throws: `KubeError`
-  func list() async throws -> (services: [JSONValue], scope: String?) {
+  /// - Throws: `KubeError`, also where the services of the session's own namespace may not be listed.
+  func list() async throws -> Listing {
     do {
-      return (try await client.list(.services(in: nil)).items, nil)
+      return Listing(services: try await client.list(.services(in: nil)).items, scopes: [nil])
     } catch let error as KubeError where error.isForbidden {
-      return (try await client.list(.services(in: namespace)).items, namespace)
+      var listing = Listing(services: try await client.list(.services(in: namespace)).items, scopes: [namespace])
+      let candidates = Self.candidates(others + (try await allNamespaces()), beside: namespace)
+      let considered = candidates.prefix(Self.maximumNamespaces - 1)
+      listing.omitted = Array(candidates.dropFirst(considered.count))
+      try await withThrowingTaskGroup(of: (String, [JSONValue]?).self) { group in
+        for candidate in considered { group.addTask { (candidate, try await services(in: candidate)) } }
+        for try await (candidate, services) in group {
+          guard let services else { continue }
+          listing.services += services
+          listing.scopes.append(candidate)
+        }
+      }
+      return listing
     }
   }
 
   /// Keeps a view up to date until the task is cancelled.
   ///
   /// - Throws: `KubeError`, `SessionError.noSessionDirectory`
-  func follow(_ view: ClusterView, scope: String?) async throws {
+  func follow(_ view: ClusterView, scopes: [String?]) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask {
-        for try await event in client.watch(.services(in: scope)) { try view.apply(event, from: scope) }
-      }
-      group.addTask {
-        do {
-          for try await event in client.watch(.endpoints(in: scope)) { view.applyEndpoints(event) }
-        } catch let error as KubeError where error.isForbidden {
-          return  // Then the pods' own addresses stay unknown.
+      for scope in scopes {
+        group.addTask {
+          for try await event in client.watch(.services(in: scope)) { try view.apply(event, from: scope) }
+        }
+        group.addTask {
+          do {
+            for try await event in client.watch(.endpoints(in: scope)) { view.applyEndpoints(event, from: scope) }
+          } catch let error as KubeError where error.isForbidden {
+            return  // Then the pods' own addresses stay unknown.
+          }
         }
       }
       try await group.waitForAll()
+    }
+  }
+
+  /// The namespaces to try, each once, in their order.
+  static func candidates(_ names: [String], beside namespace: String) -> [String] {
+    var seen: Set<String> = [namespace]
+    return names.filter { seen.insert($0).inserted }
+  }
+
+  /// Every namespace of the cluster, where they may be listed.
+  private func allNamespaces() async throws -> [String] {
+    do {
+      return try await client.list(.namespaces).items.map(TargetResolution.name).sorted()
+    } catch let error as KubeError where error.isForbidden {
+      return []
+    }
+  }
+
+  /// The services of a namespace; `nil` where they may not be listed.
+  private func services(in namespace: String) async throws -> [JSONValue]? {
+    do {
+      return try await client.list(.services(in: namespace)).items
+    } catch let error as KubeError where error.isForbidden {
+      return nil
     }
   }
 }

@@ -140,10 +140,13 @@ struct DeploymentRestore: Sendable {
     return false
   }
 
-  /// Whether every container of a pod has ended.
+  /// Whether no container of a pod on its way out runs any more.
+  ///
+  /// A kubelet that has removed a container before it looked at its end reports it as waiting, with an end of reason
+  /// `ContainerStatusUnknown` before that, and may take a minute more to remove the pod.
   static func hasEnded(_ pod: JSONValue) -> Bool {
     let statuses = pod["status"]?["containerStatuses"]?.array ?? []
-    return !statuses.isEmpty && statuses.allSatisfy { $0["state"]?["terminated"] != nil }
+    return !statuses.isEmpty && statuses.allSatisfy { $0["state"]?["running"] == nil }
   }
 
   private func remove(_ object: JSONValue) async throws {

@@ -17,9 +17,10 @@ struct Right: Sendable, CustomStringConvertible {
 }
 
 extension Cluster {
-  /// Makes a ServiceAccount and a kubeconfig with its token, whose context names the tests' namespace.
+  /// Makes a ServiceAccount and a kubeconfig with its token, whose current context names one of the given namespaces: the
+  /// first. It has a context for each other.
   static func account(
-    _ name: String, in kubectl: Kubectl, namespace: String, user: OrdinaryUser
+    _ name: String, in kubectl: Kubectl, namespaces: [String], user: OrdinaryUser
   ) async throws -> Account {
     try await kubectl.apply(
       """
@@ -41,12 +42,13 @@ extension Cluster {
       try await run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", "-o", "json"]).output)
     guard let cluster = view["clusters"]?.array?.first?["cluster"] else { throw Failure("KUBECONFIG names no cluster") }
     let config: JSONValue = [
-      "apiVersion": "v1", "kind": "Config", "current-context": "e2e",
+      "apiVersion": "v1", "kind": "Config", "current-context": .string(namespaces[0]),
       "clusters": [["name": "e2e", "cluster": cluster]],
       "users": [["name": "e2e", "user": ["token": .string(String(decoding: token, as: UTF8.self))]]],
-      "contexts": [
-        ["name": "e2e", "context": ["cluster": "e2e", "user": "e2e", "namespace": .string(namespace)]]
-      ],
+      "contexts": .array(
+        namespaces.map {
+          ["name": .string($0), "context": ["cluster": "e2e", "user": "e2e", "namespace": .string($0)]]
+        }),
     ]
     let path = "\(user.folder)/\(name).kubeconfig"
     try user.write(try Self.text(config), to: path)
@@ -61,28 +63,6 @@ extension Cluster {
       kind: RoleBinding
       metadata: {name: \(account)}
       roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: \(role)}
-      subjects: [{kind: ServiceAccount, name: \(account), namespace: \(namespace)}]
-      """)
-  }
-
-  /// Lets an account list the services of all namespaces, as developers of one cluster mostly may.
-  static func grantServicesOfAllNamespaces(to account: String, of namespace: String, _ cleanUp: CleanUp) async throws {
-    let name = "\(namespace)-services"
-    let kubectl = Kubectl(namespace: namespace)
-    cleanUp.add {
-      try await kubectl("delete", "clusterrolebinding/\(name)", "clusterrole/\(name)", "--ignore-not-found")
-    }
-    try await kubectl.apply(
-      """
-      apiVersion: rbac.authorization.k8s.io/v1
-      kind: ClusterRole
-      metadata: {name: \(name)}
-      rules: [{apiGroups: [""], resources: [services, endpoints], verbs: [get, list, watch]}]
-      ---
-      apiVersion: rbac.authorization.k8s.io/v1
-      kind: ClusterRoleBinding
-      metadata: {name: \(name)}
-      roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: \(name)}
       subjects: [{kind: ServiceAccount, name: \(account), namespace: \(namespace)}]
       """)
   }
@@ -125,7 +105,7 @@ extension Cluster {
       ],
     ]
     try await kubectl.apply(try Self.text(list))
-    return try await Self.account(name, in: accounts, namespace: kubectl.namespace, user: user)
+    return try await Self.account(name, in: accounts, namespaces: [kubectl.namespace], user: user)
   }
 
   /// JSON that is YAML too: of YAML's versions only the last knows an escaped slash.

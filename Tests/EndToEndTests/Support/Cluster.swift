@@ -41,10 +41,10 @@ struct Cluster: Sendable {
     other = Kubectl(namespace: "devrun-e2e-\(suffix)-other")
     accounts = Kubectl(namespace: "devrun-e2e-\(suffix)-accounts")
     try await Self.make([kubectl, other, accounts].map(\.namespace), cleanUp)
-    developer = try await Self.account("developer", in: accounts, namespace: kubectl.namespace, user: user)
+    developer = try await Self.account(
+      "developer", in: accounts, namespaces: [kubectl.namespace, other.namespace], user: user)
     try await Self.grant("edit", in: kubectl, to: "developer", of: accounts.namespace)
     try await Self.grant("view", in: other, to: "developer", of: accounts.namespace)
-    try await Self.grantServicesOfAllNamespaces(to: "developer", of: accounts.namespace, cleanUp)
 
     try await other.apply(try manifest("other"))
     try await populate()

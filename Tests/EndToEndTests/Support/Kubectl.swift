@@ -35,14 +35,21 @@ struct Kubectl: Sendable {
     try await self("delete", "--ignore-not-found", "--cascade=foreground", "--wait", "-f", "-", input: manifest)
   }
 
-  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out.
+  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds and
+  /// more to remove a pod whose containers have all ended; such a pod is removed here.
   func settled() async throws {
     try await eventually(within: .seconds(90)) {
       let items = try await json("deployments,pods")["items"]?.array ?? []
       for item in items {
         let name = item[path: "metadata", "name"]?.string ?? "?"
         if item["kind"]?.string == "Pod" {
-          if item[path: "metadata", "deletionTimestamp"] != nil { return "pod \(name) is ending" }
+          if item[path: "metadata", "deletionTimestamp"] != nil {
+            let statuses = item[path: "status", "containerStatuses"]?.array ?? []
+            if !statuses.isEmpty, statuses.allSatisfy({ $0[path: "state", "running"] == nil }) {
+              try await self("delete", "pod", name, "--ignore-not-found", "--force", "--grace-period=0", "--wait=false")
+            }
+            return "pod \(name) is ending"
+          }
           if item[path: "status", "phase"]?.string != "Running" { return "pod \(name) is not running" }
         } else {
           let wanted = item[path: "spec", "replicas"]?.int ?? 1
