@@ -55,21 +55,6 @@ extension Agent {
     }
     state.value.connections.add(connection)
     let request = StreamRequest.connect(Authority(host: "localhost", port: port))
-    let pending = inbound.streams.open(request, timeout: Self.inboundDialTimeout)
-    // The peer may give up before devrun has answered.
-    let isWaiting = NIOLoopBoundBox(true, eventLoop: eventLoop)
-    connection.closeFuture.whenComplete { _ in
-      if isWaiting.value { pending.cancel() }
-    }
-    pending.stream.whenComplete { result in
-      isWaiting.value = false
-      switch result {
-      case .success(let stream):
-        // Where one of them is gone already, join resets the other; there is nobody else to tell.
-        _ = Result { try Relay.join(connection, stream) }
-      case .failure:
-        connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
-      }
-    }
+    inbound.streams.open(request, timeout: Self.inboundDialTimeout).join(connection)
   }
 }

@@ -64,8 +64,9 @@ struct CommandProcess: Sendable {
     switch phase.interrupt(interruption) {
     case .cancel:
       work.cancel()
-    case .askForPatience:
-      Terminal().say("putting everything back; another signal ends devrun at once and leaves it as it is")
+    case .hasten:
+      Terminal().say("putting everything back without waiting for pods; another signal ends devrun at once")
+      session.hasten()
     case .giveUp:
       Terminal().show(
         ErrorMessage(

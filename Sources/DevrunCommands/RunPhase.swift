@@ -7,8 +7,8 @@ final class RunPhase: Sendable {
   enum Answer: Equatable {
     /// End the session: undo what was done.
     case cancel
-    /// Tell that it takes a moment.
-    case askForPatience
+    /// Put everything back without waiting for what need not be waited for.
+    case hasten
     /// End at once.
     case giveUp
     /// Nothing: it is known already, or the command has it.
@@ -67,7 +67,7 @@ final class RunPhase: Sendable {
         return .none
       case (.restoring(interrupted: false), .signal):
         state.stage = .restoring(interrupted: true)
-        return .askForPatience
+        return .hasten
       case (.restoring(interrupted: true), .signal):
         return .giveUp
       case (.restoring, .frontGone):

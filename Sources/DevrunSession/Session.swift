@@ -20,6 +20,7 @@ public struct Session: Sendable {
   let holder: String
   let hostname: String
   let observer: any SessionObserver
+  let haste = Haste()
 
   /// A session that is not connected yet.
   ///
@@ -44,6 +45,10 @@ public struct Session: Sendable {
     self.hostname = hostname
     self.observer = observer
   }
+
+  /// Has everything put back without waiting for what need not be waited for: the cluster makes the app's pods anew by
+  /// itself, and connections that are still open are cut.
+  public func hasten() { haste.want() }
 
   /// Connects, runs the command by `launch`, and takes everything down again, whatever happens in between and when the
   /// task is cancelled too.

@@ -63,7 +63,7 @@ struct EndedPodTests {
     ] as [([JSONValue], Bool)])
   func ended(states: [JSONValue], expected: Bool) {
     let statuses = states.map { state -> JSONValue in ["name": "app", "state": state] }
-    #expect(DeploymentRestore.hasEnded(["status": ["containerStatuses": .array(statuses)]]) == expected)
+    #expect(EndingPods.hasEnded(["status": ["containerStatuses": .array(statuses)]]) == expected)
   }
 }
 

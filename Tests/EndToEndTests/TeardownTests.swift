@@ -88,6 +88,46 @@ extension EndToEnd {
       }
     }
 
+    /// Has a session begin to restore, by a first signal that ends its child, and signals again.
+    func signalledAgain(_ process: ChildProcess) async throws {
+      try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
+        try await process.output.contains("ready")
+      }
+      process.send(SIGTERM)
+      try await within(.seconds(60), "the restoring") {
+        try await process.errors.contains("restoring deployment/myapp1")
+      }
+      process.send(SIGTERM)
+      try await within(.seconds(10), "haste") { try await process.errors.contains("without waiting") }
+    }
+
+    @Test("A second signal hastens what is put back, and leaves no trace")
+    func hastened() async throws {
+      try await cluster.leavingNoTrace {
+        let process = try cluster.start(
+          ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
+        try await signalledAgain(process)
+        let end = try await within(.seconds(60), "the end of devrun") { try await process.ended() }
+        #expect(end == .signalled(SIGTERM), "\(process.errors.text)")
+        #expect(process.errors.text.contains("deployment/myapp1 is restored"), "\(process.errors.text)")
+      }
+    }
+
+    @Test("A third signal ends devrun, which says how to restore")
+    func givenUp() async throws {
+      try await cluster.leavingNoTrace {
+        let process = try cluster.start(
+          ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
+        try await signalledAgain(process)
+        process.send(SIGTERM)
+        let end = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
+        #expect(end == .exited(125), "\(process.errors.text)")
+        #expect(process.errors.text.contains("devrun restore -n \(cluster.kubectl.namespace) --all"))
+        let outcome = try await cluster.devrun("restore", "--all")
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+      }
+    }
+
     @Test("restore with nothing to restore succeeds and touches nothing")
     func nothingToRestore() async throws {
       let outcome = try await cluster.touchingNothing { try await cluster.devrun("restore", "--all") }

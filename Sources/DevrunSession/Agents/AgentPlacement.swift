@@ -59,10 +59,10 @@ struct AgentPlacement: Sendable {
     let pods = await follow(workload.labelSelector, container: choice, access: access)
 
     let restore = DeploymentRestore(client: client, namespace: namespace, name: workload.name)
-    let (name, observer) = (session.name, observer)
+    let (name, haste, observer) = (session.name, session.haste, observer)
     await teardown.add("restoring deployment/\(workload.name)") {
       let restored = try await Persistently(observer: observer).run {
-        try await restore.run(session: name, observer: observer)
+        try await restore.run(session: name, haste: haste, observer: observer)
       }
       if restored { observer.tell(.fact("deployment/\(workload.name) is restored")) }
     }
@@ -104,8 +104,9 @@ struct AgentPlacement: Sendable {
     let access = AgentAccess.random(avoiding: [:])
     let agent = try await upload(access, container: choice, owner: nil)
     let pods = await follow("\(PayloadUpload.label)=\(session.name)", container: choice, access: access)
+    let (haste, observer) = (session.haste, observer)
     await teardown.add("deleting pod/\(name)") {
-      try await Persistently(observer: observer).run { try await newPod.remove(name) }
+      try await Persistently(observer: observer).run { try await newPod.remove(name, haste: haste) }
     }
     let object = try newPod.object(
       named: name, image: carrier.image, pullSecrets: carrier.pullSecrets, ports: choice.ports.map(\.remote),

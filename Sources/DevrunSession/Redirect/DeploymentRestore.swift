@@ -24,11 +24,13 @@ struct DeploymentRestore: Sendable {
 
   /// Puts the original back, waits until the app's pods are the only ones, and removes every trace.
   ///
-  /// - Parameter session: restore only what this session changed; `nil` for whatever session's.
+  /// - Parameters:
+  ///   - session: restore only what this session changed; `nil` for whatever session's.
+  ///   - haste: where it is wanted, the app's pods are not waited for, and the agent's have no time to end.
   /// - Returns: whether there was something to restore.
   /// - Throws: `KubeError`, `SessionError`
   @discardableResult
-  func run(session: String? = nil, observer: any SessionObserver) async throws -> Bool {
+  func run(session: String? = nil, haste: Haste = Haste(), observer: any SessionObserver) async throws -> Bool {
     let deployment: JSONValue
     do {
       deployment = try await client.get(path)
@@ -42,10 +44,17 @@ struct DeploymentRestore: Sendable {
     let agentSets = replicaSets.filter { Self.session(of: $0["spec"]?["template"]) == record.session }
     observer.tell(.step("restoring deployment/\(name)"))
     let restored = try await putBack(record, deployment, agentSet: agentSets.first)
-    try await Rollout(client: client, namespace: namespace, name: name).awaitCompletion(
-      generation: restored["metadata"]?["generation"]?.int ?? 0)
-    try await awaitAgentPodsGone(record.session, deployment)
+    let pods = EndingPods(
+      client: client, namespace: namespace,
+      labelSelector: LabelSelector.text(of: deployment["spec"]?["selector"] ?? [:])
+    ) { Self.session(of: $0) == record.session }
+    let isPatient = try await haste.unlessWanted {
+      try await Rollout(client: client, namespace: namespace, name: name).awaitCompletion(
+        generation: restored["metadata"]?["generation"]?.int ?? 0)
+      try await pods.awaitGone()
+    }
     for agentSet in agentSets { try await remove(agentSet) }
+    if !isPatient { try await pods.removeAtOnce() }
     try await forget(record, template: restored["spec"]?["template"])
     try await PayloadUpload(client: client, namespace: namespace, session: record.session).delete(record.configMaps)
     return true
@@ -101,52 +110,6 @@ struct DeploymentRestore: Sendable {
       }
     }
     throw SessionError.contended("deployment/\(name)")
-  }
-
-  /// Waits until no pod of the session is left: terminating ones still answer for a while. A kubelet takes some seconds
-  /// more to remove a pod whose containers have all ended; such a pod is removed here.
-  private func awaitAgentPodsGone(_ session: String, _ deployment: JSONValue) async throws {
-    let selector = LabelSelector.text(of: deployment["spec"]?["selector"] ?? [:])
-    var left: Set<String> = []
-    for try await event in client.watch(.pods(in: namespace), labelSelector: selector) {
-      switch event {
-      case .snapshot(let pods):
-        left = []
-        for pod in pods where try await isLeft(pod, session) { left.insert(TargetResolution.name(of: pod)) }
-      case .added(let pod), .modified(let pod):
-        if try await isLeft(pod, session) {
-          left.insert(TargetResolution.name(of: pod))
-        } else {
-          left.remove(TargetResolution.name(of: pod))
-        }
-      case .deleted(let pod):
-        left.remove(TargetResolution.name(of: pod))
-      }
-      if left.isEmpty { return }
-    }
-  }
-
-  /// Whether a pod is one of the session's and still to be waited for.
-  private func isLeft(_ pod: JSONValue, _ session: String) async throws -> Bool {
-    guard Self.session(of: pod) == session else { return false }
-    guard pod["metadata"]?["deletionTimestamp"] != nil, Self.hasEnded(pod) else { return true }
-    do {
-      try await client.delete(
-        .pods(in: namespace).named(TargetResolution.name(of: pod)), uid: pod["metadata"]?["uid"]?.string,
-        gracePeriodSeconds: 0)
-    } catch let error as KubeError where error.isNotFound || error.isConflict {
-      return false  // The kubelet was faster.
-    }
-    return false
-  }
-
-  /// Whether no container of a pod on its way out runs any more.
-  ///
-  /// A kubelet that has removed a container before it looked at its end reports it as waiting, with an end of reason
-  /// `ContainerStatusUnknown` before that, and may take a minute more to remove the pod.
-  static func hasEnded(_ pod: JSONValue) -> Bool {
-    let statuses = pod["status"]?["containerStatuses"]?.array ?? []
-    return !statuses.isEmpty && statuses.allSatisfy { $0["state"]?["running"] == nil }
   }
 
   private func remove(_ object: JSONValue) async throws {

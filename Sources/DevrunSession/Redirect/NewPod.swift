@@ -60,19 +60,17 @@ struct NewPod: Sendable {
 
   /// Deletes the pod and waits until it is gone.
   ///
+  /// - Parameter haste: where it is wanted, the pod has no time to end.
   /// - Throws: `KubeError`
-  func remove(_ name: String) async throws {
+  func remove(_ name: String, haste: Haste = Haste()) async throws {
     do {
       try await client.delete(.pods(in: namespace).named(name))
     } catch let error as KubeError where error.isNotFound {
       return
     }
-    for try await event in client.watch(object: .pods(in: namespace).named(name)) {
-      switch event {
-      case .snapshot(let pods): if pods.isEmpty { return }
-      case .deleted: return
-      case .added, .modified: continue
-      }
+    let pods = EndingPods(client: client, namespace: namespace, labelSelector: PayloadUpload.label) {
+      TargetResolution.name(of: $0) == name
     }
+    if try await !haste.unlessWanted({ try await pods.awaitGone() }) { try await pods.removeAtOnce() }
   }
 }

@@ -52,21 +52,6 @@ public final class OutboundAttempt: Sendable {
 
   /// Joins the child's connection with the far end, as soon as that is there. On the event loop only.
   func join(_ connection: any Channel) {
-    // A child that gives up meanwhile must not leave a dial behind. Later it is the relay that ends the stream: the
-    // child may have closed its socket with nothing left to say and bytes still on their way.
-    let isWaiting = NIOLoopBoundBox(true, eventLoop: connection.eventLoop)
-    connection.closeFuture.whenComplete { [dial] _ in
-      if isWaiting.value { dial.cancel() }
-    }
-    dial.stream.whenComplete { result in
-      isWaiting.value = false
-      switch result {
-      case .success(let stream):
-        // Where one of them is gone already, join resets the other; there is nobody else to tell.
-        _ = Result { try Relay.join(connection, stream) }
-      case .failure:
-        connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
-      }
-    }
+    dial.join(connection)
   }
 }

@@ -37,7 +37,7 @@ struct Cluster: Sendable {
     try await run(["chmod", "-R", "a+rX", fixtures])
     machine = Machine(user: user, devrun: devrun)
     let suffix = String((0..<5).compactMap { _ in "bcdfghjklmnpqrstvwxz0123456789".randomElement() })
-    kubectl = Kubectl(namespace: "devrun-e2e-\(suffix)")
+    kubectl = Kubectl(namespace: "devrun-e2e-\(suffix)", kinds: try await Kubectl.lastingKinds())
     other = Kubectl(namespace: "devrun-e2e-\(suffix)-other")
     accounts = Kubectl(namespace: "devrun-e2e-\(suffix)-accounts")
     try await Self.make([kubectl, other, accounts].map(\.namespace), cleanUp)

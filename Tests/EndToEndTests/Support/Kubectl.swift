@@ -4,6 +4,8 @@ import Foundation
 /// kubectl with the rights of whoever runs the tests, in one namespace.
 struct Kubectl: Sendable {
   let namespace: String
+  /// The kinds of objects that ``everything()`` is about.
+  var kinds: [String] = []
 
   /// Runs kubectl and returns what it wrote.
   @discardableResult

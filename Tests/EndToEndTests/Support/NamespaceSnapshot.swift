@@ -147,11 +147,15 @@ extension NamespaceSnapshot {
 }
 
 extension Kubectl {
-  /// Every object of the namespace but the events and what metrics servers make up.
-  func everything() async throws -> [JSONValue] {
-    let kinds = try await self("api-resources", "--verbs=list", "--namespaced", "-o", "name")
+  /// The kinds of objects that namespaces hold, but the events and what metrics servers make up.
+  static func lastingKinds() async throws -> [String] {
+    try await run(["kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"]).text
       .split(separator: "\n").map(String.init)
       .filter { !$0.hasPrefix("events") && !$0.hasSuffix(".metrics.k8s.io") }
+  }
+
+  /// Every object of the namespace, of the kinds that last.
+  func everything() async throws -> [JSONValue] {
     let list = try await run(
       ["kubectl", "-n", namespace, "get", kinds.joined(separator: ","), "-o", "json", "--show-managed-fields"])
     return try Self.parse(list.output)["items"]?.array ?? []
