@@ -57,9 +57,11 @@ extension Tunnel {
   }
 
   /// Asks for a document and collects it.
-  func document(_ path: String, limit: Int, as name: String) async throws -> [UInt8] {
+  func document(
+    _ path: String, query: [String: [UInt8]] = [:], limit: Int, as name: String
+  ) async throws -> [UInt8] {
     let collected = eventLoop.makePromise(of: ByteBuffer.self)
-    let pending = streams.open(.get(path: path, query: [:]), timeout: options.dialTimeout) { stream in
+    let pending = streams.open(.get(path: path, query: query), timeout: options.dialTimeout) { stream in
       try stream.pipeline.syncOperations.addHandler(CollectHandler(limit: limit, result: collected))
     }
     pending.stream.whenFailure { collected.fail($0) }

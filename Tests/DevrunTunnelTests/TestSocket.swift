@@ -25,7 +25,7 @@ struct TestSocket: Sendable {
   private static func prepare(_ channel: any Channel) throws -> ByteSource {
     let handler = PullHandler(eventLoop: channel.eventLoop)
     try channel.pipeline.syncOperations.addHandler(handler)
-    return ByteSource(handler: NIOLoopBound(handler, eventLoop: channel.eventLoop), channel: channel)
+    return ByteSource(handler: NIOLoopBound(handler, eventLoop: channel.eventLoop), channel: channel, name: "the bytes")
   }
 
   /// The next bytes; `nil` after the peer's half-close. Throws when the peer has reset the stream.

@@ -1,3 +1,4 @@
+internal import DevrunCore
 internal import DevrunTunnel
 internal import NIOCore
 internal import NIOPosix
@@ -17,7 +18,13 @@ struct RequestServer: Sendable {
     case .connect(let authority): StreamServer.join(stream, to: dial(authority))
     case .get("/environment", _): answer(on: stream) { [environmentFile] in try SmallFile.read(environmentFile) }
     case .get("/info", _): answer(on: stream) { NULSeparated.encode(ContainerFacts.read().lines) }
-    case .get("/volumes", let query): sendArchive(query["path"] ?? [], on: stream)
+    case .get("/volumes", let query):
+      sendArchive(query["path"] ?? [], query["select"].flatMap { PathSelection($0) }, on: stream)
+    case .get("/volumes/size", let query):
+      answer(on: stream) {
+        try FolderSize(path: query["path"] ?? [], selection: query["select"].flatMap { PathSelection($0) }).line
+      }
+    case .get("/volumes/changes", let query): sendChanges(NULSeparated.decode(query["paths"] ?? []), on: stream)
     case .get(let path, _): StreamServer.refuse("there is no \(path)", status: "404", on: stream)
     case .unknown(let what): StreamServer.refuse("\(what) is not served", status: "400", on: stream)
     }
@@ -44,8 +51,20 @@ struct RequestServer: Sendable {
     }
   }
 
-  private func sendArchive(_ path: [UInt8], on stream: any Channel) {
-    threads.runIfActive(eventLoop: stream.eventLoop) { try ArchiveSource(path: path) }.whenComplete { result in
+  private func sendChanges(_ paths: [RawString], on stream: any Channel) {
+    do {
+      let handler = VolumeChangesHandler(watch: try VolumeWatch(paths: paths.map(\.bytes)))
+      StreamServer.begin(on: stream)
+      try stream.pipeline.syncOperations.addHandler(handler)
+    } catch {
+      StreamServer.refuse("\(error)", status: "500", on: stream)
+    }
+  }
+
+  private func sendArchive(_ path: [UInt8], _ selection: PathSelection?, on stream: any Channel) {
+    threads.runIfActive(eventLoop: stream.eventLoop) {
+      try ArchiveSource(path: path, selection: selection)
+    }.whenComplete { result in
       switch result {
       case .success(let source):
         StreamServer.begin(on: stream)

@@ -1,63 +1,31 @@
-// Walks a folder and gives it as an archive, piece by piece. The folder lives on meanwhile: files grow, shrink and
-// vanish, and kubelet swaps whole trees. Whatever happens, the archive stays well-formed: an entry is written with the
-// size that the open file had, and exactly so many bytes follow.
+// Gives a folder as an archive, piece by piece, while its files grow, shrink and vanish. Whatever happens, the archive
+// stays well-formed: an entry is written with the size that the open file had, and exactly so many bytes follow.
 
 internal import DevrunTunnel
 internal import Glibc
-internal import NIOCore
 internal import Synchronization
 
-/// The archive of one folder, or of one file. Nothing is followed but the path to the folder itself.
+/// The archive of one folder, or of one file.
 ///
 /// Pieces are read by one thread at a time, though not always the same.
 final class ArchiveSource: Sendable {
-  private let walk: Mutex<ArchiveWalk>
+  private let archive: Mutex<FolderArchive>
 
   /// Opens the folder or file.
   ///
+  /// - Parameter selection: what of a folder is meant; `nil` for all.
   /// - Throws: an `IOError`.
-  init(path: [UInt8]) throws { walk = Mutex(try ArchiveWalk(path: path)) }
+  init(path: [UInt8], selection: PathSelection? = nil) throws {
+    archive = Mutex(FolderArchive(try FolderWalk(path: path, selection: selection)))
+  }
 
   /// The next piece; `nil` at the end.
-  func next() throws -> [UInt8]? { walk.withLock { $0.next() } }
+  func next() throws -> [UInt8]? { archive.withLock { $0.next() } }
 }
 
-/// A folder that is being walked through.
-private struct OpenFolder {
-  let descriptor: Int32
-  let prefix: [UInt8]
-  /// What is still to be visited, the next at the end.
-  var names: [[UInt8]]
-
-  /// Lists an open folder. `nil` if it cannot be listed: it is an empty one in the archive.
-  init?(descriptor: Int32, prefix: [UInt8]) {
-    // A listing takes the descriptor that it is made of over, so it gets one of its own.
-    let listing = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard listing >= 0 else { return nil }
-    guard let folder = fdopendir(listing) else {
-      close(listing)
-      return nil
-    }
-    defer { closedir(folder) }
-    self.descriptor = descriptor
-    self.prefix = prefix
-    names = []
-    while let entry = readdir(folder) {
-      let name = Self.name(of: entry)
-      if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
-    }
-    names.sort { $1.lexicographicallyPrecedes($0) }
-  }
-
-  private static func name(of entry: UnsafeMutablePointer<dirent>) -> [UInt8] {
-    withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-  }
-}
-
-/// How far the walk has come.
-private struct ArchiveWalk: ~Copyable {
+/// How far the archive has come.
+private struct FolderArchive: ~Copyable {
   private static let pieceSize = 32 << 10
-  private static let maximumDepth = 100
 
   /// A file whose content is being sent.
   private struct OpenFile {
@@ -66,43 +34,15 @@ private struct ArchiveWalk: ~Copyable {
     var padding: Int
   }
 
-  private var folders: [OpenFolder] = []
+  private var walk: FolderWalk
   private var file: OpenFile?
   private var output: [UInt8] = []
   private var ended = false
 
-  init(path: [UInt8]) throws {
-    let descriptor = open((path + [0]).map { CChar(bitPattern: $0) }, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw IOError(errnoCode: errno, reason: "open \(String(decoding: path, as: UTF8.self))")
-    }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      let error = errno
-      close(descriptor)
-      throw IOError(errnoCode: error, reason: "fstat")
-    }
-    if status.st_mode & S_IFMT == S_IFDIR {
-      putHeader(Array("./".utf8), .directory, status)
-      enter(descriptor, prefix: [])
-    } else {
-      let name = path.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? Array("file".utf8)
-      begin(descriptor, name: name)
-    }
-  }
+  init(_ walk: consuming FolderWalk) { self.walk = walk }
 
   deinit {
-    for folder in folders { close(folder.descriptor) }
     if let file { close(file.descriptor) }
-  }
-
-  /// Takes an open folder over.
-  private mutating func enter(_ descriptor: Int32, prefix: [UInt8]) {
-    if let folder = OpenFolder(descriptor: descriptor, prefix: prefix) {
-      folders.append(folder)
-    } else {
-      close(descriptor)
-    }
   }
 
   /// The next piece; `nil` at the end.
@@ -114,60 +54,20 @@ private struct ArchiveWalk: ~Copyable {
   }
 
   private mutating func advance() {
-    if file != nil {
-      sendContent()
-    } else if let folder = folders.last {
-      if let name = folders[folders.count - 1].names.popLast() {
-        visit(name, in: folder)
-      } else {
-        close(folder.descriptor)
-        folders.removeLast()
-      }
-    } else {
+    guard file == nil else { return sendContent() }
+    switch walk.next() {
+    case .directory(let name, let status):
+      putHeader((name.isEmpty ? [UInt8(ascii: ".")] : name) + [UInt8(ascii: "/")], .directory, status)
+    case .link(let name, let status, let target):
+      putHeader(name, .symbolicLink, status, link: target)
+    case .file(let name, let status, let descriptor):
+      let size = Int(status.st_size)
+      putHeader(name, .file, status, size: size)
+      file = OpenFile(descriptor: descriptor, remaining: size, padding: TarHeader.padding(after: size))
+    case nil:
       ended = true
       output += [UInt8](repeating: 0, count: 2 * TarHeader.blockSize)
     }
-  }
-
-  private mutating func visit(_ name: [UInt8], in folder: OpenFolder) {
-    let path = (name + [0]).map { CChar(bitPattern: $0) }
-    let place = folder.prefix + name
-    var status = stat()
-    // What is gone again, or may not be looked at, was not there for the app either.
-    guard fstatat(folder.descriptor, path, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
-    switch status.st_mode & S_IFMT {
-    case S_IFDIR:
-      putHeader(place + [UInt8(ascii: "/")], .directory, status)
-      guard folders.count < Self.maximumDepth else { return }
-      let descriptor = openat(folder.descriptor, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      guard descriptor >= 0 else { return }
-      enter(descriptor, prefix: place + [UInt8(ascii: "/")])
-    case S_IFLNK:
-      var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-      let count = target.withUnsafeMutableBytes { buffer in
-        buffer.baseAddress.map { readlinkat(folder.descriptor, path, $0, buffer.count) } ?? -1
-      }
-      guard count > 0 else { return }
-      putHeader(place, .symbolicLink, status, link: Array(target.prefix(count)))
-    case S_IFREG:
-      let descriptor = openat(folder.descriptor, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-      guard descriptor >= 0 else { return }
-      begin(descriptor, name: place)
-    default:
-      return
-    }
-  }
-
-  /// Starts a file's entry. What has become something else than a file since it was looked at is left out.
-  private mutating func begin(_ descriptor: Int32, name: [UInt8]) {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      return
-    }
-    let size = Int(status.st_size)
-    putHeader(name, .file, status, size: size)
-    file = OpenFile(descriptor: descriptor, remaining: size, padding: TarHeader.padding(after: size))
   }
 
   private mutating func sendContent() {

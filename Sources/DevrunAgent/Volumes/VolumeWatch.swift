@@ -1,0 +1,138 @@
+// kubelet renews ConfigMaps, Secrets and tokens by writing all files into a new folder beside the old one and renaming a
+// link over `..data` (Kubernetes' pkg/volume/util/atomic_writer.go). That rename is all that is looked for: by inotify(7),
+// whose descriptor is read on the event loop like a pipe.
+
+internal import DevrunTunnel
+internal import Glibc
+internal import NIOCore
+internal import NIOPosix
+
+/// An inotify instance on the folders of volumes.
+struct VolumeWatch {
+  /// The folders, in the order in which they were asked for.
+  let paths: [[UInt8]]
+  private let descriptor: Int32
+  private let indexes: [Int32: Int]
+
+  /// Watches folders. One that cannot be watched, or is no folder, never changes.
+  ///
+  /// - Throws: an `IOError` where this node's limit of inotify instances is reached.
+  init(paths: [[UInt8]]) throws {
+    self.paths = paths
+    descriptor = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
+    guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "inotify_init1") }
+    var indexes: [Int32: Int] = [:]
+    for (index, path) in paths.enumerated() {
+      let name = (path + [0]).map { CChar(bitPattern: $0) }
+      let watch = inotify_add_watch(descriptor, name, UInt32(IN_MOVED_TO | IN_ONLYDIR))
+      if watch >= 0 { indexes[watch] = index }
+    }
+    self.indexes = indexes
+  }
+
+  /// Reads the notifications on the stream's event loop, and calls `changed` there with the place of each folder that was renewed.
+  /// The returned channel is to be closed at the end.
+  func start(on eventLoop: any EventLoop, changed: @escaping @Sendable (Int) -> Void) -> EventLoopFuture<any Channel> {
+    let indexes = indexes
+    return NIOPipeBootstrap(group: eventLoop).channelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHandler(NotificationHandler { watch in indexes[watch].map(changed) })
+      }
+    }.takingOwnershipOfDescriptor(input: descriptor).map { $0 }
+  }
+
+  /// Where a folder's `..data` leads to; `nil` where it has none.
+  func target(_ index: Int) -> [UInt8]? {
+    let path = (paths[index] + Array("/..data".utf8) + [0]).map { CChar(bitPattern: $0) }
+    var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = target.withUnsafeMutableBytes { buffer in
+      buffer.baseAddress.map { readlink(path, $0, buffer.count) } ?? -1
+    }
+    return count > 0 ? Array(target.prefix(count)) : nil
+  }
+}
+
+/// Takes inotify's notifications apart.
+private final class NotificationHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  private let renamed: (Int32) -> Void
+
+  init(renamed: @escaping (Int32) -> Void) { self.renamed = renamed }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var buffer = unwrapInboundIn(data)
+    // struct inotify_event: wd, mask, cookie, len, and a name of len bytes, padded with NUL.
+    while let watch = buffer.readInteger(endianness: .host, as: Int32.self),
+      buffer.readBytes(length: 2 * MemoryLayout<UInt32>.size) != nil,
+      let length = buffer.readInteger(endianness: .host, as: UInt32.self),
+      let name = buffer.readBytes(length: Int(length))
+    {
+      if name.prefix(while: { $0 != 0 }) == Array("..data".utf8)[...] { renamed(watch) }
+    }
+  }
+}
+
+/// Tells on a stream which volumes were renewed, a ``VolumeChange`` a line: first all as they are, then each that changes.
+final class VolumeChangesHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let watch: VolumeWatch
+  private var notifications: (any Channel)?
+  /// What is to be told as soon as the peer takes more.
+  private var changed: Set<Int>
+  private var isOver = false
+
+  init(watch: VolumeWatch) {
+    self.watch = watch
+    changed = Set(watch.paths.indices)
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    watch.start(on: context.eventLoop) { index in
+      let (handler, context) = bound.value
+      handler.changed.insert(index)
+      handler.tell(context: context)
+    }.whenComplete { result in
+      let (handler, context) = bound.value
+      switch result {
+      case .success(let channel) where !handler.isOver:
+        handler.notifications = channel
+        handler.tell(context: context)
+      case .success(let channel): channel.close(promise: nil)
+      case .failure: context.close(promise: nil)
+      }
+    }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    tell(context: context)
+    context.fireChannelWritabilityChanged()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    end()
+    context.fireChannelInactive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+  private func end() {
+    isOver = true
+    notifications?.close(promise: nil)
+    notifications = nil
+  }
+
+  private func tell(context: ChannelHandlerContext) {
+    guard !isOver, !changed.isEmpty, context.channel.isWritable else { return }
+    var lines = ByteBuffer()
+    for index in changed.sorted() {
+      guard let target = watch.target(index) else { continue }
+      lines.writeBytes(VolumeChange(index: index, version: target).line)
+    }
+    changed = []
+    if lines.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(lines), promise: nil) }
+  }
+}

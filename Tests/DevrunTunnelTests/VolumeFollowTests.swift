@@ -1,0 +1,118 @@
+import DevrunAgent
+import DevrunCore
+import Foundation
+import Synchronization
+import Testing
+
+@testable import DevrunTunnel
+
+@Suite(.timeLimit(.minutes(2))) struct VolumeFollowTests {
+  /// Writes a version of a volume as kubelet does it: a new folder, and a link renamed over `..data`.
+  private func write(_ version: String, _ files: [String: String], to volume: String) throws {
+    let manager = FileManager.default
+    try manager.createDirectory(atPath: "\(volume)/\(version)", withIntermediateDirectories: true)
+    for (name, text) in files {
+      try text.write(toFile: "\(volume)/\(version)/\(name)", atomically: false, encoding: .utf8)
+      if (try? manager.destinationOfSymbolicLink(atPath: "\(volume)/\(name)")) == nil {
+        try manager.createSymbolicLink(atPath: "\(volume)/\(name)", withDestinationPath: "..data/\(name)")
+      }
+    }
+    try manager.createSymbolicLink(atPath: "\(volume)/..data_tmp", withDestinationPath: version)
+    #expect(rename("\(volume)/..data_tmp", "\(volume)/..data") == 0)
+  }
+
+  @Test func `The present version is told first, then each that follows, and volumes of other kinds never`()
+    async throws
+  {
+    try await withTemporaryFolder { folder in
+      let (one, two, plain) = ("\(folder)/one", "\(folder)/two", "\(folder)/plain")
+      try FileManager.default.createDirectory(atPath: plain, withIntermediateDirectories: false)
+      try write("..1", ["a": "1"], to: one)
+      try write("..1", ["b": "1"], to: two)
+      try await TunnelFixture.run { fixture in
+        try await fixture.withTunnel { tunnel in
+          struct Done: Error {}
+          var seen: [VolumeChange] = []
+          await #expect(throws: Done.self) {
+            try await tunnel.followVolumes([one, plain, two, "\(folder)/none"].map { RawString($0) }) { change in
+              seen.append(change)
+              switch seen.count {
+              case 2: try write("..2", ["b": "2"], to: two)
+              case 3: try write("..2", ["a": "2"], to: one)
+              case 4: throw Done()
+              default: break
+              }
+            }
+          }
+          #expect(
+            seen == [
+              VolumeChange(index: 0, version: RawString("..1")), VolumeChange(index: 2, version: RawString("..1")),
+              VolumeChange(index: 2, version: RawString("..2")), VolumeChange(index: 0, version: RawString("..2")),
+            ])
+        }
+      }
+    }
+  }
+
+  @Test func `Following ends when the task is cancelled, and the tunnel lives on`() async throws {
+    try await withTemporaryFolder { folder in
+      try write("..1", ["a": "1"], to: folder)
+      try await TunnelFixture.run { fixture in
+        try await fixture.withTunnel { tunnel in
+          let (told, tell) = AsyncStream.makeStream(of: VolumeChange.self)
+          let following = Task { try await tunnel.followVolumes([RawString(folder)]) { tell.yield($0) } }
+          for await change in told {
+            #expect(change == VolumeChange(index: 0, version: RawString("..1")))
+            break
+          }
+          following.cancel()
+          await #expect(throws: (any Error).self) { try await following.value }
+          let size = try await tunnel.size(of: RawString("\(folder)/..1"))
+          #expect(size == FolderSize(bytes: 1, entries: 2))
+        }
+      }
+    }
+  }
+
+  @Test(
+    arguments: [
+      (nil, 11, 12), ("sub/*.crt", 5, 4), ("top", 1, 2), ("nothing", 0, 1), ("sub", 8, 6), ("*/b.crt", 3, 3),
+      ("sub/deep/..", 0, 3), ("[st]*", 9, 7),
+    ] as [(String?, Int, Int)])
+  func `A part of a volume is measured and copied, its links followed`(part: String?, bytes: Int, entries: Int)
+    async throws
+  {
+    try await withTemporaryFolder { folder in
+      let manager = FileManager.default
+      let (source, target) = ("\(folder)/source", "\(folder)/target")
+      try manager.createDirectory(atPath: "\(source)/..1/sub/deep", withIntermediateDirectories: true)
+      try manager.createDirectory(atPath: target, withIntermediateDirectories: true)
+      for (name, text) in ["top": "1", "sub/a.crt": "22", "sub/b.crt": "333", "sub/deep/c": "444"] {
+        try text.write(toFile: "\(source)/..1/\(name)", atomically: false, encoding: .utf8)
+      }
+      try "55".write(toFile: "\(source)/other", atomically: false, encoding: .utf8)
+      for (name, place) in ["..data": "..1", "top": "..data/top", "sub": "..data/sub"] {
+        try manager.createSymbolicLink(atPath: "\(source)/\(name)", withDestinationPath: place)
+      }
+      try await TunnelFixture.run { fixture in
+        try await fixture.withTunnel { tunnel in
+          let selection = part.map { RawString($0) }
+          let size = try await tunnel.size(of: RawString(source), selecting: selection)
+          let told = Mutex(0)
+          let copied = try await tunnel.copy(
+            RawString(source), selecting: selection, into: target, limits: ArchiveLimits(totalSize: 100, entries: 100),
+            progress: { bytes in told.withLock { $0 = bytes } })
+          #expect(copied.totalSize == bytes)
+          #expect(told.withLock { $0 } == bytes)
+          #expect(size.bytes == bytes)
+          #expect(size.entries == copied.entries)
+          #expect(copied.entries == entries, "\(copied)")
+        }
+      }
+      if part == "sub/*.crt" {
+        #expect(try String(contentsOfFile: "\(target)/sub/a.crt", encoding: .utf8) == "22")
+        #expect((try? manager.destinationOfSymbolicLink(atPath: "\(target)/sub")) == nil)
+      }
+    }
+  }
+}
