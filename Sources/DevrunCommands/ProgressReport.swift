@@ -21,6 +21,7 @@ final class ProgressReport: SessionObserver {
   private let verbosity: Verbosity
   private let start = ContinuousClock.now
   private let current = Mutex(0)
+  private let lastProgress = Mutex(ContinuousClock.now)
 
   init(terminal: Terminal, verbosity: Verbosity) {
     self.terminal = terminal
@@ -34,6 +35,8 @@ final class ProgressReport: SessionObserver {
       terminal.say("[\(elapsed)] \(text)")
     case (.step(let text), .normal):
       begin(text)
+    case (.progress(let text, let done, let total), .normal), (.progress(let text, let done, let total), .verbose):
+      progress("\(text): \(ByteCount.text(done)) of \(ByteCount.text(total))", isLast: done >= total)
     case (.fact(let text), .normal):
       end()
       if terminal.isTerminal { terminal.say(text) }
@@ -43,6 +46,20 @@ final class ProgressReport: SessionObserver {
     case (_, .quiet), (.detail, _):
       break
     }
+  }
+
+  /// Tells how far a step is: on a terminal, in a line that is written again, some times a second at most.
+  private func progress(_ text: String, isLast: Bool) {
+    guard terminal.isTerminal else { return }
+    let isDue = lastProgress.withLock { last in
+      guard isLast || ContinuousClock.now - last > .milliseconds(200) else { return false }
+      last = .now
+      return true
+    }
+    guard isDue else { return }
+    end()
+    // Back to the line's start, and what stood there goes (ECMA-48: CR, EL).
+    terminal.write("\rdevrun: \(text)\u{1b}[K" + (isLast ? "\n" : ""))
   }
 
   /// Nothing is under way any more: the command runs, or all is done.

@@ -48,6 +48,10 @@ struct RunCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
   var env: [String] = []
 
+  @Option(
+    help: ArgumentHelp("The most to copy of one volume, such as 2Gi; default: 256Mi.", valueName: "bytes"))
+  var volumeLimit: String?
+
   @Option(help: ArgumentHelp("How the private view is made: automatic, mount, user or trap.", valueName: "how"))
   var isolation: String?
 
@@ -61,7 +65,8 @@ struct RunCommand: ParsableCommand {
       if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
       if first == "--version" { throw CleanExit.message(devrunVersion) }
       let known = [
-        "--target", "--new-pod", "--image", "--container", "--port", "--env-file", "--env", "--isolation",
+        "--target", "--new-pod", "--image", "--container", "--port", "--env-file", "--env", "--volume-limit",
+        "--isolation",
         "--namespace", "--context", "--kubeconfig", "--verbose", "--quiet", "--help", "--version",
       ]
       let guess = nearest(to: first, in: known).map { "; did you mean \($0)?" } ?? ""
@@ -117,10 +122,15 @@ struct RunCommand: ParsableCommand {
     } else {
       chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
     }
-    let options = chosen.map {
-      SessionOptions(
-        target: $0, container: container ?? project.container, ports: ports, localEnvFiles: envFiles,
-        variables: variables)
+    guard let chosen else { return (nil, envFiles.flatMap(\.warnings).map(\.description)) }
+    var options = SessionOptions(
+      target: chosen, container: container ?? project.container, ports: ports, localEnvFiles: envFiles,
+      variables: variables)
+    if let volumeLimit {
+      guard let bytes = ByteCount.parse(volumeLimit) else {
+        throw ValidationError("--volume-limit takes a number of bytes such as 500Mi or 2Gi, not '\(volumeLimit)'")
+      }
+      options.volumeLimit = bytes
     }
     return (options, envFiles.flatMap(\.warnings).map(\.description))
   }

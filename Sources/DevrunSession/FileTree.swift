@@ -1,3 +1,4 @@
+internal import DevrunCore
 internal import Glibc
 
 /// Removes trees of files whose content came from elsewhere: links are removed, never followed, and folders that may not be
@@ -7,6 +8,11 @@ enum FileTree {
   ///
   /// - Returns: 0, or the errno of the first failure; the rest is removed all the same.
   static func remove(_ path: String) -> Int32 { remove(path, in: AT_FDCWD) }
+
+  /// As `remove(_:)`, for a path that need not be text.
+  static func remove(_ path: RawString) -> Int32 {
+    remove((path.bytes + [0]).map { CChar(bitPattern: $0) }, in: AT_FDCWD)
+  }
 
   // Names are bytes here: a file of the cluster's need not have one that is text.
   private static func remove(_ name: UnsafePointer<CChar>, in parent: Int32) -> Int32 {

@@ -112,8 +112,7 @@ public struct Session: Sendable {
     let view = try ClusterView.make(
       session: self, services: listing.services, domain: try await info.clusterDomain, container: variables,
       directory: directory)
-    let volumes = try await MaterializedVolumes.fetch(
-      options.localEnvFiles, pod: agents.pod, container: agents.container, tunnel: tunnel, directory: directory)
+    let volumes = try await materialize(agents, isolation: command.isolation, directory: directory, teardown: teardown)
     let hostsFile = try view.writeHosts()
     let acceptor = TunnelConnector(tunnels: agents.pods.tunnels, view: view, group: group)
     await teardown.add("closing the local ends") { await acceptor.close() }
@@ -137,6 +136,14 @@ public struct Session: Sendable {
     await teardown.add("following the services") {
       following.cancel()
       await following.value
+    }
+    let renewal = VolumeRenewal(
+      volumes, tunnels: agents.pods.tunnels, events: agents.pods.events, directory: directory,
+      limit: options.volumeLimit, observer: observer)
+    let renewing = Task { await renewal.run() }
+    await teardown.add("renewing volumes") {
+      renewing.cancel()
+      await renewing.value
     }
     for fact in agents.facts { observer.tell(.fact(fact)) }
     return try await launch(plan, acceptor, view.redirected)

@@ -21,7 +21,17 @@ struct SessionDirectory: Sendable {
   ///   - environment: This process's, for `XDG_RUNTIME_DIR` and `TMPDIR`.
   /// - Throws: `SessionError.noSessionDirectory`
   init(session: String, environment: [RawString: RawString]) throws {
-    let bases = Self.bases(environment)
+    try self.init(session: session, in: Self.bases(environment))
+  }
+
+  /// Makes a folder like it in the temporary directory, for what is too large for memory.
+  ///
+  /// - Throws: `SessionError.noSessionDirectory`
+  init(onDiskFor session: String, environment: [RawString: RawString]) throws {
+    try self.init(session: "\(session)-disk", in: Self.temporaryBases(environment))
+  }
+
+  private init(session: String, in bases: [String]) throws {
     var failure: (String, Int32) = (bases[0], ENOENT)
     for base in bases {
       Self.removeAbandoned(in: base)
@@ -53,11 +63,15 @@ struct SessionDirectory: Sendable {
   /// Where the folder may lie, the best first: folders that this user owns or that all may write to.
   private static func bases(_ environment: [RawString: RawString]) -> [String] {
     let runtime = environment["XDG_RUNTIME_DIR"]?.description
-    let temporary = environment["TMPDIR"]?.description
-    return [runtime, "/dev/shm", temporary, "/tmp"].compactMap { $0 }.filter {
-      $0.hasPrefix("/") && access($0, W_OK) == 0
-    }
-      + ["/tmp"]
+    return usable([runtime, "/dev/shm"]) + temporaryBases(environment)
+  }
+
+  private static func temporaryBases(_ environment: [RawString: RawString]) -> [String] {
+    usable([environment["TMPDIR"]?.description, "/tmp"]) + ["/tmp"]
+  }
+
+  private static func usable(_ bases: [String?]) -> [String] {
+    bases.compactMap { $0 }.filter { $0.hasPrefix("/") && access($0, W_OK) == 0 }
   }
 
   /// Makes a folder in the folder, with those on the way to it.

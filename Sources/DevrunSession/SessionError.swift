@@ -42,6 +42,10 @@ public enum SessionError: UserFacingError, Hashable {
   case noSessionDirectory(String, errno: Int32)
   /// The file asks for a volume that the pod does not have, or that its container does not mount.
   case volumeNotMounted(String, container: String)
+  /// A volume holds more than devrun copies; `bytes` where it was measured before.
+  case volumeTooLarge(String, bytes: Int?, limit: Int)
+  /// A file or folder of the session cannot be made, replaced or removed.
+  case cannotChange(String, errno: Int32)
   /// A signal ended the session before the command ran.
   case cancelled(signal: Int32)
   /// Some of what was changed could not be put back.
@@ -123,6 +127,15 @@ public enum SessionError: UserFacingError, Hashable {
       ErrorMessage("no folder for the session could be made in \(path)", why: SystemMessage.text(errno))
     case .volumeNotMounted(let volume, let container):
       ErrorMessage("container \(container) does not mount volume \(volume)")
+    case .volumeTooLarge(let volume, let bytes, let limit):
+      ErrorMessage(
+        "volume \(volume) is not copied: it holds "
+          + (bytes.map(ByteCount.text) ?? "more than \(ByteCount.text(limit))"),
+        why: "the limit is \(ByteCount.text(limit)) a volume",
+        remedy: "raise it with --volume-limit, or name a part of the volume in azds-local.env: "
+          + "${volumes.\(volume)/folder/*.txt}")
+    case .cannotChange(let path, let errno):
+      ErrorMessage("\(path) cannot be changed", why: SystemMessage.text(errno))
     case .cancelled(let signal):
       ErrorMessage("interrupted by signal \(signal) before the command was started")
     case .notRestored(let failures, let remedy):

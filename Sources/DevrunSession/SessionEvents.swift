@@ -4,6 +4,8 @@ public import DevrunCore
 public enum SessionEvent: Sendable {
   /// A step has begun that can take longer than a moment.
   case step(String)
+  /// A step goes on: how many bytes of how many are done.
+  case progress(String, done: Int, of: Int)
   /// A fact worth knowing once: what is redirected where, what was restored.
   case fact(String)
   /// Something is not as it should be, and the session goes on.

@@ -22,6 +22,12 @@ public struct SessionOptions: Sendable {
   /// Variables of the command line.
   public var variables: [(name: RawString, value: RawString)]
 
+  /// The most that is copied of one volume, in bytes.
+  public var volumeLimit = defaultVolumeLimit
+
+  /// What is copied of one volume where nothing else is asked for, in bytes: most of it lies in memory.
+  public static let defaultVolumeLimit = 256 << 20
+
   /// Options with everything given.
   public init(
     target: Target, container: String?, ports: [PortMapping], localEnvFiles: [LocalEnvFile],

@@ -1,0 +1,66 @@
+internal import DevrunCore
+internal import DevrunTunnel
+
+/// Renews the volumes here as kubelet renews them in the pod: rotated tokens, changed ConfigMaps and Secrets. Nothing is asked
+/// for again and again: the agent tells of each change.
+struct VolumeRenewal: Sendable {
+  /// What is followed.
+  private let copies: [MaterializedVolumes.Copy]
+  /// The tunnels that are up.
+  var tunnels: AttachedTunnels
+  /// Tells when one has come up.
+  var events: AgentEvents
+  /// The session's folder, where new versions are prepared.
+  var directory: SessionDirectory
+  /// The most that one volume may hold, in bytes.
+  var limit: Int
+  /// Who is told.
+  var observer: any SessionObserver
+
+  /// Follows those of the copies that kubelet renews. (A volume that is mounted with `subPath` is not.)
+  init(
+    _ volumes: MaterializedVolumes, tunnels: AttachedTunnels, events: AgentEvents, directory: SessionDirectory,
+    limit: Int,
+    observer: any SessionObserver
+  ) {
+    copies = volumes.copies.filter { $0.item.volume.isMadeOfObjects && $0.file == nil }
+    self.tunnels = tunnels
+    self.events = events
+    self.directory = directory
+    self.limit = limit
+    self.observer = observer
+  }
+
+  /// Works until the task is cancelled or the session's pods are not followed any more.
+  func run() async {
+    guard !copies.isEmpty else { return }
+    var versions = copies.map { $0.item.selection == nil ? VolumeFolder.version(of: $0.folder) : nil }
+    for await event in events.stream() {
+      guard case .attached = event, let tunnel = tunnels.outbound else { continue }
+      let fetch = VolumeFetch(tunnel: tunnel, limit: limit, observer: observer)
+      do {
+        try await tunnel.followVolumes(copies.map { RawString($0.item.volume.mountPath) }) { change in
+          guard versions[change.index] != change.version else { return }
+          try await renew(copies[change.index], by: fetch)
+          versions[change.index] = change.version
+        }
+      } catch {
+        if Task.isCancelled { return }
+        observer.tell(.detail("volumes are not renewed until a tunnel is up again: \(error)"))
+      }
+    }
+  }
+
+  /// A volume that cannot be renewed now stays as it is, and this is told.
+  private func renew(_ copy: MaterializedVolumes.Copy, by fetch: VolumeFetch) async throws {
+    let name = copy.item.volume.name
+    do {
+      let folder = try directory.makeFolder("renewal/\(name)")
+      _ = try await fetch.copy(copy.item, into: folder)
+      try VolumeFolder.renew(copy.folder, from: folder)
+      observer.tell(.detail("volume \(name) is renewed"))
+    } catch let error as any UserFacingError where !(error is TunnelError) {
+      observer.tell(.warning(ErrorMessage("volume \(name) could not be renewed", why: "\(error.message.what)")))
+    }
+  }
+}
