@@ -93,6 +93,13 @@ struct ArchiveUnpacker: ~Copyable {
   private mutating func write(_ bytes: ByteBuffer) throws(ArchiveError) {
     guard let current else { return }
     result.totalSize += bytes.readableBytes
+    // Zeros take no room: a file that was sparse in the container is not larger here.
+    if bytes.readableBytesView.allSatisfy({ $0 == 0 }) {
+      if lseek(file, off_t(bytes.readableBytes), SEEK_CUR) < 0 {
+        throw .system(call: "lseek", path: place(of: current), errno: errno)
+      }
+      return
+    }
     var written = 0
     while written < bytes.readableBytes {
       let count = bytes.withUnsafeReadableBytes { buffer in
@@ -111,6 +118,8 @@ struct ArchiveUnpacker: ~Copyable {
       file = -1
       self.current = nil
     }
+    // The file ends where its content does, zeros at its end included.
+    try check(ftruncate(file, lseek(file, 0, SEEK_CUR)), "ftruncate", current)
     // Set-uid and the like are no business of a copy; the owner reads, as the container's user did.
     try check(fchmod(file, mode_t(current.mode & 0o777) | 0o400), "fchmod", current)
     let time = timespec(tv_sec: Int(current.modified), tv_nsec: 0)

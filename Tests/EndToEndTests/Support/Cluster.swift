@@ -72,6 +72,16 @@ struct Cluster: Sendable {
     try await populate()
   }
 
+  /// Ends the node's kubelet and starts another. The script makes what is down run again.
+  func restartKubelet() async throws {
+    guard let kube = settings.kube else { throw Failure("there is no DEVRUN_E2E_KUBE") }
+    try await run(["pkill", "-x", "kubelet"])
+    try await eventually(within: .seconds(30)) {
+      try await run(["pgrep", "-x", "kubelet"], expecting: nil).ending == .exited(0) ? "the kubelet still runs" : nil
+    }
+    try await run(["bash", kube, "up"], within: .seconds(120))
+  }
+
   /// The text of a manifest of `fixtures/cluster`.
   func manifest(_ name: String, release: Int = 3) throws -> String {
     var text = try String(contentsOfFile: Settings.fixture("cluster/\(name).yaml"), encoding: .utf8)

@@ -1,0 +1,156 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+
+extension EndToEnd {
+  /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
+  /// agent's pod spares the minute that it takes otherwise.
+  @Suite("Volumes", .session(manifest: "volumes") { _ in ["-t", "deployment/volumes"] })
+  struct Volumes {
+    let cluster: Cluster
+    let shell: SessionShell
+
+    init() throws {
+      cluster = try Cluster.shared
+      shell = try SessionShell.shared
+    }
+
+    @Test(
+      "Each appears at the container's own path, with its links, modes and bytes",
+      arguments: [
+        ("cat /etc/volumes/settings/colour", "blue"),
+        ("od -An -tx1 /etc/volumes/settings/bytes", " ff 00 01 02 03 0a 0d"),
+        ("readlink /etc/volumes/settings/colour", "..data/colour"),
+        ("cat /etc/volumes/single.conf", "one"), ("stat -c %F /etc/volumes/single.conf", "regular file"),
+        ("cat /etc/volumes/secret/deep/word", "canary-9c41f7"),
+        ("stat -Lc %a /etc/volumes/secret/deep/word", "440"), ("ls /etc/volumes/secret", "deep"),
+        ("ls /etc/volumes/all", "colour\nname\ntoken"), ("cat /etc/volumes/all/name", "volumes-POD"),
+        ("cut -d. -f1 </etc/volumes/all/token | base64 -d 2>/dev/null | cut -c1-7", "{\"alg\":"),
+        ("grep tier /etc/volumes/labels/labels", "tier=\"back\""),
+        ("cat /scratch/deep/er/file /scratch/link", "1\n1"), ("stat -c %s /scratch/empty", "0"),
+        ("cat '/scratch/na me' /scratch/no*text", "xy"), ("stat -c %s /scratch/sparse", "5000001"),
+        ("test $(du -k /scratch/sparse | cut -f1) -lt 1000 && echo sparse", "sparse"),
+        ("ls /scratch/outside 2>&1 | wc -l", "1"), ("test -e /scratch/outside || echo left out", "left out"),
+        // Another's volume, and one that is over the limit.
+        ("test -e /node || echo not unasked", "not unasked"), ("test -e /big || echo too large", "too large"),
+      ])
+    func appears(command: String, output: String) async throws {
+      let answer = try await shell.output(command)
+      if output == "volumes-POD" { return #expect(answer.hasPrefix("volumes-")) }
+      #expect(answer == output)
+    }
+
+    @Test("A ConfigMap that changes in the cluster changes under the running child")
+    func renewed() async throws {
+      let before = try await shell.output("ls /etc/volumes/settings; cat /etc/volumes/settings/colour")
+      #expect(before == "bytes\ncolour\nother.conf\nblue")
+      try await cluster.kubectl(
+        "patch", "configmap/volumes-settings", "--type=merge",
+        "-p", #"{"data": {"colour": "red", "other.conf": null, "added": "new"}}"#)
+      let pod = try await shell.output("cat /etc/volumes/all/name")
+      try await cluster.kubectl("annotate", "pod/\(pod)", "example.com/now=1")
+      #expect(
+        try await shell.output(
+          "until grep -q red /etc/volumes/settings/colour; do sleep 0.1; done; ls /etc/volumes/settings",
+          within: .seconds(120))
+          == "added\nbytes\ncolour")
+      #expect(try await shell.output("cat /etc/volumes/settings/added") == "new")
+      // The projected volume has the same ConfigMap, and what is mounted with subPath is not renewed in the pod either.
+      _ = try await shell.output(
+        "until grep -q red /etc/volumes/all/colour; do sleep 0.1; done", within: .seconds(120))
+      #expect(try await shell.output("cat /etc/volumes/single.conf") == "one")
+    }
+
+    @Test(
+      "A service account's token that kubelet rotates is the new one here",
+      .enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to restart the kubelet, which then renews tokens"))
+    func rotated() async throws {
+      let pod = try await shell.output("cat /etc/volumes/all/name")
+      let before = try await shell.output("cat /etc/volumes/all/token")
+      try await cluster.restartKubelet()
+      try await cluster.kubectl("annotate", "pod/\(pod)", "example.com/now=2", "--overwrite")
+      let after = try await shell.output(
+        "old=\(before); until test \"$(cat /etc/volumes/all/token)\" != $old; do sleep 0.1; done; cat /etc/volumes/all/token",
+        within: .seconds(120))
+      #expect(try await cluster.kubectl.script(in: pod, "cat /etc/volumes/all/token").trimmed == after)
+    }
+  }
+
+  /// Volumes that are named, large, or secret.
+  @Suite("Volumes by name")
+  struct NamedVolumes {
+    let cluster: Cluster
+
+    init() throws { cluster = try Cluster.shared }
+
+    /// Runs a command with an env file and returns how it went.
+    private func session(
+      _ file: String, _ options: [String] = [], _ script: String, streams: ChildProcess.Streams = .pipes
+    ) async throws -> Outcome {
+      let path = "\(cluster.user.work)/volumes.env"
+      try cluster.user.write(file, to: path)
+      defer { unlink(path) }
+      return try await cluster.leavingNoTrace {
+        let arguments = ["-t", "deployment/volumes", "--env-file", path] + options + ["--", "sh", "-c", script]
+        return try await cluster.start(arguments, streams: streams).outcome(within: .seconds(120))
+      }
+    }
+
+    @Test("What is large is told with its size and the ways on, before the command runs; a part of it can be had")
+    func limit() async throws {
+      try await cluster.with(manifest: "volumes") {
+        let refused = try await session("BIG=${volumes.big}\n", "echo ran")
+        #expect(refused.ending == .exited(125), "\(refused)")
+        #expect(refused.text == "")
+        for words in ["volume big", "1Gi", "256Mi", "--volume-limit", "${volumes.big/"] {
+          #expect(refused.errors.contains(words), "\(refused)")
+        }
+        let part = try await session("ONE=${volumes.big/part/*.txt}/part/one.txt\n", "cat $ONE; ls /big 2>&1 | wc -l")
+        #expect(part.ending == .exited(0), "\(part)")
+        #expect(part.text == "small\n1\n")
+      }
+    }
+
+    @Test("A gigabyte comes with progress on a terminal, and a hostPath volume when it is named")
+    func large() async throws {
+      try await cluster.with(manifest: "volumes") {
+        let outcome = try await session(
+          "BIG=${volumes.big|/big}\nNODE=${volumes.node/hostname}/hostname\n", ["--volume-limit", "2Gi"],
+          "stat -c 'size %s' $BIG/file; echo lines $(wc -l <$NODE)", streams: .terminal)
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.text.contains("size 1073741824"), "\(outcome)")
+        #expect(outcome.text.contains("lines 1"), "\(outcome)")
+        #expect(outcome.text.contains("copying volume big: 1Gi of 1Gi"), "\(outcome)")
+      }
+    }
+
+    @Test("No file holds a secret after the end, nor after SIGKILL of all of devrun and the next run")
+    func canary() async throws {
+      let canary = "canary-9c41f7"
+      try await cluster.with(manifest: "volumes") {
+        let outcome = try await session("", "cat /etc/volumes/secret/deep/word")
+        #expect(outcome.text == canary, "\(outcome)")
+        #expect(try await cluster.machine.files(holding: canary) == [])
+
+        try await cluster.leavingNoTrace {
+          let process = try cluster.start(["-t", "deployment/volumes", "--", "sh", "-c", "echo ready; exec sleep 60"])
+          try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
+            try await process.output.contains("ready")
+          }
+          let own = try cluster.machine.processes()
+          for (id, _) in own where id != process.id { kill(id, SIGKILL) }
+          process.send(SIGKILL)
+          _ = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
+          // It lies in memory until the next run.
+          let left = try await cluster.machine.files(holding: canary)
+          #expect(!left.isEmpty)
+          #expect(left.allSatisfy { $0.hasPrefix("/dev/shm/") || $0.hasPrefix("/run/") }, "\(left)")
+          let restored = try await cluster.devrun("restore", "deployment/volumes")
+          #expect(restored.ending == .exited(0), "\(restored)")
+          #expect(try await cluster.machine.files(holding: canary) == [])
+        }
+      }
+    }
+  }
+}
