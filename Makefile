@@ -3,11 +3,13 @@
 #   make build      build/bin/devrun and build/payload, what it brings into the cluster
 #   make test       unit and process tests; no cluster is needed
 #   make e2e        the end-to-end suite, on the cluster that KUBECONFIG names
+#   make fuzz       FUZZ_SECONDS (default 60) of each fuzz target in Tests/Fuzz, from the corpus in fixtures/fuzz
 #   make lint       formatting and lint rules
 #   make install    PREFIX (default /usr/local), DESTDIR
 #   make clean
 
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
 DESTDIR ?=
 SWIFT ?= swift
 CC := clang
@@ -21,7 +23,7 @@ agent_flags := -c release --product devrun-agent --scratch-path .build/agent -Xs
 	-Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
 devrun_flags := -c release --product devrun --scratch-path .build/devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
 
-.PHONY: build devrun agent loader payload test e2e lint format install clean
+.PHONY: build devrun agent loader payload test fuzz e2e lint format install clean
 
 build: devrun payload
 
@@ -53,6 +55,19 @@ test:
 
 e2e: build
 	DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" $(SWIFT) test --filter EndToEndTests
+
+# A finding ends the run with its input in build/fuzz. What has been learned is kept there from run to run.
+fuzz_flags := --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer
+
+fuzz:
+	$(SWIFT) build $(fuzz_flags)
+	@for target in local-env yaml archive; do \
+		mkdir -p build/fuzz/$$target && echo "fuzz-$$target, $(FUZZ_SECONDS) s" && \
+		SWIFT_BACKTRACE=enable=no "$$($(SWIFT) build $(fuzz_flags) --show-bin-path)/fuzz-$$target" \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -verbosity=0 \
+			-print_final_stats=1 -dict=fixtures/fuzz/$$target.dict -artifact_prefix=build/fuzz/$$target- \
+			build/fuzz/$$target fixtures/fuzz/$$target || exit 1; \
+	done
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

@@ -33,6 +33,10 @@ let package = Package(
   products: [
     .executable(name: "devrun", targets: ["devrun"]),
     .executable(name: "devrun-agent", targets: ["devrun-agent"]),
+    // For Tests/Fuzz.
+    .library(name: "DevrunCore", targets: ["DevrunCore"]),
+    .library(name: "DevrunConfig", targets: ["DevrunConfig"]),
+    .library(name: "DevrunTunnel", targets: ["DevrunTunnel"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -36,8 +36,10 @@ struct LocalEnvResolutionTests {
     try LocalEnvFile.parse(Array(text.utf8), source: "azds-local.env")
   }
 
-  private func resolve(_ file: LocalEnvFile, volumes: [String]) throws -> [String] {
-    try file.environment(volumes: volumes, volumePath: { "/run/\($0)" }) { service in
+  private func resolve(
+    _ file: LocalEnvFile, volumes: [String], variables: [RawString: RawString] = [:]
+  ) throws -> [String] {
+    try file.environment(volumes: volumes, variables: variables, volumePath: { "/run/\($0.volume)" }) { service in
       "<\(service.namespace ?? "-").\(service.name)>"
     }.map { "\($0.name)=\($0.value)" }
   }
@@ -47,7 +49,7 @@ struct LocalEnvResolutionTests {
     let file = try LocalEnvFile.load(fixture("azds-local.env"))
     #expect(file.warnings.isEmpty)
     #expect(
-      file.volumeReferences.map { "\($0.pattern) \($0.mountPath ?? "-") \($0.position.line)" } == [
+      file.volumeReferences.map { "\($0.pattern) \($0.mountPath ?? "-") \($0.position.mark?.line ?? 0)" } == [
         "whitelist - 5", "default-token-* /var/run/secrets/kubernetes.io/serviceaccount 10",
       ])
     #expect(file.serviceReferences.map { "\($0.namespace ?? "-") \($0.name)" } == ["- myapp1", "mynamespace myapp2"])
@@ -91,15 +93,12 @@ struct LocalEnvResolutionTests {
   func unknown() throws {
     let file = try parse("A=${volumes.whitelst}\nB=${volumes.a|/m}${volumes.b|/m}\nC= ${volumes.zzz*|/z}\n")
     let available = ["whitelist", "a", "b"]
-    let expected = LocalEnvError(
-      source: "azds-local.env",
-      problems: [
-        .init(
-          position: .init(line: 1, column: 3),
-          reason: .unknownVolume("whitelst", available: available, nearest: "whitelist")),
-        .init(position: .init(line: 2, column: 18), reason: .mountPathTaken("/m", volume: "b", other: "a")),
-        .init(position: .init(line: 3, column: 4), reason: .unknownVolume("zzz*", available: available, nearest: nil)),
-      ])
+    let expected = LocalEnvError([
+      .init(
+        position: place(1, 3), reason: .unknownVolume("whitelst", available: available, nearest: "whitelist")),
+      .init(position: place(2, 18), reason: .mountPathTaken("/m", volume: "b", other: "a")),
+      .init(position: place(3, 4), reason: .unknownVolume("zzz*", available: available, nearest: nil)),
+    ])
     #expect(throws: expected) { try file.volumes(in: available) }
     #expect(throws: expected) { try resolve(file, volumes: available) }
   }
@@ -108,5 +107,106 @@ struct LocalEnvResolutionTests {
   func noVolumes() throws {
     let error = try #require(throws: LocalEnvError.self) { try parse("A=${volumes.x}\n").volumes(in: []) }
     #expect(error.description == "azds-local.env:1:3: the container has no volume 'x'\nit has none at all")
+  }
+
+  @Test("puts the base of a part behind the volume's folder")
+  func parts() throws {
+    let file = try parse(
+      "A=${volumes.d/app/settings.json}\nB=${volumes.d/certs/*.crt}\nC=${volumes.d/*}\nD=${volumes.d/x|/y}\n")
+    #expect(
+      try resolve(file, volumes: ["d"]) == ["A=/run/d/app/settings.json", "B=/run/d/certs", "C=/run/d", "D=/y"])
+    let uses = try file.volumes(in: ["d"])
+    #expect(uses.map { $0.part?.description } == ["app/settings.json", "certs/*.crt", "*", "x"])
+    #expect(uses.map { $0.path(in: "/f") } == ["/f/app/settings.json", "/f/certs", "/f", "/f/x"])
+    #expect(throws: LocalEnvError.self) { try parse("A=${volumes.d/x|/m}${volumes.d/y|/m}").volumes(in: ["d"]) }
+  }
+
+  @Test(
+    "gives a variable the value that is there, else the text in the token",
+    arguments: [
+      ("${env.X}", "x"), ("${env.X:-y}", "x"), ("${env.EMPTY}", ""), ("${env.EMPTY:-y}", "y"), ("${env.NONE:-y}", "y"),
+      ("${env.NONE:-}", ""), ("a${env.X}b$${env.X}", "axb${env.X}"), ("'${env.X}'", "${env.X}"),
+    ])
+  func variables(text: String, value: String) throws {
+    #expect(
+      try resolve(parse("X=\(text)\n"), volumes: [], variables: ["X": "x", "EMPTY": ""]) == ["X=\(value)"])
+  }
+
+  @Test("keeps a variable's bytes that are no UTF-8")
+  func rawVariable() throws {
+    let values = try parse("A=${env.X}").environment(
+      volumes: [], variables: ["X": RawString([0xff, 0x0a])], volumePath: { _ in "" }, serviceAddress: { _ in "" })
+    #expect(values.map(\.value) == [RawString([0xff, 0x0a])])
+  }
+
+  @Test("tells unknown variables and volumes together, by their places, with the nearest name")
+  func unknownVariables() throws {
+    let file = try parse("A=${env.DATABSE_URL}\nB=${volumes.x}\nC=${env.QQQ}${env.EMPTY}\n")
+    let error = try #require(throws: LocalEnvError.self) {
+      try resolve(file, volumes: ["y"], variables: ["DATABASE_URL": "1", "EMPTY": ""])
+    }
+    #expect(
+      error.description == """
+        azds-local.env has 3 mistakes
+        azds-local.env:1:3: neither the container nor this shell has a variable 'DATABSE_URL'; did you mean \
+        'DATABASE_URL'?
+        azds-local.env:2:3: the container has no volume 'x'; it has y
+        azds-local.env:3:3: neither the container nor this shell has a variable 'QQQ'; write ${env.QQQ:-} for an \
+        empty text in its place
+        """)
+  }
+
+  @Test("keeps hosts outside of the cluster as they are written")
+  func endpoints() throws {
+    let file = try KubernetesLocalProcessConfig.parse(
+      Array("{version: 0.1, env: [{name: A, value: 'tcp://$(externalendpoints:db.example.com:1433)'}]}".utf8),
+      source: "f")
+    #expect(try resolve(file, volumes: []) == ["A=tcp://db.example.com"])
+    #expect(file.endpointReferences.map(\.host) == ["db.example.com"])
+  }
+}
+
+@Suite("A part of a volume")
+struct VolumePartTests {
+  private func path(_ text: String) -> [RawString] { text.split(separator: "/").map { RawString(String($0)) } }
+
+  @Test(
+    "contains what matches, and all that is below",
+    arguments: [
+      ("a", "a", true), ("a", "a/b", true), ("a", "ab", false), ("a/b", "a", false), ("a/b", "a/b", true),
+      ("*.crt", "x.crt", true), ("*.crt", "x.key", false), ("*.crt", "d/x.crt", false), ("*", "x", true),
+      ("*", "..data", false), ("*", ".hidden", false), (".*", ".hidden", true), ("..*", "..data/x", true),
+      ("sub/*.crt", "sub/a.crt", true), ("sub/*.crt", "a.crt", false), ("conf*", "conf.d/deep/file", true),
+      ("*/x", "a/x", true), ("*/x", "a/y", false), ("a*b", "axxb", true), ("*.d/*", "x.d/.y", false),
+    ])
+  func contains(part: String, file: String, expected: Bool) throws {
+    #expect(try #require(VolumePart(part)).contains(path(file)) == expected)
+  }
+
+  @Test(
+    "says which folders are worth a look",
+    arguments: [
+      ("a/b", "", true), ("a/b", "a", true), ("a/b", "c", false), ("a/b", "a/b/c", true), ("*/b", "x", true),
+      ("*/b", "..data", false),
+    ])
+  func reaches(part: String, folder: String, expected: Bool) throws {
+    #expect(try #require(VolumePart(part)).reaches(into: path(folder)) == expected)
+  }
+
+  @Test(
+    "is what stands before the first star, or all of it",
+    arguments: [
+      ("a/b", ["a", "b"], true), ("/a//b/", ["a", "b"], true), ("a/*/c", ["a"], false), ("*", [], false),
+      ("a/b*", ["a"], false),
+    ])
+  func base(part: String, base: [String], isExact: Bool) throws {
+    let part = try #require(VolumePart(part))
+    #expect(part.base == base)
+    #expect(part.isExact == isExact)
+  }
+
+  @Test("leads nowhere else", arguments: ["", "/", "..", "a/..", "./a", "a/../b", "a\0b"])
+  func invalid(text: String) {
+    #expect(VolumePart(text) == nil)
   }
 }

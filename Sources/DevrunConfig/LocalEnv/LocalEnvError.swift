@@ -1,15 +1,13 @@
 public import DevrunCore
 
-/// What is wrong with `azds-local.env`: all of it at once.
+/// What is wrong with the files that adjust the command's environment (`azds-local.env`,
+/// `KubernetesLocalProcessConfig.yaml`): all of it at once.
 public struct LocalEnvError: UserFacingError, Hashable {
-  /// The file's name.
-  public var source: String
-  /// The mistakes, in the order of the file. At least one.
+  /// The mistakes, in the order of the files. At least one.
   public var problems: [Problem]
 
   /// An error of the given mistakes.
-  public init(source: String, problems: [Problem]) {
-    self.source = source
+  public init(_ problems: [Problem]) {
     self.problems = problems
   }
 
@@ -25,10 +23,22 @@ public struct LocalEnvError: UserFacingError, Hashable {
       self.position = position
       self.reason = reason
     }
+
+    /// The mistake and its place in words.
+    var message: ErrorMessage {
+      if case .yaml(let reason) = reason {
+        return YAMLError(source: position.source, mark: position.mark, reason: reason).message
+      }
+      var message = reason.message
+      message.what = "\(position): \(message.what)"
+      return message
+    }
   }
 
   /// The mistakes that there are.
   public enum Reason: Error, Hashable {
+    /// The file cannot be read; the cause in the C library's words.
+    case unreadable(String)
     /// A line is no assignment: there is no `=` after the name.
     case missingEquals(name: String)
     /// A line does not begin with a name, or the name has a character that it cannot have.
@@ -45,29 +55,38 @@ public struct LocalEnvError: UserFacingError, Hashable {
     case unknownToken(String, suggestion: String?)
     /// What stands where a volume's name is expected is none.
     case invalidVolumeName(String)
-    /// What stands behind `|` is no absolute path.
+    /// What stands behind a volume's name is no part of a volume.
+    case invalidVolumePart(String)
+    /// What stands where the path is expected at which a volume is to be seen is no absolute path.
     case invalidMountPath(String)
     /// What stands where a service's name is expected is none.
     case invalidServiceName(String)
+    /// What stands where a variable's name is expected is none.
+    case invalidVariable(String)
+    /// The file is no YAML, or a value in it is not of the type that it must be.
+    case yaml(YAMLError.Reason)
+    /// Something that is particular to `KubernetesLocalProcessConfig.yaml`.
+    case processConfig(KubernetesLocalProcessConfig.Mistake)
+    /// Neither the container nor this shell has such a variable.
+    case unknownVariable(String, nearest: String?)
     /// The container has no such volume.
     case unknownVolume(String, available: [String], nearest: String?)
-    /// Two volumes are to be seen at the same path.
+    /// Two volumes or parts of volumes are to be seen at the same path.
     case mountPathTaken(String, volume: String, other: String)
   }
 
   /// What the person is told: one mistake as any error, several as a list.
   public var message: ErrorMessage {
-    if problems.count == 1, let problem = problems.first {
-      var message = problem.reason.message
-      message.what = "\(source):\(problem.position.line):\(problem.position.column): \(message.what)"
-      return message
-    }
+    if problems.count == 1, let problem = problems.first { return problem.message }
+    var sources: [String] = []
+    for problem in problems where !sources.contains(problem.position.source) { sources.append(problem.position.source) }
     let lines = problems.map { problem in
-      let message = problem.reason.message
-      let rest = [message.why, message.remedy].compactMap { $0 }.map { "; \($0)" }.joined()
-      return "\(source):\(problem.position.line):\(problem.position.column): \(message.what)\(rest)"
+      let message = problem.message
+      return [message.what, message.why, message.remedy].compactMap { $0 }.joined(separator: "; ")
     }
-    return ErrorMessage("\(source) has \(problems.count) mistakes", why: lines.joined(separator: "\n"))
+    return ErrorMessage(
+      "\(sources.joined(separator: " and ")) \(sources.count == 1 ? "has" : "have") \(problems.count) mistakes",
+      why: lines.joined(separator: "\n"))
   }
 
   /// A mistake in what the user wrote.
@@ -75,9 +94,15 @@ public struct LocalEnvError: UserFacingError, Hashable {
 }
 
 extension LocalEnvError.Reason {
+  private static let forms =
+    "${volumes.NAME}, ${volumes.NAME/PART}, either with |/path, ${services.NAME}, ${services.NAMESPACE.NAME}, "
+    + "${env.NAME} and ${env.NAME:-text}"
+
   /// The mistake in words, without its place.
   fileprivate var message: ErrorMessage {
     switch self {
+    case .unreadable(let reason):
+      ErrorMessage("cannot be read: \(reason)")
     case .missingEquals(let name):
       ErrorMessage("'=' is missing after '\(name)'", remedy: "write \(name)=VALUE, or # in front of a comment")
     case .invalidName(let text):
@@ -97,12 +122,13 @@ extension LocalEnvError.Reason {
     case .unknownToken(let text, let suggestion):
       ErrorMessage(
         "'${\(text)}' is not known",
-        why: "known are ${volumes.NAME}, ${volumes.NAME|/path}, ${services.NAME} and ${services.NAMESPACE.NAME}",
+        why: "known are \(Self.forms)",
         remedy: suggestion.map { "did you mean ${\($0)}?" } ?? "write $${ where you mean the characters ${")
     case .invalidVolumeName(let name):
       ErrorMessage(
-        "'\(name)' is no name of a volume", why: "names have lower-case letters, digits and '-', here also '*'",
-        remedy: name.contains("/") ? "write the part of the volume behind the token: ${volumes.NAME}/part" : nil)
+        "'\(name)' is no name of a volume", why: "names have lower-case letters, digits and '-', here also '*'")
+    case .invalidVolumePart(let part):
+      ErrorMessage("'\(part)' is no part of a volume", why: "it must be without '.' and '..'")
     case .invalidMountPath(let path):
       ErrorMessage(
         "'\(path)' is no path at which a volume can be seen",
@@ -110,6 +136,17 @@ extension LocalEnvError.Reason {
     case .invalidServiceName(let name):
       ErrorMessage(
         "'\(name)' names no service", why: "write NAME or NAMESPACE.NAME, of lower-case letters, digits and '-'")
+    case .invalidVariable(let name):
+      ErrorMessage(
+        "'\(name)' is no name of a variable", why: "known are ${env.NAME} and ${env.NAME:-text where there is none}")
+    case .yaml(let reason):
+      YAMLError(source: "", mark: nil, reason: reason).message
+    case .processConfig(let mistake):
+      mistake.message
+    case .unknownVariable(let name, let nearest):
+      ErrorMessage(
+        "neither the container nor this shell has a variable '\(name)'",
+        remedy: nearest.map { "did you mean '\($0)'?" } ?? "write ${env.\(name):-} for an empty text in its place")
     case .unknownVolume(let name, let available, let nearest):
       ErrorMessage(
         "the container has no volume '\(name)'",

@@ -1,7 +1,7 @@
 public import DevrunCore
 
-/// `azds-local.env`: variables for the command, whose values may stand for volumes of the target's container and for
-/// services of the cluster.
+/// `azds-local.env`: variables for the command, whose values may stand for volumes of the target's container, for
+/// services of the cluster and for variables that are there already.
 ///
 /// The format was never published beyond an example. Here it is read as a user of dotenv files would expect:
 ///
@@ -10,24 +10,65 @@ public import DevrunCore
 ///   Lines end with LF or CRLF; a byte order mark at the start is skipped.
 /// - An unquoted VALUE goes to the end of the line, without the blanks around it. A `#` after a blank starts a comment.
 ///   Quotes within it and backslashes are ordinary characters.
-/// - `'...'` is taken literally, tokens included. `"..."` knows `\n`, `\t`, `\"`, `\\` and `\$`, and leaves any other
-///   backslash as it is. Both may span lines, whose ends become LF. Only a comment may follow the closing quote.
-/// - `${volumes.NAME}`, `${volumes.NAME|/path}`, `${services.NAME}` and `${services.NAMESPACE.NAME}` are tokens,
-///   unquoted and in `"..."`. `$$` is a `$`; so is a `$` that neither `$` nor `{` follows.
+/// - `'...'` is taken literally, tokens included. `"..."` knows `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, and leaves any
+///   other backslash as it is. Both may span lines, whose ends become LF. Only a comment may follow the closing quote.
+/// - `${...}` is a token, unquoted and in `"..."`; it ends in its line. `$$` is a `$`; so is a `$` that neither `$` nor
+///   `{` follows.
 /// - The last assignment of a name wins, with a warning.
+///
+/// The tokens:
+///
+/// - `${volumes.NAME}`, `${volumes.NAME/PART}`, either with `|/path` behind: a volume, or a part of it (`VolumePart`).
+/// - `${services.NAME}` and `${services.NAMESPACE.NAME}`: a service's local address.
+/// - `${env.NAME}`, `${env.NAME:-TEXT}`: the value that a variable has for the command where no file says otherwise:
+///   the container's, else this shell's. Where there is none, or an empty one, the TEXT as it stands; without a TEXT a
+///   variable that is not there is an error. Assignments of the files do not count, not even those above.
 public struct LocalEnvFile: Sendable, Hashable {
   /// The file's name.
   public static let fileName = "azds-local.env"
 
-  /// A place in the file. Lines and columns count from 1; a column counts characters, not bytes.
-  public typealias Position = YAMLNode.Mark
-
-  /// The file's name in messages.
-  public var source: String
   /// The assignments that count, in the order of the file: one for each name.
   public var assignments: [Assignment]
+  /// Volumes that are to be seen at a path of their own although no variable stands for them.
+  public var mounts: [VolumeReference]
   /// What the user should know although the file can be used.
   public var warnings: [Warning]
+
+  /// A file of the given assignments, of which the last of a name counts.
+  public init(assignments: [Assignment] = [], mounts: [VolumeReference] = [], warnings: [Warning] = []) {
+    var places: [RawString: Int] = [:]
+    for (index, assignment) in assignments.enumerated() { places[assignment.name] = index }
+    self.assignments = places.values.sorted().map { assignments[$0] }
+    self.mounts = mounts
+    self.warnings = warnings
+  }
+
+  /// Several files as one: of two assignments of a name the later file's counts, without a warning, since that is what
+  /// files one upon another are for.
+  public init(merging files: [LocalEnvFile]) {
+    self.init(
+      assignments: files.flatMap(\.assignments), mounts: files.flatMap(\.mounts), warnings: files.flatMap(\.warnings))
+  }
+
+  /// A place in a file.
+  public struct Position: Sendable, Hashable, CustomStringConvertible {
+    /// The file's name as the user knows it.
+    public var source: String
+    /// The place in it; `nil` for the file as a whole. A column counts characters, not bytes.
+    public var mark: YAMLNode.Mark?
+
+    /// A place in a file, or the file as a whole.
+    public init(source: String, mark: YAMLNode.Mark?) {
+      self.source = source
+      self.mark = mark
+    }
+
+    /// `file:line:column`
+    public var description: String {
+      guard let mark else { return source }
+      return "\(source):\(mark.line):\(mark.column)"
+    }
+  }
 
   /// A variable and its value.
   public struct Assignment: Sendable, Hashable {
@@ -47,19 +88,25 @@ public struct LocalEnvFile: Sendable, Hashable {
     case volume(VolumeReference)
     /// A service: its local address.
     case service(ServiceReference)
+    /// A variable: its value.
+    case variable(VariableReference)
+    /// A host outside of the cluster: its name.
+    case endpoint(EndpointReference)
   }
 
-  /// `${volumes.PATTERN}` or `${volumes.PATTERN|/path}`.
+  /// A volume of the target's container, or a part of one.
   public struct VolumeReference: Sendable, Hashable {
     /// The volume's name, perhaps with `*`.
     public var pattern: VolumePattern
+    /// The part of the volume that is wanted; `nil` for all of it.
+    public var part: VolumePart?
     /// The absolute path at which the command is to see the files; `nil` where any will do.
     public var mountPath: String?
     /// Where the token stands.
     public var position: Position
   }
 
-  /// `${services.NAME}` or `${services.NAMESPACE.NAME}`.
+  /// A service of the cluster.
   public struct ServiceReference: Sendable, Hashable {
     /// The service's namespace; `nil` for the target's.
     public var namespace: String?
@@ -69,52 +116,42 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var position: Position
   }
 
+  /// A variable that the command has where no file says otherwise.
+  public struct VariableReference: Sendable, Hashable {
+    /// The variable's name.
+    public var name: RawString
+    /// What stands for it where it is not there or empty; `nil` where it must be there.
+    public var fallback: RawString?
+    /// Where the token stands.
+    public var position: Position
+  }
+
+  /// A host outside of the cluster that is to be reached from the pod's place in the network.
+  public struct EndpointReference: Sendable, Hashable {
+    /// The host's name or its IPv4 address.
+    public var host: String
+    /// The TCP ports, in the order of the file; at least one.
+    public var ports: [UInt16]
+    /// Where the token stands.
+    public var position: Position
+  }
+
   /// A file that can be used, but perhaps not as it was meant.
   public enum Warning: Sendable, Hashable, CustomStringConvertible {
     /// A name is assigned twice; the assignment at `overridden` does not count.
-    case assignedAgain(name: RawString, source: String, position: Position, overridden: Position)
+    case assignedAgain(name: RawString, position: Position, overridden: Position)
+    /// `${env.NAME}` stands in a file that assigns NAME at `assigned`, which the token does not see.
+    case assignmentNotSeen(name: RawString, position: Position, assigned: Position)
 
     /// The warning in one line.
     public var description: String {
       switch self {
-      case .assignedAgain(let name, let source, let position, let overridden):
-        "\(source):\(position.line):\(position.column): \(name) is assigned again; its value of line"
-          + " \(overridden.line) is not used"
+      case .assignedAgain(let name, let position, let overridden):
+        "\(position): \(name) is assigned again; its value of line \(overridden.mark?.line ?? 0) is not used"
+      case .assignmentNotSeen(let name, let position, let assigned):
+        "\(position): ${env.\(name)} is the value of the container or of this shell, not that of line"
+          + " \(assigned.mark?.line ?? 0)"
       }
     }
-  }
-
-  /// The path of the nearest `azds-local.env`, from a folder (an absolute path) upwards to the project's root; `nil` if
-  /// there is none.
-  public static func find(from directory: String) -> String? { ProjectFolder.find(fileName, from: directory) }
-
-  /// Reads the file at a path.
-  ///
-  /// - Throws: `ConfigFileError` or `LocalEnvError`.
-  public static func load(_ path: String) throws -> LocalEnvFile {
-    try parse(File.readConfiguration(path), source: path)
-  }
-
-  /// Reads a text.
-  ///
-  /// - Parameters:
-  ///   - bytes: the text; values need not be UTF-8.
-  ///   - source: the file's name, for messages.
-  /// - Throws: `LocalEnvError` with all mistakes of the text.
-  public static func parse(_ bytes: [UInt8], source: String) throws(LocalEnvError) -> LocalEnvFile {
-    var parser = LocalEnvParser(bytes)
-    parser.parse()
-    guard parser.problems.isEmpty else { throw LocalEnvError(source: source, problems: parser.problems) }
-    var places: [RawString: Int] = [:]
-    var warnings: [Warning] = []
-    for (index, assignment) in parser.assignments.enumerated() {
-      guard let earlier = places.updateValue(index, forKey: assignment.name) else { continue }
-      warnings.append(
-        .assignedAgain(
-          name: assignment.name, source: source, position: assignment.position,
-          overridden: parser.assignments[earlier].position))
-    }
-    let counting = places.values.sorted().map { parser.assignments[$0] }
-    return LocalEnvFile(source: source, assignments: counting, warnings: warnings)
   }
 }

@@ -9,12 +9,13 @@ struct LocalEnvParser {
   private(set) var problems: [LocalEnvError.Problem] = []
 
   private let bytes: [UInt8]
+  private let source: String
   private var cursor = Cursor()
 
   /// A place between two bytes.
   private struct Cursor {
     var index = 0
-    var position = LocalEnvFile.Position(line: 1, column: 1)
+    var mark = YAMLNode.Mark(line: 1, column: 1)
   }
 
   /// The parts of a value as they are read, with neighbouring literal bytes in one.
@@ -33,7 +34,8 @@ struct LocalEnvParser {
     }
   }
 
-  init(_ bytes: [UInt8]) {
+  init(_ bytes: [UInt8], source: String) {
+    self.source = source
     let mark: [UInt8] = [0xef, 0xbb, 0xbf]
     self.bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
   }
@@ -42,7 +44,7 @@ struct LocalEnvParser {
   mutating func parse() {
     if bytes.contains(0) {
       while next != 0 { advance() }
-      return record(.nul, at: cursor.position)
+      return record(.nul, at: here)
     }
     while next != nil {
       skipBlanks()
@@ -61,17 +63,17 @@ struct LocalEnvParser {
   }
 
   private mutating func assignment() throws(LocalEnvError.Problem) -> LocalEnvFile.Assignment {
-    var position = cursor.position
+    var position = here
     var name = try name()
     skipBlanks()
     if name == Array("export".utf8), next != UInt8(ascii: "="), !isAtLineEnd {
-      position = cursor.position
+      position = here
       name = try self.name()
       skipBlanks()
     }
     guard next == UInt8(ascii: "=") else {
       throw LocalEnvError.Problem(
-        position: cursor.position, reason: .missingEquals(name: String(decoding: name, as: UTF8.self)))
+        position: here, reason: .missingEquals(name: String(decoding: name, as: UTF8.self)))
     }
     advance()
     skipBlanks()
@@ -87,9 +89,9 @@ struct LocalEnvParser {
     let start = cursor
     while let byte = next, byte != UInt8(ascii: "="), !Self.isBlank(byte), !isAtLineEnd { advance() }
     let name = Array(bytes[start.index..<cursor.index])
-    guard let first = name.first, Self.isNameStart(first), name.allSatisfy(Self.isNamePart) else {
+    guard Self.isName(name) else {
       let text = name.isEmpty ? "=" : Self.excerpt(name[...])
-      throw LocalEnvError.Problem(position: start.position, reason: .invalidName(text))
+      throw LocalEnvError.Problem(position: position(start.mark), reason: .invalidName(text))
     }
     return name
   }
@@ -119,7 +121,8 @@ struct LocalEnvParser {
   }
 
   private mutating func quoted() throws(LocalEnvError.Problem) -> [LocalEnvFile.Segment] {
-    let start = cursor.position
+    let start = here
+    let line = cursor.mark.line
     let quote = bytes[cursor.index]
     let known = problems.count
     var value = Value()
@@ -144,9 +147,11 @@ struct LocalEnvParser {
     }
     advance()
     skipBlanks()
-    guard next == UInt8(ascii: "#") || isAtLineEnd else {
+    // A token that is never closed may have a quote in it: then what follows is no mistake of its own.
+    let isCutToken = problems[known...].contains { $0.reason == .unterminatedToken }
+    guard next == UInt8(ascii: "#") || isAtLineEnd || isCutToken else {
       throw LocalEnvError.Problem(
-        position: cursor.position, reason: .textAfterQuote(Self.excerpt(restOfLine), openedInLine: start.line))
+        position: here, reason: .textAfterQuote(Self.excerpt(restOfLine), openedInLine: line))
     }
     value.finishLiteral()
     return value.segments
@@ -158,6 +163,7 @@ struct LocalEnvParser {
     let known: UInt8? =
       switch next {
       case UInt8(ascii: "n"): UInt8(ascii: "\n")
+      case UInt8(ascii: "r"): UInt8(ascii: "\r")
       case UInt8(ascii: "t"): UInt8(ascii: "\t")
       case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "$"): next
       default: nil
@@ -168,7 +174,7 @@ struct LocalEnvParser {
 
   /// A `$`: doubled, the beginning of a token, or itself. A token ends in its line, and before the `closing` quote.
   private mutating func dollar(into value: inout Value, closing: UInt8?) {
-    let position = cursor.position
+    let position = here
     advance()
     guard next == UInt8(ascii: "{") else {
       value.literal.append(UInt8(ascii: "$"))
@@ -200,6 +206,13 @@ extension LocalEnvParser {
   /// The next byte; `nil` at the end.
   private var next: UInt8? { cursor.index < bytes.count ? bytes[cursor.index] : nil }
 
+  /// The place of the next byte.
+  private var here: LocalEnvFile.Position { position(cursor.mark) }
+
+  private func position(_ mark: YAMLNode.Mark) -> LocalEnvFile.Position {
+    LocalEnvFile.Position(source: source, mark: mark)
+  }
+
   /// Whether a line ends here: by LF, by CRLF or with the file.
   private var isAtLineEnd: Bool {
     switch next {
@@ -217,10 +230,10 @@ extension LocalEnvParser {
     let byte = bytes[cursor.index]
     cursor.index += 1
     if byte == UInt8(ascii: "\n") {
-      cursor.position = LocalEnvFile.Position(line: cursor.position.line + 1, column: 1)
+      cursor.mark = YAMLNode.Mark(line: cursor.mark.line + 1, column: 1)
     } else if next.map({ $0 & 0xc0 != 0x80 }) ?? true {
       // What follows begins a character of UTF-8.
-      cursor.position.column += 1
+      cursor.mark.column += 1
     }
   }
 
@@ -234,6 +247,12 @@ extension LocalEnvParser {
       advance()
       if byte == UInt8(ascii: "\n") { return }
     }
+  }
+
+  /// Whether the text can be the name of a variable in the file.
+  static func isName(_ bytes: some Collection<UInt8>) -> Bool {
+    guard let first = bytes.first else { return false }
+    return isNameStart(first) && bytes.allSatisfy(isNamePart)
   }
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }

@@ -1,9 +1,11 @@
 internal import DevrunCore
 
-/// What stands between `${` and `}`.
+/// What stands between `${` and `}` (the forms are at `LocalEnvFile`), and the pieces that the tokens of
+/// `KubernetesLocalProcessConfig.yaml` have in common with it.
 enum LocalEnvToken {
-  private static let volumes = "volumes"
-  private static let services = "services"
+  private enum Kind: String, CaseIterable {
+    case volumes, services, env
+  }
 
   /// The segment that a token means.
   ///
@@ -12,45 +14,79 @@ enum LocalEnvToken {
     _ text: String, at position: LocalEnvFile.Position
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2, [volumes, services].contains(parts[0]) else {
-      throw .unknownToken(text, suggestion: suggestion(for: parts))
+    guard parts.count == 2, let kind = Kind(rawValue: parts[0]) else {
+      throw .unknownToken(text, suggestion: suggestion(for: text, parts))
     }
-    return parts[0] == volumes ? try volume(parts[1], at: position) : try service(parts[1], at: position)
+    return switch kind {
+    case .volumes: .volume(try volume(parts[1], at: position))
+    case .services: .service(try service(parts[1], at: position))
+    case .env: .variable(try variable(parts[1], at: position))
+    }
   }
 
+  /// `NAME`, `NAME/PART`, either with `|/path` behind.
   private static func volume(
     _ text: String, at position: LocalEnvFile.Position
-  ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
-    let parts = text.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard !parts[0].isEmpty,
-      parts[0].utf8.allSatisfy({ DNSName.isLabelLetter($0) || $0 == UInt8(ascii: "*") })
-    else { throw .invalidVolumeName(parts[0]) }
-    var reference = LocalEnvFile.VolumeReference(pattern: VolumePattern(parts[0]), position: position)
-    if parts.count == 2 {
-      let names = parts[1].split(separator: "/")
-      guard parts[1].hasPrefix("/"), !names.isEmpty, !names.contains("."), !names.contains("..") else {
-        throw .invalidMountPath(parts[1])
-      }
-      reference.mountPath = names.map { "/\($0)" }.joined()
+  ) throws(LocalEnvError.Reason) -> LocalEnvFile.VolumeReference {
+    let halves = text.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    var reference = LocalEnvFile.VolumeReference(pattern: try volumePattern(parts[0]), position: position)
+    if parts.count == 2, !parts[1].allSatisfy({ $0 == "/" }) {
+      guard let part = VolumePart(parts[1]) else { throw .invalidVolumePart(parts[1]) }
+      reference.part = part
     }
-    return .volume(reference)
+    if halves.count == 2 { reference.mountPath = try mountPath(halves[1]) }
+    return reference
   }
 
+  /// `NAME` or `NAMESPACE.NAME`
   private static func service(
     _ text: String, at position: LocalEnvFile.Position
-  ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
+  ) throws(LocalEnvError.Reason) -> LocalEnvFile.ServiceReference {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count <= 2, parts.allSatisfy(DNSName.isLabel) else {
-      throw .invalidServiceName(text)
-    }
-    return .service(
-      LocalEnvFile.ServiceReference(
-        namespace: parts.count == 2 ? parts[0] : nil, name: parts[parts.count - 1], position: position))
+    guard parts.count <= 2, parts.allSatisfy(DNSName.isLabel) else { throw .invalidServiceName(text) }
+    return LocalEnvFile.ServiceReference(
+      namespace: parts.count == 2 ? parts[0] : nil, name: parts[parts.count - 1], position: position)
   }
 
-  /// The known form that is nearest to `first.rest`.
-  private static func suggestion(for parts: [String]) -> String? {
-    guard let kind = nearest(to: parts[0], in: [volumes, services]) else { return nil }
-    return "\(kind).\(parts.count == 2 && !parts[1].isEmpty ? parts[1] : "NAME")"
+  /// `NAME` or `NAME:-TEXT`
+  private static func variable(
+    _ text: String, at position: LocalEnvFile.Position
+  ) throws(LocalEnvError.Reason) -> LocalEnvFile.VariableReference {
+    let (name, fallback) = nameAndFallback(text)
+    guard LocalEnvParser.isName(name.utf8) else { throw .invalidVariable(name) }
+    return LocalEnvFile.VariableReference(
+      name: RawString(name), fallback: fallback.map { RawString($0) }, position: position)
+  }
+
+  private static func nameAndFallback(_ text: String) -> (name: String, fallback: String?) {
+    guard let range = text.firstRange(of: ":-") else { return (text, nil) }
+    return (String(text[..<range.lowerBound]), String(text[range.upperBound...]))
+  }
+
+  /// The name of a volume, perhaps with `*`.
+  static func volumePattern(_ text: String) throws(LocalEnvError.Reason) -> VolumePattern {
+    guard !text.isEmpty, text.utf8.allSatisfy({ DNSName.isLabelLetter($0) || $0 == UInt8(ascii: "*") }) else {
+      throw .invalidVolumeName(text)
+    }
+    return VolumePattern(text)
+  }
+
+  /// An absolute path other than `/`, with single slashes.
+  static func mountPath(_ text: String) throws(LocalEnvError.Reason) -> String {
+    let names = text.split(separator: "/")
+    guard text.hasPrefix("/"), !names.isEmpty, !names.contains("."), !names.contains(".."), !text.contains("\0") else {
+      throw .invalidMountPath(text)
+    }
+    return names.map { "/\($0)" }.joined()
+  }
+
+  /// The known form that was most likely meant by `text`, whose `parts` were around its first dot.
+  private static func suggestion(for text: String, _ parts: [String]) -> String? {
+    if let kind = nearest(to: parts[0], in: Kind.allCases.map(\.rawValue)) {
+      return "\(kind).\(parts.count == 2 && !parts[1].isEmpty ? parts[1] : "NAME")"
+    }
+    // `${HOME}` is what a shell and some dotenv readers understand.
+    return parts.count == 1 && LocalEnvParser.isName(nameAndFallback(text).name.utf8) ? "env.\(text)" : nil
   }
 }

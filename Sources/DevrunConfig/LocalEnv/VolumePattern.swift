@@ -21,9 +21,11 @@ public struct VolumePattern: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Whether the pattern matches the whole name.
-  public func matches(_ name: String) -> Bool {
+  public func matches(_ name: String) -> Bool { matches(Array(name.utf8)) }
+
+  /// Whether the pattern matches the whole name, given as bytes.
+  func matches(_ name: [UInt8]) -> Bool {
     let pattern = Array(text.utf8)
-    let name = Array(name.utf8)
     var position = 0
     var index = 0
     // Where to go on when a letter does not fit: behind the last star, which then swallows one letter more.

@@ -8,10 +8,12 @@ internal import Glibc
 enum ProjectFolder {
   /// The names that mark a project's root.
   private static let markers: Set<String> = [
-    ".git", ".hg", ".svn", "Package.swift", "go.mod", "go.work", "package.json", "deno.json", "pom.xml", "build.gradle",
+    ".git", ".hg", ".jj", ".svn", "Package.swift", "go.mod", "go.work", "package.json", "deno.json", "pom.xml",
+    "build.gradle",
     "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "build.sbt", "Cargo.toml", "pyproject.toml",
-    "setup.py",
-    "Pipfile", "Gemfile", "composer.json", "mix.exs", "CMakeLists.txt", "meson.build", "WORKSPACE", "MODULE.bazel",
+    "setup.py", "requirements.txt", "Pipfile", "Gemfile", "composer.json", "mix.exs", "rebar.config", "deps.edn",
+    "project.clj", "pubspec.yaml", "stack.yaml", "build.zig", "dub.json", "CMakeLists.txt", "meson.build", "WORKSPACE",
+    "MODULE.bazel",
   ]
 
   /// Ends of names that mark a project's root.
@@ -22,18 +24,24 @@ enum ProjectFolder {
   /// - Parameters:
   ///   - name: the file's name.
   ///   - directory: the absolute path of the folder to begin with.
-  static func find(_ name: String, from directory: String) -> String? {
-    var nearest: String?
+  static func find(_ name: String, from directory: String) -> String? { find([name], from: directory).first }
+
+  /// The paths of those of several files that the nearest folder with any of them has, from a folder upwards to the
+  /// project's root, in the order of the names.
+  static func find(_ names: [String], from directory: String) -> [String] {
+    var nearest: [String] = []
     var folder = directory
     while true {
-      let path = File.path(name, in: folder)
-      if nearest == nil, File.isReadableKind(path) { nearest = path }
+      if nearest.isEmpty { nearest = present(names, in: folder) }
       if isRoot(folder) { return nearest }
       if folder == "/" || folder.isEmpty { break }
       folder = File.directory(of: folder)
     }
-    let own = File.path(name, in: directory)
-    return nearest == own ? own : nil
+    return present(names, in: directory)
+  }
+
+  private static func present(_ names: [String], in folder: String) -> [String] {
+    names.map { File.path($0, in: folder) }.filter(File.isReadableKind)
   }
 
   /// Whether the folder is a project's root. One that cannot be listed is none.

@@ -1,0 +1,79 @@
+public import DevrunCore
+
+/// How an environment is printed for other programs to read.
+///
+/// Names and values are bytes, and each format keeps them as far as it can:
+///
+/// - `dotenv` keeps every byte of a value. `LocalEnvFile` reads it back as it was.
+/// - `shell` keeps every byte of a value, for bash, zsh, ksh and whatever knows `$'...'` (POSIX.1-2024).
+/// - `json` is text: a byte that belongs to no character of UTF-8 is told as the lone surrogate U+DC80 to U+DCFF, as
+///   Python does it (PEP 383), and so Python's `os.environb` can be made of it again; other readers show U+FFFD.
+///
+/// A name that the format has no way to write is left out (`Text.omitted`): bash's exported functions (`BASH_FUNC_x%%`)
+/// in `dotenv` and `shell`, names with `.` or `-` in `shell`.
+public enum EnvironmentFormat: String, Sendable, Hashable, CaseIterable {
+  /// `NAME=VALUE` lines, as `azds-local.env` has them.
+  case dotenv
+  /// One object, a member for each variable.
+  case json
+  /// `export NAME=VALUE` lines, to be evaluated.
+  case shell
+
+  /// What a masked value is shown as.
+  public static let mask: RawString = "***"
+
+  /// An environment as text.
+  public struct Text: Sendable, Hashable {
+    /// The text, with a line feed at its end unless there is nothing to print.
+    public var bytes: [UInt8]
+    /// The names that the format has no way to write.
+    public var omitted: [RawString]
+  }
+
+  /// The environment as text, in the given order. Of two variables of a name the last counts.
+  ///
+  /// - Parameters:
+  ///   - environment: names with their values; neither may hold a NUL.
+  ///   - masked: the names whose values are shown as `***`.
+  public func text(of environment: [(name: RawString, value: RawString)], masking masked: Set<RawString> = []) -> Text {
+    var last: [RawString: Int] = [:]
+    for (index, variable) in environment.enumerated() { last[variable.name] = index }
+    var lines: [[UInt8]] = []
+    var omitted: [RawString] = []
+    for index in last.values.sorted() {
+      let (name, value) = environment[index]
+      if canWrite(name) {
+        lines.append(line(name: name.bytes, value: masked.contains(name) ? Self.mask.bytes : value.bytes))
+      } else {
+        omitted.append(name)
+      }
+    }
+    return Text(bytes: joined(lines), omitted: omitted)
+  }
+
+  private func canWrite(_ name: RawString) -> Bool {
+    switch self {
+    case .dotenv: LocalEnvParser.isName(name.bytes)
+    case .shell:
+      LocalEnvParser.isName(name.bytes) && !name.bytes.contains(UInt8(ascii: "."))
+        && !name.bytes.contains(UInt8(ascii: "-"))
+    case .json: true
+    }
+  }
+
+  private func line(name: [UInt8], value: [UInt8]) -> [UInt8] {
+    switch self {
+    case .dotenv: name + [UInt8(ascii: "=")] + DotenvQuoting.quoted(value)
+    case .shell: Array("export ".utf8) + name + [UInt8(ascii: "=")] + ShellQuoting.quoted(value)
+    case .json: Array("  ".utf8) + JSONQuoting.quoted(name) + Array(": ".utf8) + JSONQuoting.quoted(value)
+    }
+  }
+
+  private func joined(_ lines: [[UInt8]]) -> [UInt8] {
+    switch self {
+    case .dotenv, .shell: lines.flatMap { $0 + [UInt8(ascii: "\n")] }
+    case .json where lines.isEmpty: Array("{}\n".utf8)
+    case .json: Array("{\n".utf8) + lines.joined(separator: ",\n".utf8) + Array("\n}\n".utf8)
+    }
+  }
+}

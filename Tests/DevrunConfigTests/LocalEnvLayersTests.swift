@@ -1,0 +1,80 @@
+import DevrunConfig
+import DevrunCore
+import Testing
+
+@Suite("Several files that adjust the environment")
+struct LocalEnvLayersTests {
+  @Test("are one, in which the later file's assignments count, without a warning")
+  func layers() throws {
+    try Folder.with { folder in
+      let first = try folder.write("A=1\nB=${volumes.gone}\nB=${volumes.x|/m}\n", to: "first.env")
+      let second = try folder.write("version: 0.1\nenv:\n  - {name: A, value: 2}\n  - {name: C}\n", to: "second.yml")
+      let third = try folder.write("C=3\nB=4\n", to: "third")
+      let file = try LocalEnvFile.load([first, second, third])
+      #expect(file.assignments.map { "\($0.name)=\(shown($0.segments))" } == ["A=2", "C=3", "B=4"])
+      #expect(file.assignments.map(\.position.source) == [second, third, third])
+      #expect(file.volumeReferences.isEmpty)
+      #expect(
+        file.warnings.map(\.description) == ["\(first):3:1: B is assigned again; its value of line 2 is not used"])
+    }
+  }
+
+  @Test("have all their mistakes told at once, in their order")
+  func mistakes() throws {
+    try Folder.with { folder in
+      let first = try folder.write("A\n", to: "a.env")
+      let second = try folder.write("version: 0.1\nenvs: []\n", to: "b.yaml")
+      let missing = "\(folder.path)/missing.env"
+      let error = try #require(throws: LocalEnvError.self) { try LocalEnvFile.load([first, missing, second]) }
+      #expect(
+        error.description == """
+          \(first) and \(missing) and \(second) have 3 mistakes
+          \(first):1:2: '=' is missing after 'A'; write A=VALUE, or # in front of a comment
+          \(missing): cannot be read: No such file or directory
+          \(second):2:1: there is no option 'envs'; the options are version, env, volumeMounts, enableFeatures; did \
+          you mean 'env'?
+          """)
+      #expect(error.exitStatus == .usage)
+    }
+  }
+
+  @Test("cannot show two volumes at one path")
+  func clash() throws {
+    let files = try ["A=${volumes.a|/m}", "B=${volumes.b|/m}"].enumerated().map { number, text in
+      try LocalEnvFile.parse(Array(text.utf8), source: "\(number).env")
+    }
+    let problem = LocalEnvError.Problem(
+      position: place(1, 3, in: "1.env"), reason: .mountPathTaken("/m", volume: "b", other: "a"))
+    #expect(throws: LocalEnvError([problem])) { try LocalEnvFile(merging: files).volumes(in: ["a", "b"]) }
+  }
+
+  @Test("are found together in the nearest folder that has any, up to the project's root")
+  func found() throws {
+    try Folder.with { folder in
+      let yaml = KubernetesLocalProcessConfig.fileName
+      try folder.write("", to: "above/\(LocalEnvFile.fileName)")
+      try folder.write("", to: "above/root/.git")
+      try folder.write("", to: "above/root/\(yaml)")
+      try folder.write("", to: "above/root/a/\(yaml)")
+      try folder.write("", to: "above/root/a/\(LocalEnvFile.fileName)")
+      try folder.write("", to: "above/root/a/b/c/main.c")
+      try folder.write("", to: "above/root/d/main.c")
+      let root = "\(folder.path)/above/root"
+      #expect(
+        LocalEnvFile.find(from: "\(root)/a/b/c") == ["\(root)/a/\(yaml)", "\(root)/a/\(LocalEnvFile.fileName)"])
+      #expect(LocalEnvFile.find(from: "\(root)/d") == ["\(root)/\(yaml)"])
+    }
+  }
+
+  @Test(
+    "are not looked for above the project's root",
+    arguments: [".git", "Package.swift", "go.mod", "package.json", "Cargo.toml", "pom.xml", "App.csproj", ".jj"])
+  func root(marker: String) throws {
+    try Folder.with { folder in
+      try folder.write("", to: LocalEnvFile.fileName)
+      try folder.write("", to: "project/\(marker)")
+      try folder.write("", to: "project/src/main.c")
+      #expect(LocalEnvFile.find(from: "\(folder.path)/project/src").isEmpty)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+// swift-tools-version: 6.3
+
+// Fuzz targets for what reads bytes of others: `make fuzz`. A package of its own, since it is built as a whole, what it
+// depends on included, for libFuzzer (`--sanitize fuzzer`).
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let core: Target.Dependency = .product(name: "DevrunCore", package: "devrun")
+let config: Target.Dependency = .product(name: "DevrunConfig", package: "devrun")
+let tunnel: Target.Dependency = .product(name: "DevrunTunnel", package: "devrun")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+
+let package = Package(
+  name: "devrun-fuzz",
+  dependencies: [
+    .package(name: "devrun", path: "../.."),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  ],
+  targets: [
+    .executableTarget(name: "fuzz-local-env", dependencies: [config, core], swiftSettings: settings),
+    .executableTarget(name: "fuzz-yaml", dependencies: [config, core], swiftSettings: settings),
+    .executableTarget(name: "fuzz-archive", dependencies: [tunnel, core, nioCore], swiftSettings: settings),
+  ]
+)
