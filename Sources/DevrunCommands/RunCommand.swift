@@ -112,8 +112,8 @@ struct RunCommand: ParsableCommand {
     }
     let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
     let files = envFile.isEmpty ? project.envFiles : envFile
-    let paths = files.isEmpty ? [LocalEnvFile.find(from: process.workingDirectory)].compactMap { $0 } : files
-    let envFiles = try paths.map(LocalEnvFile.load)
+    let localEnv = try LocalEnvFile.load(files.isEmpty ? LocalEnvFile.find(from: process.workingDirectory) : files)
+    let warnings = localEnv.warnings.map(\.description)
     let variables = try project.environment + env.map(Self.variable)
 
     let chosen: SessionOptions.Target?
@@ -122,9 +122,9 @@ struct RunCommand: ParsableCommand {
     } else {
       chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
     }
-    guard let chosen else { return (nil, envFiles.flatMap(\.warnings).map(\.description)) }
+    guard let chosen else { return (nil, warnings) }
     var options = SessionOptions(
-      target: chosen, container: container ?? project.container, ports: ports, localEnvFiles: envFiles,
+      target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv,
       variables: variables)
     if let volumeLimit {
       guard let bytes = ByteCount.parse(volumeLimit) else {
@@ -132,7 +132,7 @@ struct RunCommand: ParsableCommand {
       }
       options.volumeLimit = bytes
     }
-    return (options, envFiles.flatMap(\.warnings).map(\.description))
+    return (options, warnings)
   }
 
   private func isolation(_ project: ProjectFile) throws -> Isolation {

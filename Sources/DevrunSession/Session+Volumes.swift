@@ -10,7 +10,7 @@ extension Session {
   ) async throws -> MaterializedVolumes {
     let container = ContainerVolumes(podSpec: agents.pod["spec"] ?? [:], container: agents.container)
     var volumes = MaterializedVolumes(names: container.volumes.map(\.name))
-    let uses = try options.localEnvFiles.flatMap { try $0.volumes(in: volumes.names) }
+    let uses = try options.localEnv.volumes(in: volumes.names)
     let plan = VolumePlan(container, uses: uses) { path in
       isolation == .trap ? "no path of its own can be shown without a mount namespace" : Self.obstacle(at: path)
     }

@@ -94,7 +94,7 @@ public struct Session: Sendable {
       access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
     await teardown.add("closing the connections to the API server") { try await client.shutdown() }
 
-    let named = options.localEnvFiles.flatMap(\.serviceReferences).compactMap(\.namespace)
+    let named = options.localEnv.serviceReferences.compactMap(\.namespace)
     let watch = ServiceWatch(
       client: client, namespace: access.namespace, others: named + access.otherNamespaces)
     let listing = try await watch.list()
@@ -158,20 +158,18 @@ public struct Session: Sendable {
       guard key.namespace == access.namespace, let address = entry.clusterIPs.first else { return nil }
       return ServiceAddress(name: key.name, clusterIP: address.description, local: entry.local.description)
     }
-    var assignments: [(name: RawString, value: RawString)] = []
-    for file in options.localEnvFiles {
-      assignments += try file.environment(volumes: volumes.names) { volume in
-        volumes.path(of: volume)
-      } serviceAddress: { reference in
-        let key = AddressBook.Key(namespace: reference.namespace ?? access.namespace, name: reference.name)
-        return view.address(of: key)?.description ?? ""
-      }
-    }
-    return ChildEnvironment(
-      shell: environment, container: container, services: local, assignments: assignments + options.variables,
+    var result = ChildEnvironment(
+      shell: environment, container: container, services: local, assignments: [],
       clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"]
-        + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted()
-    ).resolved()
+        + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted())
+    let assignments = try options.localEnv.environment(volumes: volumes.names, variables: result.resolved()) { use in
+      volumes.folder(of: use)
+    } serviceAddress: { reference in
+      let key = AddressBook.Key(namespace: reference.namespace ?? access.namespace, name: reference.name)
+      return view.address(of: key)?.description ?? ""
+    }
+    result.assignments = assignments + options.variables
+    return result.resolved()
   }
 }
 

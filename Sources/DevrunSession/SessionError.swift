@@ -44,6 +44,8 @@ public enum SessionError: UserFacingError, Hashable {
   case volumeNotMounted(String, container: String)
   /// A volume holds more than devrun copies; `bytes` where it was measured before.
   case volumeTooLarge(String, bytes: Int?, limit: Int)
+  /// A part of a volume that a file names is not there.
+  case emptyPart(String)
   /// A file or folder of the session cannot be made, replaced or removed.
   case cannotChange(String, errno: Int32)
   /// A signal ended the session before the command ran.
@@ -134,6 +136,10 @@ public enum SessionError: UserFacingError, Hashable {
         why: "the limit is \(ByteCount.text(limit)) a volume",
         remedy: "raise it with --volume-limit, or name a part of the volume in azds-local.env: "
           + "${volumes.\(volume)/folder/*.txt}")
+    case .emptyPart(let part):
+      ErrorMessage(
+        "there is no ${volumes.\(part)} in the container", why: "the volume holds nothing of that name",
+        remedy: "see what it holds with ${volumes.\(part.prefix { $0 != "/" })}")
     case .cannotChange(let path, let errno):
       ErrorMessage("\(path) cannot be changed", why: SystemMessage.text(errno))
     case .cancelled(let signal):

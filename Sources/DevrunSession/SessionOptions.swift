@@ -17,8 +17,8 @@ public struct SessionOptions: Sendable {
   public var container: String?
   /// The ports whose connections come here; empty for those that the container declares.
   public var ports: [PortMapping]
-  /// The files that adjust environment and volumes; of two assignments of a name the later one counts.
-  public var localEnvFiles: [LocalEnvFile]
+  /// What the files that adjust environment and volumes say.
+  public var localEnv: LocalEnvFile
   /// Variables of the command line.
   public var variables: [(name: RawString, value: RawString)]
 
@@ -30,13 +30,13 @@ public struct SessionOptions: Sendable {
 
   /// Options with everything given.
   public init(
-    target: Target, container: String?, ports: [PortMapping], localEnvFiles: [LocalEnvFile],
+    target: Target, container: String?, ports: [PortMapping], localEnv: LocalEnvFile,
     variables: [(name: RawString, value: RawString)]
   ) {
     self.target = target
     self.container = container
     self.ports = ports
-    self.localEnvFiles = localEnvFiles
+    self.localEnv = localEnv
     self.variables = variables
   }
 }

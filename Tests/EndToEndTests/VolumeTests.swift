@@ -86,7 +86,7 @@ extension EndToEnd {
 
     /// Runs a command with an env file and returns how it went.
     private func session(
-      _ file: String, _ options: [String] = [], _ script: String, streams: ChildProcess.Streams = .pipes
+      _ file: String, options: [String] = [], _ script: String, streams: ChildProcess.Streams = .pipes
     ) async throws -> Outcome {
       let path = "\(cluster.user.work)/volumes.env"
       try cluster.user.write(file, to: path)
@@ -116,7 +116,7 @@ extension EndToEnd {
     func large() async throws {
       try await cluster.with(manifest: "volumes") {
         let outcome = try await session(
-          "BIG=${volumes.big|/big}\nNODE=${volumes.node/hostname}/hostname\n", ["--volume-limit", "2Gi"],
+          "BIG=${volumes.big|/big}\nNODE=${volumes.node/hostname}/hostname\n", options: ["--volume-limit", "2Gi"],
           "stat -c 'size %s' $BIG/file; echo lines $(wc -l <$NODE)", streams: .terminal)
         #expect(outcome.ending == .exited(0), "\(outcome)")
         #expect(outcome.text.contains("size 1073741824"), "\(outcome)")

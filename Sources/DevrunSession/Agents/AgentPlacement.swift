@@ -84,11 +84,11 @@ struct AgentPlacement: Sendable {
   /// A file that asks for a volume which the pods do not have is told before anything is changed, where a pod runs to
   /// look at: some volumes (the service account's) are in no template.
   private func checkVolumes(of workload: Workload, container: String) async throws {
-    guard session.options.localEnvFiles.contains(where: { !$0.volumeReferences.isEmpty }) else { return }
+    guard !session.options.localEnv.volumeReferences.isEmpty else { return }
     let pods = try await client.list(.pods(in: namespace), labelSelector: workload.labelSelector).items
     guard let spec = pods.first?["spec"] else { return }
     let names = ContainerVolumes(podSpec: spec, container: container).volumes.map(\.name)
-    for file in session.options.localEnvFiles { _ = try file.volumes(in: names) }
+    _ = try session.options.localEnv.volumes(in: names)
   }
 
   // MARK: - A pod of its own

@@ -26,6 +26,9 @@ struct AddressBook: Sendable {
     var names: [String]
   }
 
+  /// What stands for a namespace where a host is in none: no namespace has this name.
+  private static let outside = ""
+
   /// The namespace whose services have short names.
   let namespace: String
   /// The cluster's domain: `cluster.local` in most clusters.
@@ -50,6 +53,11 @@ struct AddressBook: Sendable {
     insert(key, clusterIPs: addresses)
   }
 
+  /// A host outside of the cluster that is to be reached from the pod's place in the network.
+  mutating func request(host: String) {
+    insert(Key(namespace: Self.outside, name: host), clusterIPs: [])
+  }
+
   /// A service that the cluster has.
   ///
   /// - Returns: whether the child's view has a name more.
@@ -70,7 +78,7 @@ struct AddressBook: Sendable {
   ///
   /// - Parameter namespace: the namespace that was listed; `nil` for all.
   mutating func retain(_ present: Set<Key>, in namespace: String?) {
-    for key in entries.keys where !present.contains(key) && (namespace == nil || key.namespace == namespace) {
+    for key in entries.keys where !present.contains(key) && [nil, key.namespace].contains(namespace) {
       entries[key]?.clusterIPs = []
     }
   }
@@ -101,6 +109,7 @@ struct AddressBook: Sendable {
   /// Every name of a service, the shortest first.
   private func names(of key: Key) -> [String] {
     let (name, namespace) = (key.name, key.namespace)
+    if namespace == Self.outside { return [name] }
     var names = ["\(name).\(namespace)", "\(name).\(namespace).svc", "\(name).\(namespace).svc.\(domain)"]
     if domain != "cluster.local" { names.append("\(name).\(namespace).svc.cluster.local") }
     let local = Key(namespace: self.namespace, name: name)
@@ -113,6 +122,7 @@ struct AddressBook: Sendable {
   /// Where a connection to a local address goes: the service's own address, or its name for the agent to resolve.
   func destination(of address: IPAddress) -> String? {
     guard let key = keys[address], let entry = entries[key] else { return nil }
+    if key.namespace == Self.outside { return key.name }
     return entry.clusterIPs.first?.description ?? "\(key.name).\(key.namespace).svc.\(domain)"
   }
 

@@ -12,23 +12,31 @@ extension ClusterView {
   ) throws -> ClusterView {
     var book = AddressBook(namespace: session.access.namespace, domain: domain)
     for service in services { book.update(service) }
-    for reference in session.options.localEnvFiles.flatMap(\.serviceReferences) {
+    for reference in session.options.localEnv.serviceReferences {
       let key = AddressBook.Key(namespace: reference.namespace ?? session.access.namespace, name: reference.name)
       if book.entries[key] == nil {
         session.observer.tell(
           .warning(
             ErrorMessage(
               "there is no service \(key.name) in namespace \(key.namespace), or you may not list it",
-              why: "\(session.options.localEnvFiles.map(\.source).joined(separator: ", ")) asks for it; it has an"
+              why: "\(reference.position) asks for it; it has an"
                 + " address all the same, and works as soon as the service appears")))
       }
       book.request(key)
+    }
+    var endpoints: Set<IPAddress> = []
+    for reference in session.options.localEnv.endpointReferences {
+      if let address = IPAddress(reference.host) {
+        endpoints.insert(address)
+      } else {
+        book.request(host: reference.host)
+      }
     }
     let server = container.compactMap(ChildEnvironment.split).first { $0.0 == "KUBERNETES_SERVICE_HOST" }
     let fixed = Set([server.flatMap { IPAddress($0.1.description) }].compactMap { $0 })
     return ClusterView(
       book: book, hosts: HostsFile(machine: NameService.read("/etc/hosts"), hostname: session.hostname),
-      directory: directory, fixed: fixed)
+      directory: directory, fixed: fixed.union(endpoints))
   }
 }
 

@@ -2,6 +2,7 @@ internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunLauncher
 internal import DevrunTunnel
+internal import Glibc
 
 /// The volumes that were copied from the agent's container into the session's folders.
 struct MaterializedVolumes: Sendable {
@@ -14,10 +15,10 @@ struct MaterializedVolumes: Sendable {
     /// Its one file, where the container has a file for a volume (`subPath`).
     var file: RawString?
 
-    /// The path of what the container has at the volume's path.
+    /// The path of what the container has at the volume's path, or of the part's base.
     var path: RawString {
-      guard let file else { return RawString(folder) }
-      return RawString(Array("\(folder)/".utf8) + file.bytes)
+      let names = file.map { [$0] } ?? (item.part?.base ?? []).map { RawString($0) }
+      return RawString(names.reduce(into: Array(folder.utf8)) { $0 += [UInt8(ascii: "/")] + $1.bytes })
     }
   }
 
@@ -33,10 +34,9 @@ struct MaterializedVolumes: Sendable {
     }
   }
 
-  /// Where a named volume lies; empty where it does not.
-  func path(of volume: String) -> String {
-    copies.first { $0.item.volume.name == volume && $0.item.isNamed && $0.item.selection == nil }?.path.description
-      ?? ""
+  /// The folder that holds what a file names; empty where there is none.
+  func folder(of use: LocalEnvFile.VolumeUse) -> String {
+    copies.first { $0.item.volume.name == use.volume && $0.item.isNamed && $0.item.part == use.part }?.folder ?? ""
   }
 }
 
@@ -112,9 +112,13 @@ struct VolumeFetch: Sendable {
     for link in archive.refusedLinks {
       observer.tell(.detail("volume \(name): the link \(link) leads out of it and is left out"))
     }
-    let file =
-      archive.isSingleFile ? RawString(item.volume.mountPath).bytes.split(separator: UInt8(ascii: "/")).last : nil
-    return MaterializedVolumes.Copy(item: item, folder: folder, file: file.map { RawString(Array($0)) })
+    let isFile = archive.isSingleFile && item.part == nil
+    let file = isFile ? RawString(item.volume.mountPath).bytes.split(separator: UInt8(ascii: "/")).last : nil
+    let copy = MaterializedVolumes.Copy(item: item, folder: folder, file: file.map { RawString(Array($0)) })
+    if let part = item.part, access(copy.path.description, F_OK) != 0 {
+      throw SessionError.emptyPart("\(name)/\(part)")
+    }
+    return copy
   }
 
   /// What a volume holds, in bytes; what the API holds is never large, and not asked for.

@@ -8,11 +8,18 @@ struct VolumePlan: Sendable, Hashable {
     /// The volume, with the place at which the container has what is copied.
     var volume: ContainerVolumes.Volume
     /// The part that is meant; `nil` for all of it.
-    var selection: RawString?
+    var part: VolumePart?
     /// The paths at which the command sees it, beside the one in the session's folder.
     var targets: [String] = []
     /// Whether a file names it: then the session cannot go on without it.
     var isNamed: Bool
+
+    /// The part as the agent takes it, as a pattern of glob(7): of its characters only `*` has a meaning in the files.
+    var selection: RawString? {
+      part.map { part in
+        RawString(part.description.reduce(into: "") { $0 += "?[\\".contains($1) ? "\\\($1)" : "\($1)" })
+      }
+    }
   }
 
   /// A volume that the command does not see at the container's path.
@@ -41,7 +48,7 @@ struct VolumePlan: Sendable, Hashable {
   ) {
     for use in uses {
       guard let volume = container.volumes.first(where: { $0.name == use.volume }) else { continue }
-      add(Item(volume: volume, targets: [use.mountPath].compactMap { $0 }, isNamed: true))
+      add(Item(volume: volume, part: use.part, targets: [use.mountPath].compactMap { $0 }, isNamed: true))
     }
     for mount in container.mounts where !items.contains(where: { $0.targets.contains(mount.mountPath) }) {
       if !mount.isUnasked {
@@ -58,7 +65,7 @@ struct VolumePlan: Sendable, Hashable {
   /// What is copied once may be seen at several paths.
   private mutating func add(_ item: Item) {
     let known = items.firstIndex {
-      $0.volume.mountPath == item.volume.mountPath && $0.selection == item.selection
+      $0.volume.mountPath == item.volume.mountPath && $0.part == item.part
     }
     guard let known else { return items.append(item) }
     items[known].targets += item.targets.filter { !items[known].targets.contains($0) }

@@ -34,7 +34,7 @@ struct VolumeRenewal: Sendable {
   /// Works until the task is cancelled or the session's pods are not followed any more.
   func run() async {
     guard !copies.isEmpty else { return }
-    var versions = copies.map { $0.item.selection == nil ? VolumeFolder.version(of: $0.folder) : nil }
+    var versions = copies.map { $0.item.part == nil ? VolumeFolder.version(of: $0.folder) : nil }
     for await event in events.stream() {
       guard case .attached = event, let tunnel = tunnels.outbound else { continue }
       let fetch = VolumeFetch(tunnel: tunnel, limit: limit, observer: observer)
