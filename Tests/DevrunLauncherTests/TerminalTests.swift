@@ -12,26 +12,6 @@ private let quit = "\u{1c}"
 
 @Suite("In a terminal", .timeLimit(.minutes(2)))
 struct TerminalTests {
-  /// Does something in an interactive shell.
-  ///
-  /// - Parameters:
-  ///   - command: what is launched by the word `launch`.
-  ///   - body: what is typed and expected.
-  private func withShell(
-    _ command: [String], _ change: (inout LaunchScript) -> Void = { _ in },
-    _ body: (TerminalSession) async throws -> Void
-  ) async throws {
-    let fixture = try LaunchFixture()
-    var script = LaunchScript(plan: try LaunchFixture.plan(command))
-    change(&script)
-    let line = try fixture.commandLine(script).joined(separator: " ")
-    let session = try TerminalSession(keeping: fixture)
-    defer { session.end() }
-    #expect(await session.screen.contains("prompt$ "))
-    #expect(try await session.type(line: "alias launch='\(line)'; echo al'i'ased", until: "aliased\r\n"))
-    try await body(session)
-  }
-
   private static let talker = [
     "python3", "-uc",
     """
