@@ -71,8 +71,8 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
         + "`--isolation trap`."
     case (.setgroups, _), (.userMap, _), (.groupMap, _), (.propagation, _), (.mount, .accessDenied),
       (.mount, .notPermitted):
-      "A security module restricts user namespaces, as AppArmor does on Ubuntu 23.10 and later. Install devrun's profile, "
-        + "or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or choose `--isolation trap`."
+      "A security module restricts user namespaces, as AppArmor does on Ubuntu 23.10 and later. Load devrun's profile "
+        + "(`apparmor_parser -r /etc/apparmor.d/devrun`, which `make install` puts there), or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or choose `--isolation trap`."
     case (.mountNamespace, .noSpace):
       "The limit of mount namespaces is reached or 0: `sysctl user.max_mnt_namespaces`. Or choose `--isolation trap`."
     case (.mountNamespace, _):
