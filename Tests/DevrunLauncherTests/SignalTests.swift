@@ -163,7 +163,7 @@ struct SignalTests {
     let parent = try #require(pid_t(process.output.text.dropFirst(7).dropLast()))
     kill(parent, SIGKILL)
     #expect(await process.status() == .exited(125))
-    #expect(process.errors.text.contains("signal 9"))
+    #expect(await process.errors.contains("signal 9"))
     process.closeInput()
   }
 }

@@ -118,6 +118,23 @@ struct TerminalTests {
     #expect(await session.shell.status() == .exited(5))
   }
 
+  @Test("a background job prints without being stopped, unless the terminal is set to stop it")
+  func backgroundOutput() async throws {
+    let printer = ["sh", "-c", "echo this is printed; read line; echo got $line"]
+    try await withShell(printer) { (session) async throws in
+      #expect(try await session.type(line: "launch &", until: "this is printed"))
+      // It is stopped for reading, not for printing.
+      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "first", until: "got first"))
+      session.screen.clear()
+      #expect(try await session.type(line: "stty tostop; launch & wait; jobs", until: "Stopped"))
+      #expect(!session.screen.text.contains("printed"))
+      #expect(try await session.type(line: "fg", until: "this is printed"))
+      #expect(try await session.type(line: "second", until: "got second"))
+    }
+  }
+
   @Test("that goes away takes the child along")
   func hangUp() async throws {
     let fixture = try LaunchFixture()
