@@ -80,6 +80,10 @@ struct IdentityTests {
     #expect(await bare.output.whole() == "0\n")
     let inside = try await run(program, .init(isolation: isolation, user: .ordinary), in: fixture)
     #expect(inside.output == "65534\n" && inside.errors == "")
+    // Where the user is root, another user's setuid programs work in a mount namespace alone.
+    let other = (TestUser.ordinary.prefix + [program]).joined(separator: " ")
+    let mounted = try await run(other, .init(isolation: .mount, user: .own), in: fixture)
+    #expect(mounted.output == (PrivateMachine.isToBeHad ? "0\n" : ""))
   }
 
   @Test("gains privileges by exec as before, but for trap", arguments: IsolationCase.all)

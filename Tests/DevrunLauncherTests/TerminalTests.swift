@@ -118,6 +118,20 @@ struct TerminalTests {
     #expect(await session.shell.status() == .exited(5))
   }
 
+  @Test("a child that stops itself stops the job, and a SIGCONT for devrun alone continues both")
+  func stopsItself() async throws {
+    let child = ["sh", "-c", "echo ready; kill -STOP $$; echo goes on; read line; echo got $line; exit 5"]
+    try await withShell(child) { (session) async throws in
+      #expect(try await session.type(line: "launch", until: "Stopped"))
+      #expect(try await session.type(line: "kill -CONT $(jobs -p)", until: "goes on"))
+      // In the background it is stopped when it reads.
+      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "first", until: "got first"))
+      #expect(try await session.type(line: "echo status $?", until: "status 5"))
+    }
+  }
+
   @Test("a background job prints without being stopped, unless the terminal is set to stop it")
   func backgroundOutput() async throws {
     let printer = ["sh", "-c", "echo this is printed; read line; echo got $line"]
