@@ -80,6 +80,16 @@ install:
 	install -m 0755 $(bin)/devrun "$(DESTDIR)$(PREFIX)/bin/devrun"
 	install -m 0644 $(payload)/agent.gz.* $(payload)/architecture "$(DESTDIR)$(PREFIX)/libexec/devrun"
 	install -m 0755 $(payload)/loader "$(DESTDIR)$(PREFIX)/libexec/devrun/loader"
+# Only where AppArmor's configuration is, or a package is made; not where its parser is too old for the profile.
+	@profile="$(DESTDIR)/etc/apparmor.d/devrun"; \
+	if [ -n "$(DESTDIR)" ] || [ -w /etc/apparmor.d ]; then \
+		install -d "$(DESTDIR)/etc/apparmor.d" && \
+		sed 's|@BINDIR@|$(PREFIX)/bin|' Sources/apparmor/devrun > "$$profile" && chmod 0644 "$$profile" || exit 1; \
+		if [ -z "$(DESTDIR)" ] && command -v apparmor_parser > /dev/null && \
+			! apparmor_parser --skip-kernel-load --skip-cache "$$profile" > /dev/null 2>&1; then \
+			rm -f "$$profile"; echo "AppArmor here is older than 4.0 and needs no profile of devrun's"; \
+		else echo "AppArmor profile: $$profile"; fi; \
+	fi
 
 clean:
 	rm -rf .build build

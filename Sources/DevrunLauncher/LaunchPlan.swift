@@ -32,6 +32,8 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   public var nameServiceSwitchFile: RawString?
   /// What else appears for the child at other paths.
   public var mounts: [Mount]
+  /// Whether the mounts may also hide what the command or the machine needs: the user insists.
+  public var forcesVolumes: Bool
   /// Files, sockets and directories that the child finds empty or dead, if they exist: nscd's socket.
   public var hiddenPaths: [RawString]
   /// Whether connections of the child to the addresses of a `RedirectTable` are redirected.
@@ -55,7 +57,7 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   public init(
     executable: RawString, arguments: [RawString], environment: [RawString], isolation: Isolation = .automatic,
     hostsFile: RawString? = nil, nameServiceSwitchFile: RawString? = nil, mounts: [Mount] = [],
-    hiddenPaths: [RawString] = [], redirectsConnections: Bool = true
+    forcesVolumes: Bool = false, hiddenPaths: [RawString] = [], redirectsConnections: Bool = true
   ) {
     self.executable = executable
     self.arguments = arguments
@@ -64,6 +66,7 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
     self.hostsFile = hostsFile
     self.nameServiceSwitchFile = nameServiceSwitchFile
     self.mounts = mounts
+    self.forcesVolumes = forcesVolumes
     self.hiddenPaths = hiddenPaths
     self.redirectsConnections = redirectsConnections
   }

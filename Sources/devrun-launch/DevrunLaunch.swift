@@ -33,8 +33,13 @@ struct DevrunLaunch {
       let child = try await launcher.launch(plan, redirecting: table)
       try log?.write(contentsOf: Data("isolation \(child.isolation?.rawValue ?? "none")\n".utf8))
       let status = await withTaskGroup(of: Void.self) { group in
+        group.addTask {
+          // Told by the log, if anything is: a log that nobody reads is no failure.
+          if await child.ended() != nil { try? log?.write(contentsOf: Data("child ended\n".utf8)) }
+        }
         group.addTask { await child.redirect?.serve(by: ScriptedConnector(routes: script.routes)) }
-        let status = await keeper.accompany(child, grace: .milliseconds(script.graceMilliseconds))
+        let status = await keeper.accompany(
+          child, grace: .milliseconds(script.graceMilliseconds), waitsForDescendants: script.waitsForDescendants)
         group.cancelAll()
         return status
       }

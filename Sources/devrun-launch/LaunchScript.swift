@@ -11,6 +11,8 @@ public struct LaunchScript: Codable, Sendable {
   public var features = KernelFeatures.all
   /// How long a child whose front was killed may take after SIGTERM.
   public var graceMilliseconds = 2_000
+  /// Whether the session outlives the child until its last descendant has ended.
+  public var waitsForDescendants = false
   /// A FIFO: the launch waits until somebody has opened and closed it for writing, as it would wait for a cluster.
   public var launchAfter: String?
   /// A file that the isolation is written to once the child runs, and a line for each interruption.

@@ -35,6 +35,16 @@ struct FrontMachineTests {
     #expect(!machine.awaitsIdle)
   }
 
+  @Test("stops itself again once the child has ended", arguments: [SIGTSTP, SIGTTIN, SIGTTOU])
+  func stopsAfterwards(number: Int32) {
+    var machine = running()
+    #expect(machine.handle(.message(.stopped(SIGTSTP))) == [])
+    #expect(machine.handle(.message(.childEnded)) == [])
+    #expect(!machine.awaitsIdle)
+    #expect(machine.handle(.signal(number, groupWide: true)) == [.stop(number)])
+    #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: true))])
+  }
+
   @Test("does not stop when the child continues already")
   func continues() {
     var machine = running()
@@ -63,7 +73,7 @@ struct FrontMachineTests {
   @Test(
     "hears of the keeper what it says",
     arguments: [
-      .started(12), .stopped(SIGTSTP), .continued, .finished(.exited(255)),
+      .started(12), .stopped(SIGTSTP), .continued, .childEnded, .finished(.exited(255)),
       .finished(.killed(SIGSEGV, coreDumped: true)),
     ] as [KeeperMessage])
   func messages(message: KeeperMessage) throws {

@@ -64,6 +64,46 @@ struct HostsViewTests {
     #expect(await process.output.whole().contains("127.201.0.2     second"))
   }
 
+  @Test("is never missing, cut or half a line while it grows", arguments: IsolationCase.all)
+  func growsWithoutGap(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 first\n")
+    let reader = """
+      before = b""
+      print("reading", flush=True)
+      while not before.endswith(b" last\\n"):
+        with open("/etc/hosts", "rb") as hosts: text = hosts.read()
+        if not (text.startswith(before) and text.startswith(b"127.201.0.1 first\\n") and text.endswith(b"\\n")):
+          print("lost", before, text)
+          break
+        before = text
+      print("lines", before.count(b"\\n"))
+      """
+    let process = try fixture.launch(["python3", "-c", reader], as: example.user) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+    }
+    #expect(await process.output.contains("reading\n"))
+    let file = try Descriptor.open(RawString(hosts), O_WRONLY | O_APPEND)
+    for number in 0..<300 {
+      let line = Array("127.201.1.\(number % 250) \(number == 299 ? "last" : "service-\(number)")\n".utf8)
+      try system { write(file.number, line, line.count) }
+    }
+    #expect(await process.output.whole() == "reading\nlines 301\n")
+  }
+
+  @Test("is the child's alone on a kernel without what is newer than devrun needs", arguments: IsolationCase.all)
+  func oldKernel(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
+    let outcome = try await fixture.run(["getent", "hosts", "private.of.the.test"], as: example.user) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+      $0.features = []
+    }
+    #expect(outcome.output == "127.201.0.1     private.of.the.test\n" && outcome.errors == "")
+  }
+
   @Test("comes with the way to it that was used")
   func told() async throws {
     let fixture = try LaunchFixture()

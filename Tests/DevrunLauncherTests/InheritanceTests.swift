@@ -52,6 +52,38 @@ struct InheritanceTests {
     #expect(lines[2...] == ["0027", "333", "/usr/bin"])
   }
 
+  @Test("all limits, its scheduling and its place among those that are killed for memory")
+  func everything() async throws {
+    let look = """
+      prlimit --noheadings --output RESOURCE,SOFT,HARD; ulimit -a; umask; nice; taskset -p 0 | sed s/.*:// ; chrt -p 0 | \
+      sed s/.*:// ; cat /proc/self/oom_score_adj /proc/self/timerslack_ns; ionice; pwd; grep Cpus_allowed: /proc/self/status
+      """
+    let fixture = try LaunchFixture()
+    let file = try fixture.write("look.sh", look)
+    let outcome = try await shell(
+      """
+      ulimit -c 0 -s 4096 -t 1000; ulimit -Sn 400; umask 037; echo 500 > /proc/self/oom_score_adj
+      before=$(nice -n 5 taskset 1 bash \(file)); after=$(nice -n 5 taskset 1 $launch)
+      diff <(echo "$before") <(echo "$after") && echo same
+      """, launching: ["bash", file])
+    #expect(outcome.output == "same\n")
+  }
+
+  @Test("its arguments to the byte, its own name first")
+  func arguments() async throws {
+    let fixture = try LaunchFixture()
+    let bytes: [UInt8] = [0x2d, 0xff, 0x20, 0x0a, 0x27, 0xc3]
+    let outcome = try await fixture.run(["cat", "/proc/self/cmdline"]) {
+      $0.plan.executable = "/usr/bin/python3"
+      $0.plan.arguments = ["-own name-", "-Ic", "import sys; print(open('/proc/self/cmdline', 'rb').read())"]
+      $0.plan.arguments += ["", RawString(bytes)]
+    }
+    #expect(
+      outcome.output
+        == #"b"-own name-\x00-Ic\x00import sys; print(open('/proc/self/cmdline', 'rb').read())\x00\x00-\xff \n'\xc3\x00""#
+        + "\n")
+  }
+
   @Test("the ends of pipes: nobody else holds them")
   func pipes() async throws {
     let fixture = try LaunchFixture()

@@ -8,7 +8,8 @@ import devrun_launch
 
 @Suite("Isolation on a machine that forbids", .timeLimit(.minutes(2)))
 struct IsolationTests {
-  /// A program that forbids system calls to what it runs: `forbid NUMBER[:ERRNO],... COMMAND...`
+  /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a length,
+  /// those only whose third argument is that.
   private static let forbid = """
     #include <errno.h>
     #include <linux/filter.h>
@@ -20,11 +21,16 @@ struct IsolationTests {
     int main(int count, char **words) {
       struct sock_filter code[64];
       unsigned short length = 0;
-      code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
       for (char *next = words[1]; *next; next += *next == ',') {
-        unsigned number = strtoul(next, &next, 10), error = EPERM;
+        unsigned number = strtoul(next, &next, 10), error = EPERM, bytes = 0;
+        if (*next == '@') bytes = strtoul(next + 1, &next, 10);
         if (*next == ':') error = strtoul(next + 1, &next, 10);
-        code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1);
+        code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+        code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, bytes ? 3 : 1);
+        if (bytes) {
+          code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]));
+          code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bytes, 0, 1);
+        }
         code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
       }
       code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -36,8 +42,10 @@ struct IsolationTests {
     """
 
   /// Runs `cat /etc/hosts` with a private hosts file where the calls are forbidden.
+  ///
+  /// - Parameter prefix: what runs the launch, instead of the user's.
   private func run(
-    forbidding calls: String, isolation: Isolation, as user: TestUser
+    forbidding calls: String, isolation: Isolation, as user: TestUser, prefix: [String] = []
   ) async throws -> (outcome: LaunchFixture.Outcome, log: String) {
     let fixture = try LaunchFixture()
     let source = try fixture.write("forbid.c", Self.forbid)
@@ -48,13 +56,15 @@ struct IsolationTests {
     script.plan.isolation = isolation
     script.log = try fixture.write("log", "")
     chmod(fixture.path("log"), 0o666)
-    let process = try SpawnedProcess(
-      [fixture.path("forbid"), calls] + fixture.commandLine(script, as: user), keeping: fixture)
+    let line = try fixture.commandLine(script)
+    // Forbidden to the launch alone: not to what makes the user.
+    let process = try SpawnedProcess(prefix + user.prefix + [fixture.path("forbid"), calls] + line, keeping: fixture)
     let outcome = await LaunchFixture.Outcome(
       status: process.status(), output: process.output.whole(), errors: process.errors.whole())
     return (outcome, try String(contentsOfFile: fixture.path("log"), encoding: .utf8))
   }
 
+  private static let write = "1"
   private static let unshare = "272"
   private static let mount = "165,428,429"
   private static let seccomp = "317"
@@ -80,10 +90,53 @@ struct IsolationTests {
     #expect(outcome.errors.contains(word) && outcome.errors.contains("--isolation trap"))
   }
 
-  @Test("says so when connections cannot be redirected", .enabled(if: is64BitX86, "the numbers are x86's"))
-  func noFilter() async throws {
-    let (outcome, _) = try await run(forbidding: Self.seccomp, isolation: .automatic, as: .own)
+  /// What is written to /proc/self/setgroups, uid_map and gid_map has as many bytes. A user whose two numbers differ in
+  /// length tells the maps apart.
+  @Test(
+    "falls back, and says what is in the way, where a user namespace is made but of no use",
+    .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's, and the user is made by root"),
+    arguments: [(4, "giving up the change of groups"), (13, "mapping the user"), (5, "mapping the group")])
+  func maps(length: Int, words: String) async throws {
+    let user = ["setpriv", "--reuid=65534", "--regid=7", "--clear-groups", "--"]
+    let call = "\(Self.write)@\(length)"
+    let (outcome, log) = try await run(forbidding: call, isolation: .automatic, as: .own, prefix: user)
+    #expect(outcome.output == "private\n" && outcome.errors == "" && outcome.status == .exited(0))
+    #expect(log.hasPrefix("isolation trap"))
+    let (refused, _) = try await run(forbidding: call, isolation: .user, as: .own, prefix: user)
+    #expect(refused.output == "" && refused.status == .exited(125))
+    for part in [words, "AppArmor", "--isolation trap"] { #expect(refused.errors.contains(part)) }
+  }
+
+  @Test(
+    "says what is in root's way", .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's; for root"),
+    arguments: [
+      (unshare, "--isolation user"), ("\(unshare):\(ENOSPC)", "user.max_mnt_namespaces"), (mount, "docker"),
+      ("429:\(ENOSPC)", "fs.mount-max"),
+    ])
+  func root(calls: String, word: String) async throws {
+    let (outcome, _) = try await run(forbidding: calls, isolation: .mount, as: .own)
     #expect(outcome.output == "" && outcome.status == .exited(125))
-    #expect(outcome.errors.contains("filter for connections"))
+    #expect(outcome.errors.contains(word) && outcome.errors.contains("--isolation trap"))
+  }
+
+  @Test(
+    "says what takes CAP_SYS_ADMIN to who has not got it",
+    arguments: TestUser.available.filter { $0 == .ordinary || getuid() != 0 })
+  func notRoot(user: TestUser) async throws {
+    let (outcome, _) = try await run(forbidding: "999", isolation: .mount, as: user)
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains("CAP_SYS_ADMIN") && outcome.errors.contains("--isolation user"))
+  }
+
+  @Test(
+    "says so when connections cannot be redirected", .enabled(if: is64BitX86, "the numbers are x86's"),
+    arguments: [
+      (seccomp, "seccomp=unconfined"), ("\(seccomp):\(ENOSYS)", "5.9"), ("\(seccomp):\(EINVAL)", "5.9"),
+      ("\(seccomp):\(EBUSY)", "another devrun"),
+    ], Isolation.allCases.filter { $0 != .mount })
+  func noFilter(_ example: (calls: String, word: String), isolation: Isolation) async throws {
+    let (outcome, _) = try await run(forbidding: example.calls, isolation: isolation, as: .own)
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains("filter for connections") && outcome.errors.contains(example.word))
   }
 }

@@ -132,13 +132,26 @@ struct MountTests {
   }
 
   @Test(
-    "that would hide the machine is refused before anything is started", arguments: ["/", "/usr", "/etc/", "//tmp"])
+    "that would hide what is needed is refused before anything is started",
+    arguments: ["/", "/usr", "/etc/", "//tmp", FileManager.default.currentDirectoryPath])
   func refused(target: String) async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await run(
       "echo started", .init(isolation: .automatic, user: .own), in: fixture, mounts: [(fixture.path("volume"), target)])
     #expect(outcome.output == "" && outcome.status == .exited(125))
-    #expect(outcome.errors.contains("would hide"))
+    #expect(outcome.errors.contains("a volume is not shown at '\(target)'"))
+    #expect(outcome.errors.contains("azds-local.env") && outcome.errors.contains("--force-volumes"))
+  }
+
+  @Test("is shown where it hides what is needed, if the user insists", arguments: IsolationCase.mounting)
+  func forced(_ example: IsolationCase) async throws {
+    let fixture = try fixtureWithVolume()
+    let outcome = try await fixture.run(["cat", "/home/token"], as: example.user) {
+      $0.plan.isolation = example.isolation
+      $0.plan.mounts = [.init(source: RawString(fixture.path("volume")), target: "/home")]
+      $0.plan.forcesVolumes = true
+    }
+    #expect(outcome.output == "secret\n" && outcome.errors == "")
   }
 
   @Test("at a path of its own is refused without a namespace")

@@ -86,6 +86,22 @@ struct SignalTests {
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains("signal(\(signal))"))
   }
 
+  @Test("that devrun was started to ignore does not cancel")
+  func ignoredWhileConnecting() async throws {
+    let fixture = try LaunchFixture()
+    mkfifo(fixture.path("cluster"), 0o666)
+    var script = LaunchScript(plan: try LaunchFixture.plan(["echo", "launched"]))
+    script.launchAfter = fixture.path("cluster")
+    script.log = try fixture.write("log", "")
+    let process = try SpawnedProcess(
+      ["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh"] + fixture.commandLine(script), keeping: fixture)
+    let fifo = try #require(FileHandle(forWritingAtPath: fixture.path("cluster")))
+    for signal in [SIGHUP, SIGINT, SIGTERM] { process.signal(signal) }
+    #expect(await process.status() == .exited(125))
+    try fifo.close()
+    #expect(try String(contentsOfFile: fixture.path("log"), encoding: .utf8) == "connecting\nsignal(\(SIGTERM))\n")
+  }
+
   @Test("that kills the front ends the child as well, and then the keeper", arguments: TestUser.available)
   func frontKilled(user: TestUser) async throws {
     let fixture = try LaunchFixture()
@@ -147,7 +163,7 @@ struct SignalTests {
     let parent = try #require(pid_t(process.output.text.dropFirst(7).dropLast()))
     kill(parent, SIGKILL)
     #expect(await process.status() == .exited(125))
-    #expect(process.errors.text.contains("signal 9"))
+    #expect(await process.errors.contains("signal 9"))
     process.closeInput()
   }
 }

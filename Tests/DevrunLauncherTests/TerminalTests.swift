@@ -12,26 +12,6 @@ private let quit = "\u{1c}"
 
 @Suite("In a terminal", .timeLimit(.minutes(2)))
 struct TerminalTests {
-  /// Does something in an interactive shell.
-  ///
-  /// - Parameters:
-  ///   - command: what is launched by the word `launch`.
-  ///   - body: what is typed and expected.
-  private func withShell(
-    _ command: [String], _ change: (inout LaunchScript) -> Void = { _ in },
-    _ body: (TerminalSession) async throws -> Void
-  ) async throws {
-    let fixture = try LaunchFixture()
-    var script = LaunchScript(plan: try LaunchFixture.plan(command))
-    change(&script)
-    let line = try fixture.commandLine(script).joined(separator: " ")
-    let session = try TerminalSession(keeping: fixture)
-    defer { session.end() }
-    #expect(await session.screen.contains("prompt$ "))
-    #expect(try await session.type(line: "alias launch='\(line)'; echo al'i'ased", until: "aliased\r\n"))
-    try await body(session)
-  }
-
   private static let talker = [
     "python3", "-uc",
     """
@@ -136,6 +116,37 @@ struct TerminalTests {
     #expect(try await session.type(line: "more", until: "got more 0"))
     #expect(try await session.type(line: "end", until: "got end 0"))
     #expect(await session.shell.status() == .exited(5))
+  }
+
+  @Test("a child that stops itself stops the job, and a SIGCONT for devrun alone continues both")
+  func stopsItself() async throws {
+    let child = ["sh", "-c", "echo ready; kill -STOP $$; echo goes on; read line; echo got $line; exit 5"]
+    try await withShell(child) { (session) async throws in
+      #expect(try await session.type(line: "launch", until: "Stopped"))
+      #expect(try await session.type(line: "kill -CONT $(jobs -p)", until: "goes on"))
+      // In the background it is stopped when it reads.
+      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "first", until: "got first"))
+      #expect(try await session.type(line: "echo status $?", until: "status 5"))
+    }
+  }
+
+  @Test("a background job prints without being stopped, unless the terminal is set to stop it")
+  func backgroundOutput() async throws {
+    let printer = ["sh", "-c", "echo this is printed; read line; echo got $line"]
+    try await withShell(printer) { (session) async throws in
+      #expect(try await session.type(line: "launch &", until: "this is printed"))
+      // It is stopped for reading, not for printing.
+      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.type(line: "first", until: "got first"))
+      session.screen.clear()
+      #expect(try await session.type(line: "stty tostop; launch & wait; jobs", until: "Stopped"))
+      #expect(!session.screen.text.contains("printed"))
+      #expect(try await session.type(line: "fg", until: "this is printed"))
+      #expect(try await session.type(line: "second", until: "got second"))
+    }
   }
 
   @Test("that goes away takes the child along")

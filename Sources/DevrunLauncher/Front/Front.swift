@@ -8,6 +8,7 @@ struct Front {
   private let signals: Descriptor
   private let witness: Witness
   private var machine: FrontMachine
+  private var child: pid_t?
 
   /// Makes this process the front. It gives up all descriptors but standard error and its link: whoever waits for the
   /// end of a pipe that the child holds must not wait for devrun.
@@ -32,11 +33,17 @@ struct Front {
           pollfd(fd: link.descriptor.number, events: Int16(POLLIN), revents: 0),
         ]
         let count = try system { poll(&sources, 2, machine.awaitsIdle ? 0 : -1) }
-        if count == 0 { try perform(machine.handle(.idle)) }
+        if count == 0 {
+          // A shell may have continued the job meanwhile, which has the child at once and its keeper's word later. If the
+          // front stopped now, the shell would take the terminal back.
+          let isContinued = child.flatMap { ProcessStatus(of: $0) }?.isContinued ?? false
+          try perform(machine.handle(isContinued ? .message(.continued) : .idle))
+        }
         // Signals first: one that came before the end was meant for the child.
         if sources[0].revents != 0 { try handleSignals() }
         if sources[1].revents != 0 {
           let message = try link.receiveFromKeeper()
+          if case .started(let process) = message { child = process }
           try perform(machine.handle(message.map { .message($0) } ?? .keeperGone))
         }
       }

@@ -61,6 +61,11 @@ struct FrontMachine {
       guard hasJobControl || number == SIGSTOP else { return [.tell(.signal(SIGCONT, groupWide: false))] }
       pendingStop = number
       return []
+    case .message(.childEnded):
+      // What is left of devrun is stopped by the terminal as it was before the launch.
+      childRuns = false
+      pendingStop = nil
+      return []
     case .message(.continued):
       pendingStop = nil
       return []

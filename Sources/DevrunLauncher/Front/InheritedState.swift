@@ -32,6 +32,12 @@ struct InheritedState: Sendable {
       descriptors: try openDescriptors(), descriptorLimit: limit, workingDirectory: currentDirectory())
   }
 
+  /// Whether devrun was started with the signal ignored.
+  func ignores(_ signal: Int32) -> Bool {
+    var signals = ignoredSignals
+    return sigismember(&signals, signal) == 1
+  }
+
   /// The descriptors that exec hands on.
   private static func openDescriptors() throws(Errno) -> [Int32] {
     let names = try DirectoryListing.names(in: "/proc/self/fd")

@@ -1,4 +1,3 @@
-import DevrunCore
 import Glibc
 
 /// Whether a shell could continue this process's group if it stopped.
@@ -13,19 +12,9 @@ enum JobControl {
     let session = getsid(0)
     var ancestor = getppid()
     while getpgid(ancestor) == group {
-      guard let parent = parent(of: ancestor) else { return false }
-      ancestor = parent
+      guard let status = ProcessStatus(of: ancestor) else { return false }
+      ancestor = status.parent
     }
     return getsid(ancestor) == session
-  }
-
-  /// `nil`: it has ended meanwhile.
-  private static func parent(of process: pid_t) -> pid_t? {
-    guard let text = try? Descriptor.open(RawString("/proc/\(process)/stat"), O_RDONLY).readToEnd(),
-      // The name, in parentheses, may hold anything.
-      let name = text.lastIndex(of: UInt8(ascii: ")"))
-    else { return nil }
-    let fields = text[(name + 1)...].split(separator: UInt8(ascii: " "))
-    return fields.count > 1 ? pid_t(String(decoding: fields[1], as: UTF8.self)) : nil
   }
 }

@@ -1,23 +1,33 @@
-/// The time from the launch to the child's end.
+/// The time from the launch to the end of what was launched.
 extension Keeper {
   /// Waits until the child has ended, and ends it when the front is killed.
   ///
   /// Meanwhile signals go to the child, and the front stops and continues as it does.
   ///
-  /// - Parameter grace: how long a child whose front was killed may take after SIGTERM, before SIGKILL.
+  /// With `waitsForDescendants` the child's end is not the end: whatever it has left running, in whichever session or
+  /// process group, is waited for as well. A signal that would end devrun (SIGINT, SIGTERM, SIGHUP, SIGQUIT) then ends the
+  /// waiting, and nothing else: what runs on is told by whoever sent the signal to it, as the terminal does with the whole
+  /// job, and devrun's status stays the child's. Ctrl-Z stops devrun alone, besides what is left in its process group.
+  ///
+  /// - Parameters:
+  ///   - grace: how long a child whose front was killed may take after SIGTERM, before SIGKILL.
+  ///   - waitsForDescendants: whether to return only after the last descendant's end.
   /// - Returns: how the child ended.
-  public func accompany(_ child: LaunchedChild, grace: Duration) async -> WaitStatus {
+  public func accompany(
+    _ child: LaunchedChild, grace: Duration, waitsForDescendants: Bool = false
+  ) async -> WaitStatus {
     await withTaskGroup(of: Void.self) { group in
       group.addTask {
         for await interruption in self.interruptions() {
           switch interruption {
-          // It came at the moment of the launch.
+          // It came at the moment of the launch; one that comes later finds no child.
           case .signal(let number): child.send(number)
           case .frontGone: _ = await child.terminate(grace: grace)
           }
         }
       }
       let status = await child.endedForSure()
+      if waitsForDescendants { await descendantsAwaited.uncancelledValue() }
       group.cancelAll()
       return status
     }

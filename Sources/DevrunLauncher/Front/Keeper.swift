@@ -20,6 +20,9 @@ public final class Keeper: Sendable {
   /// Where the threads come from that the child is to inherit from.
   let threads: ThreadSource
 
+  /// Set once nobody is to wait for the child's descendants any more: none is left, or devrun was told to end.
+  let descendantsAwaited = Latch<Void>()
+
   private let link: Link
   private let front: pid_t
   private let state = Mutex(State())
@@ -28,6 +31,7 @@ public final class Keeper: Sendable {
     var child: LaunchedChild?
     /// The child's process id, also after its end.
     var launched: pid_t?
+    var terminal: TerminalSettings?
     var finished = false
     var frontIsGone = false
     var interruptions: [Interruption] = []
@@ -94,6 +98,12 @@ public final class Keeper: Sendable {
 }
 
 extension Keeper {
+  /// Remembers the terminal's settings. Before the child can change them.
+  func recordTerminal() {
+    let terminal = TerminalSettings(ofJob: jobGroup)
+    state.withLock { $0.terminal = terminal }
+  }
+
   /// From now on signals are the child's.
   func attach(_ child: LaunchedChild) {
     state.withLock { state in
@@ -111,9 +121,20 @@ extension Keeper {
       tell(.continued)
       // The front may be stopped: whoever continued the child continued the job.
       continueFront()
-    case .ended:
-      state.withLock { $0.child = nil }
+    case .ended(let status):
+      let terminal = state.withLock { state in
+        state.child = nil
+        return state.terminal
+      }
+      if case .killed = status { terminal?.restore(toJob: jobGroup) }
+      tell(.childEnded)
+      noticeDescendants()
     }
+  }
+
+  /// Looks whether the child's descendants are still there, after its end.
+  private func noticeDescendants() {
+    if state.withLock({ $0.child == nil }), OrphanReaper.leftNothing { descendantsAwaited.set(()) }
   }
 
   private func continueFront() {
@@ -192,7 +213,10 @@ extension Keeper {
       let signal = Int32(number)
       if signal == SIGCHLD {
         // Before the launch there are no orphans, and what the session runs for itself is reaped by whoever waits for it.
-        if let child = state.withLock({ $0.launched }) { OrphanReaper.reap(except: child) }
+        if let child = state.withLock({ $0.launched }) {
+          OrphanReaper.reap(except: child)
+          noticeDescendants()
+        }
       } else if Self.ownSignals.contains(signal) {
         handle(signal, groupWide: false)
       }
@@ -202,7 +226,10 @@ extension Keeper {
   /// A signal that devrun received goes to the child, unless it has it already.
   private func handle(_ number: Int32, groupWide: Bool) {
     guard let child = state.withLock({ $0.child }) else {
-      if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(number) { interrupt(.signal(number)) }
+      // One that devrun was started to ignore (nohup, a script's background job) does not end it here either.
+      if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(number), !inherited.ignores(number) {
+        interrupt(.signal(number))
+      }
       return
     }
     if number == SIGCONT {
@@ -213,9 +240,12 @@ extension Keeper {
   }
 
   private func interrupt(_ interruption: Interruption) {
-    state.withLock { state in
+    let endsWaiting = state.withLock { state in
       state.interruptions.append(interruption)
       for subscriber in state.subscribers.values { subscriber.yield(interruption) }
+      // A signal before the launch is passed on to the child that comes.
+      return interruption == .frontGone || state.launched != nil && state.child == nil
     }
+    if endsWaiting { descendantsAwaited.set(()) }
   }
 }

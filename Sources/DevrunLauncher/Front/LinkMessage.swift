@@ -15,6 +15,8 @@ enum KeeperMessage: Equatable, Sendable {
   case stopped(Int32)
   /// The child continues.
   case continued
+  /// The child has ended; the session has not.
+  case childEnded
   /// All is over: end as this says.
   case finished(WaitStatus)
 }
@@ -38,6 +40,7 @@ struct Link: Sendable {
     case .started(let child): try send([0, child, 0])
     case .stopped(let signal): try send([1, signal, 0])
     case .continued: try send([2, 0, 0])
+    case .childEnded: try send([5, 0, 0])
     case .finished(.exited(let status)): try send([3, status, 0])
     case .finished(.killed(let signal, let dumped)): try send([4, signal, dumped ? 1 : 0])
     }
@@ -59,6 +62,7 @@ struct Link: Sendable {
     case 2: return .continued
     case 3: return .finished(.exited(words[1]))
     case 4: return .finished(.killed(words[1], coreDumped: words[2] != 0))
+    case 5: return .childEnded
     default: throw .invalidArgument
     }
   }

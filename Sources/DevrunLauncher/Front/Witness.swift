@@ -28,9 +28,7 @@ struct Witness: Sendable {
   /// Whether the signal, which the front has just received, was received by its whole group. `nil` if the witness is
   /// gone. Not to be asked for SIGCONT.
   func received(_ signal: Int32) -> Bool? {
-    // It may have been stopped with the group, and not continued with it. To continue it takes away a stop signal that
-    // it has not noticed yet; but before one of those the front sees the SIGCONT that continued it.
-    if !Self.stopSignals.contains(signal) { resume() }
+    resume()
     var question = signal
     var answer: UInt8 = 0
     do {
@@ -42,8 +40,15 @@ struct Witness: Sendable {
     }
   }
 
-  /// Continues the process, after the front was continued alone.
-  func resume() { _ = kill(process, SIGCONT) }
+  /// Continues the process if it is stopped: it was with the group, and the front was continued alone. Not otherwise,
+  /// because a SIGCONT takes away a stop signal that the witness has not noticed yet.
+  func resume() {
+    var information = siginfo_t()
+    // WNOWAIT: it stays known that it is stopped.
+    guard waitid(P_PID, id_t(process), &information, WSTOPPED | WNOHANG | WNOWAIT) == 0, information.si_signo == SIGCHLD
+    else { return }
+    _ = kill(process, SIGCONT)
+  }
 
   /// The signals by which the terminal stops. A SIGCONT takes them away where they are pending, and the other way round.
   private static let stopSignals: Set<Int32> = [SIGTSTP, SIGTTIN, SIGTTOU]

@@ -23,7 +23,7 @@ struct ChildBirth {
     self.isolation = isolation
     executable = plan?.executable ?? ""
     argumentBytes = ((plan?.arguments ?? []) + (plan?.environment ?? [])).reduce(0) { $0 + $1.bytes.count + 1 }
-    steps = try Self.steps(for: plan, isolation)
+    steps = try Self.steps(for: plan, isolation, keeper.inherited.workingDirectory)
     let wantsFilter = plan?.redirectsConnections ?? true || isolation == .trap
     do throws(Errno) {
       let (readEnd, writeEnd) = try Descriptor.pipe()
@@ -86,10 +86,16 @@ struct ChildBirth {
     _ = devrun_reap(process)
   }
 
-  private static func steps(for plan: LaunchPlan?, _ isolation: Isolation?) throws(LaunchError) -> [MountStep] {
+  private static func steps(
+    for plan: LaunchPlan?, _ isolation: Isolation?, _ workingDirectory: RawString?
+  ) throws(LaunchError) -> [MountStep] {
     if isolation == .trap || isolation == nil { return [] }
     // Security modules that forbid mounts forbid one that changes nothing as well.
     guard let plan else { return [.bind(source: "/dev/null", target: ViewPath(["dev", "null"]))] }
-    do throws(MountError) { return try MountPlanner.steps(for: plan) } catch { throw .mounts(error) }
+    do throws(MountError) {
+      return try MountPlanner.steps(for: plan, workingDirectory: workingDirectory)
+    } catch {
+      throw .mounts(error)
+    }
   }
 }

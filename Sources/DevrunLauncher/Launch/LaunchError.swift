@@ -45,12 +45,12 @@ public enum LaunchError: UserFacingError {
     case .isolation(let isolation, let stage, let error):
       return ErrorMessage(
         "the command cannot be given files of its own by '\(isolation.rawValue)'",
-        why: "\(stage.description): \(error)", remedy: stage.remedy(for: error))
+        why: "\(stage.description): \(error)", remedy: stage.remedy(for: error, isolation))
     case .noIsolation(let attempts):
       return ErrorMessage(
         "the command cannot be given files of its own",
         why: attempts.map { "\($0.isolation.rawValue): \($0.stage.description): \($0.error)" }.joined(separator: "\n"),
-        remedy: attempts.compactMap { $0.stage.remedy(for: $0.error) }.first)
+        remedy: attempts.compactMap { $0.stage.remedy(for: $0.error, $0.isolation) }.first)
     case .execution(let path, let error, let bytes):
       return Self.executionMessage(path, error, bytes)
     case .stage(let stage, let error):

@@ -55,31 +55,38 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
   }
 
   /// What can be done about it.
-  func remedy(for error: Errno) -> String? {
+  ///
+  /// - Parameter isolation: what was being tried; `nil`: none.
+  func remedy(for error: Errno, _ isolation: Isolation? = nil) -> String? {
     switch (self, error) {
     case (.userNamespace, .noSpace):
       "The limit of user namespaces is reached or 0: `sysctl user.max_user_namespaces`. "
         + "Or choose `--isolation trap`."
     case (.userNamespace, _):
-      "User namespaces are forbidden here: by `sysctl kernel.unprivileged_userns_clone=0`, or by a container's seccomp "
-        + "profile. Allow them, or choose `--isolation trap`."
+      "User namespaces are forbidden here: by `sysctl kernel.unprivileged_userns_clone=0`, by a container's seccomp "
+        + "profile, or in a chroot. Allow them, or choose `--isolation trap`."
+    case (.propagation, _) where isolation == .mount, (.mount, .accessDenied) where isolation == .mount,
+      (.mount, .notPermitted) where isolation == .mount:
+      "A security module or a container's profile forbids mounts even to root, as docker's does. Choose "
+        + "`--isolation trap`."
     case (.setgroups, _), (.userMap, _), (.groupMap, _), (.propagation, _), (.mount, .accessDenied),
       (.mount, .notPermitted):
-      "A security module restricts user namespaces, as AppArmor does on Ubuntu 23.10 and later. Install devrun's profile, "
-        + "or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or choose `--isolation trap`."
+      "A security module restricts user namespaces, as AppArmor does on Ubuntu 23.10 and later. Load devrun's profile "
+        + "(`apparmor_parser -r /etc/apparmor.d/devrun`, which `make install` puts there), or `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or choose `--isolation trap`."
     case (.mountNamespace, .noSpace):
-      "The limit of mount namespaces is reached: `sysctl user.max_mnt_namespaces`."
+      "The limit of mount namespaces is reached or 0: `sysctl user.max_mnt_namespaces`. Or choose `--isolation trap`."
     case (.mountNamespace, _):
       "This takes CAP_SYS_ADMIN. Choose `--isolation user` or `--isolation trap`."
     case (.mount, .noSpace):
-      "The limit of mounts is reached: `sysctl fs.mount-max`."
+      "The limit of mounts is reached: `sysctl fs.mount-max`. Or choose `--isolation trap`."
     case (.filter, .busy):
       "This shell runs under another devrun already, or under another program that answers for its system calls. "
         + "Start devrun outside of it."
     case (.filter, .noSuchCall), (.filter, .invalidArgument):
       "The kernel lacks seccomp's user notification, which came with Linux 5.0; devrun needs 5.9."
     case (.filter, _):
-      "A container's seccomp profile may forbid it."
+      "A container's seccomp profile may forbid it: allow the call `seccomp` there (docker run --security-opt "
+        + "seccomp=unconfined). Without it no connection can be redirected."
     default:
       nil
     }

@@ -54,6 +54,7 @@ public struct Launcher: Sendable {
     var isolation: Isolation?
     if plan.changesFiles { isolation = plan.isolation == .automatic ? try choose(.automatic) : plan.isolation }
     if isolation == .trap, !plan.mounts.isEmpty { throw .mountsNeedNamespace }
+    keeper.recordTerminal()
     let birth = try ChildBirth(plan: plan, isolation: isolation, keeper: keeper, features: features)
     do throws(LaunchError) {
       // Before the program runs: from its first step on it may wait for answers.

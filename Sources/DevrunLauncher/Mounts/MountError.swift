@@ -4,10 +4,8 @@ public import DevrunCore
 public enum MountError: UserFacingError, Hashable {
   /// The target is a relative path.
   case notAbsolute(RawString)
-  /// The target would hide what programs need to run at all.
-  case hidesMachine(RawString)
-  /// The target is missing below a directory of the kernel's own.
-  case kernelFiles(RawString)
+  /// The target would hide what is needed there.
+  case hides(RawString, ProtectedPaths.Reason)
   /// The path cannot be looked at.
   case inaccessible(RawString, Errno)
   /// The target is missing in a directory with so many entries that they cannot be shown beside it.
@@ -20,12 +18,13 @@ public enum MountError: UserFacingError, Hashable {
     switch self {
     case .notAbsolute(let path):
       ErrorMessage("'\(path)' is no absolute path, and so no place to show a volume at")
-    case .hidesMachine(let path):
+    case .hides(let path, let reason):
       ErrorMessage(
-        "a volume cannot be shown at '\(path)'", why: "it would hide what programs of this machine need",
-        remedy: "Use `${volumes.NAME}` without a path, and hand the path that it stands for to the program.")
-    case .kernelFiles(let path):
-      ErrorMessage("nothing can be shown in '\(path)'", why: "the kernel's own files are there")
+        "a volume is not shown at '\(path)'", why: reason.description,
+        remedy:
+          "In azds-local.env, map it to another path (`${volumes.NAME|/other/path}`), or leave the path out and hand "
+          + "the one that `${volumes.NAME}` stands for to the program."
+          + (reason.mayBeForced ? " Or insist with `--force-volumes`." : ""))
     case .inaccessible(let path, let error):
       ErrorMessage("'\(path)' cannot be looked at", why: error.description)
     case .tooManyEntries(let path, let count):

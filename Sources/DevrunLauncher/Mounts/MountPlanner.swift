@@ -26,13 +26,17 @@ struct MountPlanner {
   static let mostEntries = 10_000
 
   /// The steps for all that a launch plan wants to be seen.
-  static func steps(for plan: LaunchPlan) throws(MountError) -> [MountStep] {
+  ///
+  /// - Parameter workingDirectory: where the command starts; `nil` if that has no path.
+  static func steps(
+    for plan: LaunchPlan, workingDirectory: RawString? = nil
+  ) throws(MountError) -> [MountStep] {
     var planner = MountPlanner()
+    try refuseWhatHides(plan, workingDirectory)
     var mounts = plan.mounts
     if let file = plan.hostsFile { mounts.append(.init(source: file, target: "/etc/hosts")) }
     if let file = plan.nameServiceSwitchFile { mounts.append(.init(source: file, target: "/etc/nsswitch.conf")) }
     for mount in mounts {
-      try refuseWhatHides(mount)
       try planner.markReplaced(mount)
     }
     // What lies under another mount comes after it.
@@ -84,7 +88,7 @@ struct MountPlanner {
 
   /// Covers a directory and shows its entries again, except those that give way.
   private mutating func cover(_ directory: ViewPath) throws(MountError) {
-    if ["proc", "sys"].contains(directory.names.first) { throw .kernelFiles(directory.text) }
+    if let kernel = ProtectedPaths.kernelRoot(of: directory) { throw .hides(directory.text, .kernel(kernel)) }
     guard case .directory(let mode) = try kind(of: directory) else {
       throw .inaccessible(directory.text, .notADirectory)
     }
@@ -171,23 +175,28 @@ extension MountPlanner {
     return place.text
   }
 
+  /// The path without symbolic links, as far as it exists on the machine.
+  static func resolve(_ path: RawString) throws(MountError) -> RawString {
+    let (place, missing) = try MountPlanner().locate(path)
+    return missing.reduce(place) { $1 == ".." ? $0.parent : $0.appending($1) }.text
+  }
+
+  /// Refuses volumes that would hide what the command, the machine or devrun needs.
+  private static func refuseWhatHides(
+    _ plan: LaunchPlan, _ workingDirectory: RawString?
+  ) throws(MountError) {
+    if plan.mounts.isEmpty { return }
+    let sources = plan.mounts.map(\.source) + [plan.hostsFile, plan.nameServiceSwitchFile].compactMap { $0 }
+    let protected = ProtectedPaths(
+      environment: plan.environment, workingDirectory: workingDirectory, executable: plan.executable, sources: sources)
+    for mount in plan.mounts { try protected.check(mount.target, force: plan.forcesVolumes) }
+  }
+
   private func reading<Result>(
     _ path: RawString, _ body: () throws(Errno) -> Result
   ) throws(MountError) -> Result {
     do throws(Errno) { return try body() } catch { throw .inaccessible(path, error) }
   }
-
-  /// Refuses targets without which nothing would run any more.
-  private static func refuseWhatHides(_ mount: LaunchPlan.Mount) throws(MountError) {
-    let target = ViewPath(ViewPath.split(mount.target)).text
-    if needed.contains(target) { throw .hidesMachine(target) }
-  }
-
-  private static let needed: Set<RawString> = [
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/opt", "/proc", "/root", "/run",
-    "/sbin",
-    "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/var", "/var/run",
-  ]
 }
 
 extension FileKind {

@@ -1,4 +1,6 @@
 import Glibc
+import Testing
+import devrun_launch
 
 @testable import DevrunLauncher
 
@@ -40,9 +42,34 @@ final class TerminalSession: Sendable {
     return await screen.contains(text)
   }
 
+  /// Changes the size of the terminal, as its window does.
+  func resize(rows: UInt16, columns: UInt16) throws {
+    var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+    try system { ioctl(person.number, UInt(TIOCSWINSZ), &size) }
+  }
+
   /// Ends the session, with all that is in it.
   func end() {
     shell.signal(SIGHUP)
     shell.signal(SIGKILL)
   }
+}
+
+/// Does something in an interactive shell.
+///
+/// - Parameters:
+///   - command: what is launched by the word `launch`, or in another shell by `$LAUNCH`.
+///   - body: what is typed and expected.
+func withShell(
+  _ command: [String], in fixture: LaunchFixture? = nil, _ body: (TerminalSession) async throws -> Void
+) async throws {
+  let fixture = try fixture ?? LaunchFixture()
+  let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command))).joined(separator: " ")
+  let session = try TerminalSession(keeping: fixture)
+  defer { session.end() }
+  #expect(await session.screen.contains("prompt$ "))
+  #expect(
+    try await session.type(
+      line: "export LAUNCH='\(line)'; alias launch=\"$LAUNCH\"; echo al'i'ased", until: "aliased\r\n"))
+  try await body(session)
 }

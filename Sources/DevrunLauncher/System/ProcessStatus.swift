@@ -1,0 +1,26 @@
+import DevrunCore
+import Glibc
+
+/// What /proc/PID/stat tells of a process (proc(5)).
+struct ProcessStatus {
+  /// The state of its first thread, as ps shows it: T for stopped.
+  let state: UInt8
+  /// Its parent.
+  let parent: pid_t
+
+  /// Reads it. `nil`: there is no such process, or it cannot be seen from here.
+  init?(of process: pid_t) {
+    guard let text = try? Descriptor.open(RawString("/proc/\(process)/stat"), O_RDONLY).readToEnd(),
+      // The name, in parentheses, may hold anything.
+      let name = text.lastIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let fields = text[(name + 1)...].split(separator: UInt8(ascii: " "))
+    guard fields.count > 1, let state = fields[0].first, let parent = pid_t(String(decoding: fields[1], as: UTF8.self))
+    else { return nil }
+    self.state = state
+    self.parent = parent
+  }
+
+  /// Whether it runs or could run: it is neither stopped nor has its first thread ended.
+  var isContinued: Bool { !"TtZX".utf8.contains(state) }
+}

@@ -1,0 +1,152 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+/// What each way to isolate changes for the child, beyond what it is for.
+@Suite("Who the child is", .timeLimit(.minutes(2)))
+struct IdentityTests {
+  private static let asRoot: Comment = "what is of another user is made by root"
+
+  /// Runs a shell script.
+  private func run(
+    _ script: String, _ example: IsolationCase, in fixture: LaunchFixture? = nil
+  ) async throws -> LaunchFixture.Outcome {
+    let fixture = try fixture ?? LaunchFixture()
+    let hosts = try fixture.write("hosts", "")
+    return try await fixture.run(["sh", "-c", script], as: example.user) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+    }
+  }
+
+  /// Whether the child is in a user namespace of devrun's.
+  private func isInUserNamespace(_ example: IsolationCase) -> Bool {
+    example.isolation == .user || example.isolation == .automatic && (example.user == .ordinary || getuid() != 0)
+  }
+
+  @Test("is who runs devrun, with its own group", arguments: IsolationCase.all)
+  func identity(_ example: IsolationCase) async throws {
+    let outcome = try await run("id -u; id -ru; id -g; touch mine 2>/dev/null; id -rg", example)
+    let (user, group) = example.user == .ordinary ? (65534, 65534) : (getuid(), getgid())
+    #expect(outcome.output == "\(user)\n\(user)\n\(group)\n\(group)\n")
+  }
+
+  @Test("decides whose files look like nobody's: in a user namespace all but its own", arguments: IsolationCase.all)
+  func owners(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let own = fixture.path("own")
+    let outcome = try await run("stat -c %u:%g /etc/passwd; : > \(own); stat -c %u \(own)", example, in: fixture)
+    let user = example.user == .ordinary ? 65534 : getuid()
+    let isRoot = user == 0
+    let roots = isInUserNamespace(example) && !isRoot ? "65534:65534" : "0:0"
+    #expect(outcome.output == "\(roots)\n\(user)\n")
+    // On the machine it is the user's all the same.
+    #expect(try FileManager.default.attributesOfItem(atPath: own)[.ownerAccountID] as? UInt == UInt(user))
+  }
+
+  @Test(
+    "keeps what supplementary groups may read, though their numbers are hidden in a user namespace",
+    .enabled(if: getuid() == 0, asRoot), arguments: [Isolation.user, .trap])
+  func groups(isolation: Isolation) async throws {
+    let fixture = try LaunchFixture()
+    let file = try fixture.write("grouped", "for the group\n")
+    try #require(chown(file, 0, 4242) == 0 && chmod(file, 0o640) == 0)
+    var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "cat \(file); id -G"]))
+    script.plan.hostsFile = RawString(try fixture.write("hosts", ""))
+    script.plan.isolation = isolation
+    let process = try SpawnedProcess(
+      ["setpriv", "--reuid=1234", "--regid=1234", "--groups=4242", "--"] + fixture.commandLine(script), keeping: fixture
+    )
+    let groups = isolation == .user ? "1234 65534" : "1234 4242"
+    #expect(await process.output.whole() == "for the group\n\(groups)\n")
+  }
+
+  @Test(
+    "is not changed by setuid programs, but for root with a mount namespace alone", .enabled(if: getuid() == 0, asRoot),
+    arguments: [Isolation.user, .trap])
+  func setuid(isolation: Isolation) async throws {
+    let fixture = try LaunchFixture()
+    try fixture.write(
+      "who.c", "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"%d\\n\", geteuid()); }\n")
+    let program = fixture.path("who")
+    let compiler = try SpawnedProcess(
+      ["sh", "-c", "gcc -o \(program) \(fixture.path("who.c")) && chmod 4755 \(program)"], keeping: fixture)
+    try #require(await compiler.status() == .exited(0), "\(compiler.errors.text)")
+    let bare = try SpawnedProcess(TestUser.ordinary.prefix + [program], keeping: fixture)
+    #expect(await bare.output.whole() == "0\n")
+    let inside = try await run(program, .init(isolation: isolation, user: .ordinary), in: fixture)
+    #expect(inside.output == "65534\n" && inside.errors == "")
+    // Where the user is root, another user's setuid programs work in a mount namespace alone.
+    let other = (TestUser.ordinary.prefix + [program]).joined(separator: " ")
+    let mounted = try await run(other, .init(isolation: .mount, user: .own), in: fixture)
+    #expect(mounted.output == (PrivateMachine.isToBeHad ? "0\n" : ""))
+  }
+
+  @Test("gains privileges by exec as before, but for trap", arguments: IsolationCase.all)
+  func noNewPrivileges(_ example: IsolationCase) async throws {
+    let outcome = try await run("grep NoNewPrivs /proc/self/status", example)
+    let isOrdinary = example.user == .ordinary || getuid() != 0
+    #expect(outcome.output == "NoNewPrivs:\t\(example.isolation == .trap && isOrdinary ? 1 : 0)\n")
+  }
+
+  @Test("may make user namespaces of its own, as container tools do", arguments: IsolationCase.all)
+  func nestedNamespace(_ example: IsolationCase) async throws {
+    let outcome = try await run(
+      "unshare --user --map-root-user --mount sh -c 'id -u; mount -t tmpfs none /mnt'", example)
+    #expect(outcome.output == "0\n" && outcome.errors == "")
+  }
+
+  @Test("traces its own children, and processes outside unless it is in a user namespace", arguments: IsolationCase.all)
+  func tracing(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let outside = try SpawnedProcess(
+      example.user.prefix + ["sh", "-c", "echo $$; read line"], keeping: fixture)
+    #expect(await outside.output.contains("\n"))
+    let script = """
+      import ctypes, os, subprocess, sys
+      libc = ctypes.CDLL(None, use_errno=True)
+      def trace(process):
+        # PTRACE_SEIZE
+        if libc.ptrace(0x4206, process, None, None) == 0: return "traced"
+        return os.strerror(ctypes.get_errno())
+      child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+      print("child:", trace(child.pid))
+      print("outside:", trace(int(sys.argv[1])))
+      """
+    let file = try fixture.write("trace.py", script)
+    let process = outside.output.text.dropLast()
+    let outcome = try await run("python3 \(file) \(process)", example, in: fixture)
+    outside.closeInput()
+    let expected = isInUserNamespace(example) ? "Operation not permitted" : "traced"
+    #expect(outcome.output == "child: traced\noutside: \(expected)\n" && outcome.errors == "")
+  }
+
+  @Test(
+    "ssh refuses root's included configuration in a user namespace, and takes the remedy",
+    .enabled(
+      if: PrivateMachine.isToBeHad && access("/usr/bin/ssh", X_OK) == 0, "takes ssh, and mounts of the test's own"),
+    arguments: [Isolation.user, .trap])
+  func ssh(isolation: Isolation) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "")
+    let setup = """
+      \(PrivateMachine.overEtc(fixture))
+      mkdir -p /etc/ssh/ssh_config.d; echo 'Include /etc/ssh/ssh_config.d/*.conf' > /etc/ssh/ssh_config
+      echo 'Host *' > /etc/ssh/ssh_config.d/test.conf
+      """
+    for (command, isFine) in [("ssh -G somewhere", isolation == .trap), ("ssh -F none -G somewhere", true)] {
+      var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "\(command) | grep -c '^hostname'"]))
+      script.plan.hostsFile = RawString(hosts)
+      script.plan.isolation = isolation
+      // A user that there is, and whose number is not nobody's, as which root is seen.
+      let line = try ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"] + fixture.commandLine(script)
+      let process = try SpawnedProcess(PrivateMachine.commandLine(setup, line), keeping: fixture)
+      #expect(await process.output.whole() == (isFine ? "1\n" : "0\n"))
+      #expect(await process.errors.whole().contains("Bad owner or permissions") == !isFine)
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite(
+  "On a machine", .timeLimit(.minutes(2)), .enabled(if: PrivateMachine.isToBeHad, PrivateMachine.need))
+struct MachineTests {
+  /// A machine, and what must be so on it afterwards.
+  struct Machine: CustomTestStringConvertible {
+    var testDescription: String
+    var setup: @Sendable (LaunchFixture) -> String
+    var check = "true"
+
+    static let all = [
+      Machine(
+        testDescription: "whose /etc/hosts is a symbolic link",
+        setup: {
+          "\(PrivateMachine.overEtc($0)); mkdir /etc/static; mv /etc/hosts /etc/static/; ln -s static/hosts /etc"
+        },
+        check: "[ -L /etc/hosts ] && ! grep private /etc/static/hosts"),
+      Machine(
+        testDescription: "whose /etc/hosts is a symbolic link to nothing",
+        setup: { "\(PrivateMachine.overEtc($0)); rm /etc/hosts; ln -s /nowhere/hosts /etc/hosts" },
+        check: "[ -L /etc/hosts ] && [ ! -e /nowhere ]"),
+      Machine(
+        testDescription: "without /etc/hosts", setup: { "\(PrivateMachine.overEtc($0)); rm /etc/hosts" },
+        check: "[ ! -e /etc/hosts ]"),
+      Machine(
+        testDescription: "with a read-only root", setup: { _ in "mount -o remount,bind,ro /" },
+        check: "! grep private /etc/hosts"),
+      Machine(
+        testDescription: "with a read-only root without /etc/hosts",
+        setup: { "\(PrivateMachine.overEtc($0)); rm /etc/hosts; mount -o remount,ro /etc; mount -o remount,bind,ro /" },
+        check: "[ ! -e /etc/hosts ]"),
+      Machine(
+        testDescription: "with an overlay as its root", setup: { PrivateMachine.overRoot($0) },
+        check: "! grep private /etc/hosts"),
+    ]
+  }
+
+  @Test("the hosts view is the child's alone", arguments: Machine.all, IsolationCase.all)
+  func hosts(_ machine: Machine, _ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
+    let outcome = try await fixture.run(
+      ["sh", "-c", "cat /etc/hosts; getent hosts private.of.the.test; wc -l < /etc/passwd"], on: machine.setup(fixture),
+      as: example.user, check: machine.check
+    ) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.isolation = example.isolation
+    }
+    let accounts = try String(contentsOfFile: "/etc/passwd", encoding: .utf8).count { $0 == "\n" }
+    #expect(outcome.errors == "" && outcome.status == .exited(0))
+    #expect(
+      outcome.output
+        == "127.201.0.1 private.of.the.test\n127.201.0.1     private.of.the.test\n\(accounts)\n")
+  }
+
+  @Test("that looks names up elsewhere first, the child has files first", arguments: IsolationCase.all)
+  func nameServiceSwitch(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
+    let file = try fixture.write("nsswitch.conf", "hosts: files dns\n")
+    let outcome = try await fixture.run(
+      ["getent", "hosts", "private.of.the.test"],
+      on: "\(PrivateMachine.overEtc(fixture)); echo 'hosts: dns [!UNAVAIL=return] files' > /etc/nsswitch.conf",
+      as: example.user, check: "grep -q '^hosts: dns' /etc/nsswitch.conf"
+    ) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.nameServiceSwitchFile = RawString(file)
+      $0.plan.isolation = example.isolation
+    }
+    #expect(outcome.output == "127.201.0.1     private.of.the.test\n" && outcome.errors == "")
+    #expect(outcome.status == .exited(0))
+  }
+
+  @Test("with nscd, the child does not find its socket", arguments: IsolationCase.mounting)
+  func nscd(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
+    let server = """
+      import os, socket
+      s = socket.socket(socket.AF_UNIX); s.bind("/run/nscd/socket"); os.chmod("/run/nscd/socket", 0o777); s.listen()
+      open("/run/nscd/ready", "w").close()
+      if os.fork(): os._exit(0)
+      os.close(1); os.close(2)
+      while True:
+        request = s.accept()[0].recv(1000)
+        if b"private.of.the.test" in request: open("\(fixture.path("asked"))", "w").close()
+        if request == b"end": break
+      """
+    let file = try fixture.write("server.py", server)
+    let outcome = try await fixture.run(
+      ["sh", "-c", "getent hosts private.of.the.test; ls -A /var/run/nscd | wc -l"],
+      on: "mount -t tmpfs tmpfs /run; mkdir -m 755 /run/nscd; python3 \(file); [ -S /run/nscd/socket ]",
+      as: example.user, check: "python3 -c '\(Self.endServer)' && [ ! -e \(fixture.path("asked")) ]"
+    ) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.plan.hiddenPaths = ["/run/nscd"]
+      $0.plan.isolation = example.isolation
+    }
+    #expect(outcome.output == "127.201.0.1     private.of.the.test\n0\n" && outcome.errors == "")
+    #expect(outcome.status == .exited(0))
+  }
+
+  private static let endServer =
+    "import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"/run/nscd/socket\"); s.send(b\"end\"); s.recv(1)"
+
+  @Test("what is mounted below a volume's parent stays to be seen", arguments: IsolationCase.mounting)
+  func mountsBelow(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    for folder in ["volume", "parent"] { mkdir(fixture.path(folder), 0o755) }
+    try fixture.write("volume/token", "secret\n")
+    let parent = fixture.path("parent")
+    let outcome = try await fixture.run(
+      ["sh", "-c", "cd \(parent); cat disk/deep/file new/token; grep -c deep /proc/self/mountinfo"],
+      on: """
+        mount -t tmpfs tmpfs \(parent); mkdir \(parent)/disk; mount -t tmpfs tmpfs \(parent)/disk
+        mkdir \(parent)/disk/deep; mount -t tmpfs tmpfs \(parent)/disk/deep; echo deep > \(parent)/disk/deep/file
+        """, as: example.user, check: "[ ! -e \(parent)/new ]"
+    ) {
+      $0.plan.mounts = [.init(source: RawString(fixture.path("volume")), target: RawString("\(parent)/new"))]
+      $0.plan.isolation = example.isolation
+    }
+    #expect(outcome.output.hasPrefix("deep\nsecret\n") && outcome.errors == "" && outcome.status == .exited(0))
+  }
+
+  @Test(
+    "what is mounted later appears for the child as well, but not the other way round",
+    arguments: IsolationCase.mounting)
+  func propagation(_ example: IsolationCase) async throws {
+    let fixture = try LaunchFixture()
+    for folder in ["volume", "target", "disk"] { mkdir(fixture.path(folder), 0o755) }
+    for name in ["go", "ready"] {
+      mkfifo(fixture.path(name), 0o666)
+      chmod(fixture.path(name), 0o666)
+    }
+    try fixture.write("volume/token", "secret\n")
+    let disk = fixture.path("disk")
+    var script = LaunchScript(
+      plan: try LaunchFixture.plan([
+        "sh", "-c", "echo > \(fixture.path("ready")); read go < \(fixture.path("go")); cat \(disk)/file",
+      ]))
+    script.plan.mounts = [
+      .init(source: RawString(fixture.path("volume")), target: RawString(fixture.path("target")))
+    ]
+    script.plan.isolation = example.isolation
+    let later = """
+      "$@" & read line < \(fixture.path("ready")); [ ! -e \(fixture.path("target"))/token ]
+      mount -t tmpfs tmpfs \(disk); echo later > \(disk)/file; echo > \(fixture.path("go")); wait $!
+      """
+    let process = try SpawnedProcess(
+      PrivateMachine.commandLine(
+        "mount --make-rshared /", ["sh", "-ec", later, "sh"] + fixture.commandLine(script, as: example.user)),
+      keeping: fixture)
+    #expect(await process.output.whole() == "later\n")
+    #expect(await process.errors.whole() == "")
+    #expect(await process.status() == .exited(0))
+  }
+}

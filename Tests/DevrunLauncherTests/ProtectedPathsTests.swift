@@ -1,0 +1,95 @@
+import DevrunCore
+import Foundation
+import Testing
+
+@testable import DevrunLauncher
+
+@Suite("A volume's target")
+struct ProtectedPathsTests {
+  private let paths = ProtectedPaths(
+    places: [
+      ("the working directory", "/work/shop/api"), ("HOME", "/data/people/ann"), ("TMPDIR", "/scratch/ann"),
+      ("the command", "/builds/debug/api"),
+    ], sources: ["/dev/shm/devrun-1/hosts"])
+
+  @Test(
+    "is refused where the machine has what programs need",
+    arguments: [
+      "/", "/bin", "/boot", "/dev", "/dev/pts", "/etc", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd",
+      "/etc/resolv.conf", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/run/user", "/sbin", "/srv",
+      "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib",
+      "/var/run", "/var/tmp",
+    ] as [RawString])
+  func machine(target: RawString) {
+    guard case .machine = paths.reason(against: target) else {
+      Issue.record("not refused: \(String(describing: paths.reason(against: target)))")
+      return
+    }
+  }
+
+  @Test(
+    "is refused where it is or holds a place of the user's",
+    arguments: [
+      ("/work", "the working directory"), ("/work/shop", "the working directory"),
+      ("/work/shop/api", "the working directory"), ("/data", "HOME"), ("/data/people", "HOME"),
+      ("/data/people/ann", "HOME"), ("/scratch/ann", "TMPDIR"), ("/builds/debug", "the command"),
+      ("/builds/debug/api", "the command"),
+    ] as [(RawString, String)])
+  func places(target: RawString, name: String) {
+    guard case .place(name, _) = paths.reason(against: target) else {
+      Issue.record("not refused: \(String(describing: paths.reason(against: target)))")
+      return
+    }
+  }
+
+  @Test(
+    "is free below and beside those",
+    arguments: [
+      "/etc/whitelist", "/usr/share/x", "/var/run/secrets/kubernetes.io/serviceaccount", "/var/lib/app", "/tmp/x",
+      "/data/people/ann/sub", "/data/people/anna", "/work/shop/api/config", "/work/shop/web", "/builds/release",
+      "/app", "/secrets", "/mnt/secrets-store", "/dev/shm2", "/run/user/1000/x", "/homes",
+    ] as [RawString])
+  func free(target: RawString) {
+    #expect(paths.reason(against: target) == nil)
+  }
+
+  @Test("may be forced, but not into the kernel's files nor over what devrun shows itself")
+  func force() {
+    #expect(paths.reason(against: "/usr", force: true) == nil)
+    #expect(paths.reason(against: "/work", force: true) == nil)
+    for force in [true, false] {
+      #expect(paths.reason(against: "/proc/1/x", force: force) == .kernel("/proc"))
+      #expect(paths.reason(against: "/sys/fs", force: force) == .kernel("/sys"))
+      #expect(paths.reason(against: "/dev/shm", force: force) == .source("/dev/shm/devrun-1/hosts"))
+    }
+    #expect(paths.reason(against: "/dev", force: true) == .source("/dev/shm/devrun-1/hosts"))
+  }
+
+  @Test("is judged by where it leads as well as by how it is written")
+  func links() throws {
+    let fixture = try LaunchFixture()
+    for folder in ["real", "real/work"] { mkdir(fixture.path(folder), 0o755) }
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("link"), withDestinationPath: "real")
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("home"), withDestinationPath: "real/work")
+    let paths = ProtectedPaths(
+      environment: ["PATH=/bin", RawString("HOME=\(fixture.path("home"))"), "TMPDIR=relative"], workingDirectory: nil,
+      executable: nil)
+    let home = RawString(fixture.path("real/work"))
+    for target in ["real", "link", "link/work", "home", "real/../link/./work"].map({ RawString(fixture.path($0)) }) {
+      #expect(throws: MountError.hides(target, .place("HOME", home))) { try paths.check(target) }
+      try paths.check(target, force: true)
+    }
+    try paths.check(RawString(fixture.path("home/sub")))
+    #expect(throws: MountError.self) { try paths.check("/var/run/") }
+    #expect(throws: MountError.notAbsolute("relative")) { try paths.check("relative") }
+  }
+
+  @Test("that is refused is told with the reason and the ways on")
+  func message() {
+    let refused = MountError.hides("/work", .place("the working directory", "/work/shop")).description
+    for part in ["'/work'", "the working directory, '/work/shop'", "${volumes.NAME|", "--force-volumes"] {
+      #expect(refused.contains(part))
+    }
+    #expect(!MountError.hides("/proc/1", .kernel("/proc")).description.contains("--force-volumes"))
+  }
+}

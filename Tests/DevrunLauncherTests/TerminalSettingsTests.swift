@@ -1,0 +1,82 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("The terminal's settings", .timeLimit(.minutes(2)))
+struct TerminalSettingsTests {
+  /// Runs the command under a shell that itself puts nothing back, and tells the settings before and after.
+  private func settings(
+    around command: [String], status: Int
+  ) async throws -> (before: String, after: String) {
+    let fixture = try LaunchFixture()
+    let (before, after) = (fixture.path("before"), fixture.path("after"))
+    try await withShell(command, in: fixture) { (session) async throws in
+      let script = "stty -g > \(before); $LAUNCH; echo status $?; stty -g > \(after); echo finished $?"
+      #expect(try await session.type(line: "sh -c '\(script)'", until: "finished 0"))
+      #expect(session.screen.text.contains("status \(status)"))
+    }
+    return (try String(contentsOfFile: before, encoding: .utf8), try String(contentsOfFile: after, encoding: .utf8))
+  }
+
+  /// Makes the terminal raw and then does something.
+  private static func raw(_ end: String) -> [String] {
+    ["python3", "-c", "import os, resource, signal, tty; resource.setrlimit(4, (0, 0)); tty.setraw(0); \(end)"]
+  }
+
+  @Test("are as before when the child dies of a signal", arguments: [SIGSEGV, SIGKILL, SIGTERM])
+  func crash(signal: Int32) async throws {
+    let (before, after) = try await settings(
+      around: Self.raw("os.kill(os.getpid(), \(signal))"), status: 128 + Int(signal))
+    #expect(before == after && !before.isEmpty)
+  }
+
+  @Test("are as the child left them when it exits")
+  func exit() async throws {
+    let (before, after) = try await settings(around: ["stty", "-echo"], status: 0)
+    #expect(before != after)
+  }
+
+  @Test("and the terminal itself are the job's again when a shell with jobs of its own is killed")
+  func killedShell() async throws {
+    try await withShell(["bash", "--norc", "--noprofile", "-i", "-c", "kill -KILL $$"]) { (session) async throws in
+      #expect(
+        try await session.type(
+          line: "sh -c '$LAUNCH; echo status $?; read line; echo \"got $line\"'", until: "status 137"))
+      #expect(try await session.type(line: "first", until: "got first"))
+    }
+  }
+
+  @Test("and its size change: the child hears of it exactly once")
+  func windowSize() async throws {
+    let child = """
+      import os, signal, sys
+      count = 0
+      def resized(number, frame):
+        global count
+        count += 1
+        print("resized", count, os.get_terminal_size(0).lines)
+      signal.signal(signal.SIGWINCH, resized)
+      signal.signal(signal.SIGUSR1, lambda number, frame: print("asked"))
+      print("ready")
+      for line in sys.stdin:
+        print("got", line.strip(), count)
+        # Comes back by the way that a signal forwarded by mistake would take.
+        if line == "ask\\n": os.kill(os.getpgrp(), signal.SIGUSR1)
+        if line == "end\\n": sys.exit(5)
+      """
+    try await withShell(["python3", "-uc", child]) { session in
+      #expect(try await session.type(line: "launch", until: "ready"))
+      for (number, rows) in [(1, 33), (2, 44)] as [(Int, UInt16)] {
+        try session.resize(rows: rows, columns: 100)
+        #expect(await session.screen.contains("resized \(number) \(rows)"))
+        #expect(try await session.type(line: "ask", until: "asked"))
+        #expect(try await session.type(line: "more", until: "got more \(number)\r\n"))
+      }
+      #expect(try await session.type(line: "end", until: "got end 2"))
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("Waiting for descendants", .timeLimit(.minutes(2)))
+struct WaitingTests {
+  /// A command that exits with 3 and leaves a daemon in a session of its own, which waits for words.
+  ///
+  /// - Parameter words: a FIFO, from which the daemon gets a process id and then an end.
+  private func daemon(_ words: String) -> [String] {
+    [
+      "python3", "-uc",
+      """
+      import os, socket, sys
+      if os.fork(): os._exit(3)
+      os.setsid()
+      if os.fork(): os._exit(0)
+      with open(sys.argv[1]) as words:
+        process = int(words.readline())
+        print("waited for:", os.path.exists(f"/proc/{process}"))
+        try: print("service:", socket.create_connection(("127.201.0.1", 80)).recv(5).decode())
+        except OSError as error: print("service:", error)
+        words.readline()
+        print("daemon ends")
+      """, words,
+    ]
+  }
+
+  /// Starts the daemon's launch, and returns when the child has ended.
+  private func start(
+    _ fixture: LaunchFixture, service: GreetingServer
+  ) async throws -> (process: SpawnedProcess, log: CollectedText, words: FileHandle) {
+    mkfifo(fixture.path("words"), 0o666)
+    let log = try CollectedText(fifo: fixture.path("log"))
+    let process = try fixture.launch(daemon(fixture.path("words"))) {
+      $0.waitsForDescendants = true
+      $0.routes = [.init("127.201.0.1/32", acceptor: service.endpoint)]
+      $0.log = fixture.path("log")
+    }
+    let words = try #require(FileHandle(forWritingAtPath: fixture.path("words")))
+    #expect(await log.contains("child ended\n"))
+    return (process, log, words)
+  }
+
+  @Test("keeps the session until the last one has ended, and the child's status")
+  func waits() async throws {
+    let service = try GreetingServer()
+    defer { service.stop() }
+    let (process, log, words) = try await start(LaunchFixture(), service: service)
+    try words.write(contentsOf: Data("\(process.processID)\n".utf8))
+    #expect(await process.output.contains("service: hello\n"))
+    #expect(process.output.text.hasPrefix("waited for: True\n"))
+    #expect(!log.text.contains("\nended"))
+    try words.write(contentsOf: Data("end\n".utf8))
+    #expect(await process.status() == .exited(3))
+    #expect(await process.output.whole().hasSuffix("daemon ends\n"))
+    #expect(await log.whole().hasSuffix("child ended\nended\n"))
+  }
+
+  @Test("is ended by a signal, which the descendants don't get", arguments: [SIGTERM, SIGINT, SIGHUP])
+  func signalled(signal: Int32) async throws {
+    let service = try GreetingServer()
+    defer { service.stop() }
+    let (process, log, words) = try await start(LaunchFixture(), service: service)
+    process.signal(signal)
+    #expect(await process.status() == .exited(3))
+    #expect(await log.contains("\nended\n"))
+    try words.write(contentsOf: Data("\(process.processID)\nend\n".utf8))
+    #expect(await process.output.whole().hasSuffix("daemon ends\n"))
+    #expect(process.output.text.hasPrefix("waited for: False\nservice: "))
+    #expect(!process.output.text.contains("hello"))
+  }
+
+  @Test("is over at once when there are none")
+  func none() async throws {
+    let outcome = try await LaunchFixture().run(["sh", "-c", "true & wait; exit 4"]) { $0.waitsForDescendants = true }
+    #expect(outcome.status == .exited(4) && outcome.errors == "")
+  }
+}
