@@ -8,34 +8,13 @@ import devrun_launch
 
 @Suite("A connection", .timeLimit(.minutes(2)))
 struct ConnectTests {
-  /// The addresses of a service that answers, of one that refuses, of one that is silent, and of a network that answers.
-  private static func routes(to server: GreetingServer) -> [LaunchScript.Route] {
-    [
-      .init("127.201.0.1/32", acceptor: server.endpoint),
-      .init("127.201.0.2/32", errno: ECONNREFUSED),
-      .init("127.201.0.3/32", acceptor: server.endpoint, errno: ECONNREFUSED, delayMilliseconds: 1_500),
-      .init("127.201.0.4/32", acceptor: server.endpoint, errno: nil),
-      .init("10.96.0.0/12", acceptor: server.endpoint, delayMilliseconds: 20),
-      .init("fd00:1234::/32", acceptor: server.endpoint),
-    ]
-  }
-
   /// Runs a Python program as the child.
   private func python(
-    _ program: String, as user: TestUser = .own, isolation: Isolation = .automatic,
-    features: KernelFeatures = .all
+    _ program: String, as user: TestUser = .own, features: KernelFeatures = .all
   ) async throws -> (outcome: LaunchFixture.Outcome, accepted: Int) {
-    let server = try GreetingServer()
-    defer { server.stop() }
-    let fixture = try LaunchFixture()
-    let hosts = try fixture.write("hosts", "127.0.0.1 localhost\n127.201.0.1 myapp1\n")
-    let outcome = try await fixture.run(["python3", "-c", program], as: user) {
-      $0.routes = Self.routes(to: server)
-      $0.plan.hostsFile = RawString(hosts)
-      $0.plan.isolation = isolation
-      $0.features = features
-    }
-    return (outcome, server.accepted)
+    let services = try ServiceFixture()
+    let outcome = try await services.python(program, as: user) { $0.features = features }
+    return (outcome, services.server.accepted)
   }
 
   private static let levels: [KernelFeatures] = [
@@ -214,11 +193,9 @@ struct ConnectTests {
 
   @Test("of a static program works", arguments: TestUser.available)
   func staticProgram(user: TestUser) async throws {
-    let server = try GreetingServer()
-    defer { server.stop() }
-    let fixture = try LaunchFixture()
-    let source = try fixture.write(
-      "client.c",
+    let services = try ServiceFixture()
+    let client = try await services.launches.compile(
+      "client",
       """
       #include <arpa/inet.h>
       #include <stdio.h>
@@ -233,12 +210,8 @@ struct ConnectTests {
         long count = read(s, text, sizeof text);
         return fwrite(text, 1, count, stdout) == 6 ? 0 : 2;
       }
-      """)
-    let compiler = try SpawnedProcess(
-      ["gcc", "-static", "-o", fixture.path("client"), source], keeping: fixture)
-    try #require(await compiler.status() == .exited(0), "gcc cannot link statically: \(compiler.errors.text)")
-    chmod(fixture.path("client"), 0o755)
-    let outcome = try await fixture.run([fixture.path("client")], as: user) { $0.routes = Self.routes(to: server) }
+      """, ["-static"])
+    let outcome = try await services.run([client], as: user)
     #expect(outcome.output == "hello\n" && outcome.status == .exited(0))
   }
 
@@ -266,9 +239,8 @@ struct ConnectTests {
 
   @Test("of what the child leaves behind goes on as without devrun", arguments: [.all, []] as [KernelFeatures])
   func leftBehind(features: KernelFeatures) async throws {
-    let server = try GreetingServer()
-    defer { server.stop() }
-    let fixture = try LaunchFixture()
+    let services = try ServiceFixture()
+    let (fixture, server) = (services.launches, services.server)
     mkfifo(fixture.path("go"), 0o666)
     let script = """
       import errno, os, socket, sys
@@ -280,8 +252,7 @@ struct ConnectTests {
       print(socket.create_connection(('127.0.0.1', \(server.endpoint.port))).recv(100))
       """
     let log = try CollectedText(fifo: fixture.path("log"))
-    let process = try fixture.launch(["python3", "-c", script]) {
-      $0.routes = Self.routes(to: server)
+    let process = try services.launch(["python3", "-c", script]) {
       $0.features = features
       $0.log = fixture.path("log")
     }
@@ -295,12 +266,10 @@ struct ConnectTests {
 
   @Test("by 32-bit code works, both ways that it has to call", .enabled(if: is64BitX86, "only x86 runs i386 code"))
   func compat() async throws {
-    let server = try GreetingServer()
-    defer { server.stop() }
-    let fixture = try LaunchFixture()
+    let services = try ServiceFixture()
     // 64-bit code may call the kernel as i386 code does, if its memory is where 32 bits reach.
-    let source = try fixture.write(
-      "compat.c",
+    let compat = try await services.launches.compile(
+      "compat",
       """
       #include <arpa/inet.h>
       #include <stdio.h>
@@ -327,13 +296,10 @@ struct ConnectTests {
         printf("%ld\\n", (long)read(s, text, sizeof text));
         return 0;
       }
-      """)
-    let compiler = try SpawnedProcess(
-      ["gcc", "-static", "-no-pie", "-o", fixture.path("compat"), source], keeping: fixture)
-    try #require(await compiler.status() == .exited(0), "gcc cannot link statically: \(compiler.errors.text)")
-    let outcome = try await fixture.run([fixture.path("compat")]) { $0.routes = Self.routes(to: server) }
+      """, ["-static", "-no-pie"])
+    let outcome = try await services.run([compat])
     #expect(outcome.output == "0 6 0 6\n")
-    #expect(server.accepted == 2)
+    #expect(services.server.accepted == 2)
   }
 
   @Test("cannot be redirected twice: a nested devrun says so")

@@ -65,11 +65,42 @@ struct CallerSocket: Sendable {
     get throws(Errno) { try descriptor.networkNamespace }
   }
 
-  /// Connects it. Waits only as far as a listener of this machine lets it wait.
+  /// Gives the duplicate up: from now on the socket lives and ends with its owners' descriptors. Nothing else may be done
+  /// with it afterwards.
+  func release() { descriptor.close() }
+
+  /// Connects it.
+  ///
+  /// A listener of this machine answers at once, unless its queue is full: a socket that waits then waits for seconds.
+  /// That is done by a thread of its own, so that no cooperative thread is held up; when the task is cancelled meanwhile,
+  /// it fails.
   ///
   /// - Returns: where it is bound, and what `connect` failed with, if it did: for a socket that does not wait this is
   ///   EINPROGRESS.
-  func connect(to endpoint: IPEndpoint) throws(Errno) -> (local: IPEndpoint, result: Errno?) {
+  func connect(to endpoint: IPEndpoint) async throws(Errno) -> Connection {
+    if isNonBlocking { return try connectHere(to: endpoint) }
+    let result = Latch<Result<Connection, Errno>>()
+    try NativeThread.start(name: "devrun-join") {
+      result.set(Result { () throws(Errno) in try connectHere(to: endpoint) })
+    }
+    let connection = await withTaskCancellationHandler {
+      await result.uncancelledValue()
+    } onCancel: {
+      // This is what ends a connect(2) that waits.
+      _ = shutdown(descriptor.number, Int32(SHUT_RDWR))
+    }
+    return try connection.get()
+  }
+
+  /// What came of connecting a socket.
+  struct Connection: Sendable {
+    /// Where it is bound.
+    var local: IPEndpoint
+    /// What `connect` failed with.
+    var error: Errno?
+  }
+
+  private func connectHere(to endpoint: IPEndpoint) throws(Errno) -> Connection {
     // Else the connection would only be made with the first byte that the child sends. Fails on multipath TCP, which
     // has no such option.
     _ = devrun_disable_fast_open(descriptor.number)
@@ -79,15 +110,15 @@ struct CallerSocket: Sendable {
         setsockopt(descriptor.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, socklen_t(MemoryLayout<Int32>.size))
       }
     }
-    var result: Errno?
+    var failure: Errno?
     do throws(Errno) {
       try SocketAddress.withEndpoint(endpoint, family: family) { (address, length) throws(Errno) in
         _ = try system { Glibc.connect(descriptor.number, address, length) }
       }
     } catch .inProgress {
-      result = .inProgress
+      failure = .inProgress
     }
-    return (try descriptor.localEndpoint(), result)
+    return Connection(local: try descriptor.localEndpoint(), error: failure)
   }
 
   /// A descriptor of the process, or thread, to whose open files the thread's descriptors belong.

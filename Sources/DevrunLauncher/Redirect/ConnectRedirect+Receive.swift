@@ -26,16 +26,33 @@ extension ConnectRedirect {
     _ call: devrun_notification, address: UInt64, length: UInt64, memory: UnsafeMutableRawBufferPointer
   ) -> Bool {
     let wanted = min(Int(truncatingIfNeeded: length), SocketAddress.room)
-    guard wanted > 0, devrun_read_memory(call.thread, address, memory.baseAddress, wanted) == wanted,
+    guard wanted > 0 else { return false }
+    let count = devrun_read_memory(call.thread, address, memory.baseAddress, wanted)
+    if count == -Int(EPERM) { reportForbidden(call) }
+    guard count == wanted,
       let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased),
       table.contains(target.address)
     else { return false }
     do throws(Errno) {
       return try take(call, family: target.family, address: target.address, port: target.port)
     } catch {
-      // The caller is gone, or not to be traced from here (a program of another user's): devrun cannot help it.
+      if error == .notPermitted { reportForbidden(call) }
+      // Otherwise the caller is gone, or its descriptor is none.
       return false
     }
+  }
+
+  /// Says, once, that there is a process whose connects cannot be seen or taken: the kernel lets nobody look into it from
+  /// here (ptrace(2), "Ptrace access mode checking").
+  private func reportForbidden(_ call: devrun_notification) {
+    guard !state.withLock({ $0.isReleased }), !hasReported.exchange(true, ordering: .relaxed) else { return }
+    // It may be gone already.
+    let name = try? Descriptor.open(RawString("/proc/\(call.thread)/comm"), O_RDONLY).readToEnd()
+    let program = name.map { " (\(String(decoding: $0.dropLast(), as: UTF8.self)))" } ?? ""
+    StandardStreams.printError(
+      "devrun: connections of process \(call.thread)\(program) are not redirected: it may not be traced from here. It "
+        + "runs as another user, or has forbidden it (prctl PR_SET_DUMPABLE), or a security module does "
+        + "(`sysctl kernel.yama.ptrace_scope` must be 0 or 1). This is said only once.")
   }
 
   /// As above, for i386's way to call: the arguments are in the caller's memory.
@@ -80,6 +97,7 @@ extension ConnectRedirect {
         trapped.answer(nil)
         return true
       }
+      state.dropAbandoned(features)
       state.pending[trapped.key] = trapped
       if let consumer = state.consumer { consumer.yield(trapped) } else { state.early.append(trapped) }
       return true

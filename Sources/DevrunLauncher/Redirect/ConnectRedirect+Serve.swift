@@ -7,11 +7,12 @@ extension ConnectRedirect {
   /// Dials, connects the caller's socket to the session's listener, and answers the call.
   func redirect(_ call: TrappedConnect, by connector: any OutboundConnector) async {
     let attempt = connector.begin(to: call.destination)
-    let outcome = Latch<Int32?>()
     await withTaskCancellationHandler {
       await withDiscardingTaskGroup { group in
-        group.addTask { outcome.set(await attempt.outcome()) }
-        if await !answer(call, attempt, outcome) { attempt.cancel() }
+        group.addTask { call.outcome.set(await attempt.outcome()) }
+        if await !answer(call, attempt) { attempt.cancel() }
+        // The far end may answer much later. Held until then, the socket would not end when its owners close it.
+        call.socket.release()
       }
     } onCancel: {
       attempt.cancel()
@@ -19,13 +20,13 @@ extension ConnectRedirect {
   }
 
   /// Answers the call. Whether the attempt is still needed afterwards.
-  private func answer(_ call: TrappedConnect, _ attempt: any OutboundAttempt, _ outcome: Latch<Int32?>) async -> Bool {
+  private func answer(_ call: TrappedConnect, _ attempt: any OutboundAttempt) async -> Bool {
     let acceptor: IPEndpoint
     let result: Int32??
     do {
       acceptor = try await attempt.acceptor()
       let patience = call.socket.isNonBlocking ? Self.patience : try call.socket.timeout
-      result = if let patience { await outcome.wait(for: patience) } else { await outcome.wait() }
+      result = if let patience { await call.outcome.wait(for: patience) } else { await call.outcome.wait() }
     } catch {
       settle(call, .networkUnreachable)
       return false
@@ -40,10 +41,10 @@ extension ConnectRedirect {
       return false
     }
     do throws(Errno) {
-      let (local, connected) = try call.socket.connect(to: acceptor)
-      attempt.attach(local)
+      let connection = try await call.socket.connect(to: acceptor)
+      attempt.attach(connection.local)
       // Without a result in time the caller goes on without it, as it does when its own connect takes so long.
-      settle(call, result == nil ? .inProgress : connected)
+      settle(call, result == nil ? .inProgress : connection.error)
       return true
     } catch {
       settle(call, error)
@@ -59,10 +60,4 @@ extension ConnectRedirect {
       call.answer(error)
     }
   }
-}
-
-extension TrappedConnect {
-  /// Whether a call that nobody waits for any more may come again: a signal interrupted it. Where the kernel keeps
-  /// callers waiting through signals, they were killed.
-  fileprivate func canBeRepeated(_ features: KernelFeatures) -> Bool { !features.contains(.waitKillable) }
 }

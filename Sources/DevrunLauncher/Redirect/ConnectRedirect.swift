@@ -30,6 +30,8 @@ public final class ConnectRedirect: Sendable {
   let files: PrivateFiles
   private let hungUp = Latch<Void>()
   let state = Mutex(State())
+  /// Whether it was said that a process cannot be helped.
+  let hasReported = Atomic(false)
   /// The cookie of this process's network namespace, where the kernel tells it.
   let networkNamespace: UInt64?
 
@@ -43,6 +45,19 @@ public final class ConnectRedirect: Sendable {
     /// The calls that came before there was one.
     var early: [TrappedConnect] = []
     var isReleased = false
+    /// How many pending calls make it worth looking for those that nobody waits for.
+    var manyPending = 64
+
+    /// Ends the dials of callers that were killed while they waited. Nothing tells of their death; so they are looked for
+    /// whenever the pending calls have doubled, and what they hold stays bounded.
+    mutating func dropAbandoned(_ features: KernelFeatures) {
+      guard pending.count >= manyPending else { return }
+      for (key, call) in pending where !call.isAwaited && !call.canBeRepeated(features) {
+        pending[key] = nil
+        call.outcome.set(ECONNABORTED)
+      }
+      manyPending = max(64, pending.count * 2)
+    }
   }
 
   /// Starts to answer.

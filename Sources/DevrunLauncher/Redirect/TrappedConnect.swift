@@ -23,6 +23,8 @@ final class TrappedConnect: Sendable {
   let destination: IPEndpoint
   /// The child's socket.
   let socket: CallerSocket
+  /// What the far end answers; see `OutboundAttempt.outcome`. Set to anything, it ends the waiting.
+  let outcome = Latch<Int32?>()
 
   private let listener: Descriptor
   private let callers: Mutex<[UInt64]>
@@ -44,6 +46,10 @@ final class TrappedConnect: Sendable {
       callers.contains { devrun_notification_is_valid(listener.number, $0) }
     }
   }
+
+  /// Whether a call that nobody waits for any more may come again: a signal interrupted it. Where the kernel keeps
+  /// callers waiting through signals, they were killed.
+  func canBeRepeated(_ features: KernelFeatures) -> Bool { !features.contains(.waitKillable) }
 
   /// Answers with success, or with an error. Whether anybody was there to hear it.
   @discardableResult

@@ -4,7 +4,7 @@ import Synchronization
 
 @testable import DevrunLauncher
 
-/// A TCP server on 127.0.0.1 that speaks first: it greets, and closes after what it got in return.
+/// A TCP server on 127.0.0.1 that serves one client after the other: it greets, and waits for the client's end.
 final class GreetingServer: Sendable {
   /// Where it listens.
   let endpoint: IPEndpoint
@@ -14,7 +14,10 @@ final class GreetingServer: Sendable {
   /// How many connections it has accepted.
   var accepted: Int { connections.load(ordering: .relaxed) }
 
-  init() throws {
+  /// Starts it.
+  ///
+  /// - Parameter http: greet in answer to a request of HTTP, instead of speaking first.
+  init(http: Bool = false) throws {
     let listener = Descriptor(
       try system { socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0) })
     self.listener = listener
@@ -30,13 +33,25 @@ final class GreetingServer: Sendable {
         // Shut down by the end of the test.
         if connection < 0 { return }
         self.connections.add(1, ordering: .relaxed)
-        _ = send(connection, "hello\n", 6, Int32(MSG_NOSIGNAL))
-        _ = shutdown(connection, Int32(SHUT_WR))
-        var byte: UInt8 = 0
-        _ = recv(connection, &byte, 1, 0)
+        Self.serve(connection, http: http)
         _ = close(connection)
       }
     }
+  }
+
+  private static func serve(_ connection: Int32, http: Bool) {
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    var request = ""
+    while http, !request.contains("\r\n\r\n") {
+      let count = recv(connection, &chunk, chunk.count, 0)
+      if count <= 0 { return }
+      request += String(decoding: chunk[..<count], as: UTF8.self)
+    }
+    let head = http ? "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n" : ""
+    let greeting = Array((head + "hello\n").utf8)
+    _ = send(connection, greeting, greeting.count, Int32(MSG_NOSIGNAL))
+    _ = shutdown(connection, Int32(SHUT_WR))
+    while recv(connection, &chunk, chunk.count, 0) > 0 {}
   }
 
   /// Ends it.

@@ -1,0 +1,98 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("A program", .timeLimit(.minutes(2)))
+struct ProgramTests {
+  @Test(
+    "that draws on the terminal edits a file: vim", .enabled(if: isInstalled("vim"), "vim is not installed"),
+    arguments: TestUser.available)
+  func vim(user: TestUser) async throws {
+    let fixture = try LaunchFixture()
+    let file = fixture.path("text")
+    var script = LaunchScript(plan: try LaunchFixture.plan(["vim", "-Nu", "NONE", "-i", "NONE", file]))
+    script.plan.environment.append("TERM=xterm")
+    let line = try fixture.commandLine(script, as: user).joined(separator: " ")
+    let session = try TerminalSession(keeping: fixture)
+    defer { session.end() }
+    #expect(await session.screen.contains("prompt$ "))
+    session.screen.clear()
+    try session.type(line + "\n")
+    #expect(await session.screen.contains("[New]"))
+    try session.type("i")
+    #expect(await session.screen.contains("-- INSERT --"))
+    try session.type("written inside\u{1b}")
+    // Suspended and resumed, as one does.
+    try session.type("\u{1a}")
+    #expect(await session.screen.contains("Stopped"))
+    #expect(try await session.type(line: "fg", until: "written inside"))
+    try session.type(":wq\n")
+    #expect(await session.screen.contains("prompt$ "))
+    #expect(try await session.type(line: "echo status $?", until: "status 0"))
+    #expect(try String(contentsOfFile: file, encoding: .utf8) == "written inside\n")
+  }
+
+  @Test("that runs many others at once gets what they make: make -j4", arguments: TestUser.available)
+  func make(user: TestUser) async throws {
+    let services = try ServiceFixture()
+    let recipe = #"python3 -c "import socket; print(socket.create_connection(('myapp1', 80)).recv(5).decode())" > $@"#
+    try services.launches.write(
+      "Makefile",
+      """
+      parts := $(foreach n,1 2 3 4 5 6 7 8,part$(n))
+      whole: $(parts)
+      \tcat $(parts) > $@
+      part%:
+      \t\(recipe)
+      """)
+    let outcome = try await services.run(["make", "-s", "-j4", "-C", services.launches.folder, "whole"], as: user)
+    #expect(outcome.errors == "" && outcome.status == .exited(0))
+    #expect(
+      try String(contentsOfFile: services.launches.path("whole"), encoding: .utf8)
+        == String(repeating: "hello\n", count: 8))
+    let failing = try await services.run(["make", "-s", "-j4", "-C", services.launches.folder, "nothing"], as: user)
+    #expect(failing.status == .exited(2))
+  }
+
+  /// Runs a line of the shell in which `launch` is devrun before a command.
+  private func shell(_ line: String, launching command: [String], as user: TestUser) async throws -> SpawnedProcess {
+    let fixture = try LaunchFixture()
+    let launch = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command)), as: user)
+    let program = try fixture.write("launch", "#!/bin/sh\nexec \(launch.joined(separator: " "))\n")
+    return try SpawnedProcess(
+      ["bash", "-c", "set -o pipefail; " + line.replacingOccurrences(of: "launch", with: "sh \(program)")],
+      keeping: fixture)
+  }
+
+  @Test("that stops reading ends the one that writes: yes | devrun -- head -1", arguments: TestUser.available)
+  func reader(user: TestUser) async throws {
+    let process = try await shell("yes | launch; echo ${PIPESTATUS[@]}", launching: ["head", "-1"], as: user)
+    #expect(await process.output.whole() == "y\n141 0\n")
+    #expect(process.errors.text == "")
+  }
+
+  @Test("that writes ends with the one that reads: devrun -- yes | head -1", arguments: TestUser.available)
+  func writer(user: TestUser) async throws {
+    let process = try await shell("launch | head -1; echo ${PIPESTATUS[@]}", launching: ["yes"], as: user)
+    #expect(await process.output.whole() == "y\n141 0\n")
+    #expect(process.errors.text == "")
+  }
+
+  @Test("that is given a time ends in time: timeout -s TERM 1 devrun -- sleep", arguments: TestUser.available)
+  func timeout(user: TestUser) async throws {
+    let process = try await shell("timeout -s TERM 1 launch; echo $?", launching: ["sleep", "1000"], as: user)
+    #expect(await process.output.whole() == "124\n")
+    #expect(process.errors.text == "")
+  }
+
+  @Test("that crashes crashes devrun: devrun -- sh -c 'kill -SEGV $$'", arguments: TestUser.available)
+  func crash(user: TestUser) async throws {
+    let process = try await shell("launch; echo $?", launching: ["sh", "-c", "ulimit -c 0; kill -SEGV $$"], as: user)
+    #expect(await process.output.whole() == "139\n")
+    #expect(await process.errors.whole().contains("Segmentation fault"))
+  }
+}
