@@ -57,7 +57,7 @@ e2e: build
 	DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" $(SWIFT) test --filter EndToEndTests
 
 # A finding ends the run with its input in build/fuzz. What has been learned is kept there from run to run.
-fuzz_flags := --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer
+fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer
 
 fuzz:
 	$(SWIFT) build $(fuzz_flags)
@@ -65,7 +65,7 @@ fuzz:
 		mkdir -p build/fuzz/$$target && echo "fuzz-$$target, $(FUZZ_SECONDS) s" && \
 		SWIFT_BACKTRACE=enable=no "$$($(SWIFT) build $(fuzz_flags) --show-bin-path)/fuzz-$$target" \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -verbosity=0 \
-			-print_final_stats=1 -dict=fixtures/fuzz/$$target.dict -artifact_prefix=build/fuzz/$$target- \
+			-dict=fixtures/fuzz/$$target.dict -artifact_prefix=build/fuzz/$$target- \
 			build/fuzz/$$target fixtures/fuzz/$$target || exit 1; \
 	done
 

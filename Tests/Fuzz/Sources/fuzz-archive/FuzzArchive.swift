@@ -11,7 +11,8 @@ public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
   for archive in [bytes, withChecksums(bytes)] {
     let whole = read(archive, inPiecesOf: max(size, 1))
-    for count in [1, 7, 512, 1_000] where count < size { precondition(read(archive, inPiecesOf: count) == whole) }
+    let count = [1, 7, 512, 1_000][size % 4]
+    precondition(read(archive, inPiecesOf: count) == whole)
     check(whole)
   }
   return 0
