@@ -110,7 +110,10 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "DevrunSessionTests", dependencies: ["DevrunSession", "DevrunKube", "DevrunConfig", "DevrunCore"],
+      name: "DevrunSessionTests",
+      dependencies: [
+        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunConfig", "DevrunCore", nioCore, nioPosix,
+      ],
       swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["DevrunCore"], swiftSettings: settings),
   ]

@@ -15,8 +15,12 @@ struct CommandProcess: Sendable {
   var namespace: String
   /// What is to be run.
   var command: Command
-  /// Who is told.
-  var observer: ProgressReport
+  /// What the person is told.
+  var report: ProgressReport
+  /// The session's log, which tells the report.
+  var log: SessionLog
+  /// This process's environment, for the place of the log.
+  var environment: [RawString: RawString]
 
   /// Parts into front and keeper. Returns in neither: both end with the command's status.
   ///
@@ -29,19 +33,22 @@ struct CommandProcess: Sendable {
 
   /// The keeper's whole life: the session, then as long as anything that the command left behind needs it.
   private func hold(_ keeper: Keeper) async {
+    log.open(session: session.name, environment: environment)
     let phase = RunPhase()
     let launcher = Launcher(keeper: keeper)
     let work = Task {
       // What this machine does not allow is told before the cluster is touched.
       var command = command
       command.isolation = try await launcher.probe(command.isolation)
-      observer.tell(.detail("the command gets its own view of files by '\(command.isolation.rawValue)'"))
+      log.tell(.detail("the command gets its own view of files by '\(command.isolation.rawValue)'"))
       return try await session.run(command, askingGroup: { keeper.askingGroup }) { plan, connector, table in
-        observer.end()
+        report.end()
         let child = try await launcher.launch(plan, redirecting: table)
+        log.record("the command runs as process \(child.processID)")
         phase.launched(child)
         let serving = Task { await child.redirect?.serve(by: connector) }
         let status = await keeper.accompany(child, grace: Self.grace)
+        log.record("the command has ended: \(status)")
         phase.beginRestoring()
         await serving.value
         return status
@@ -52,6 +59,7 @@ struct CommandProcess: Sendable {
     }
     let status = await finalStatus(of: work, phase)
     interruptions.cancel()
+    log.close()
     keeper.finish(status)
     await linger(phase, keeper)
     exit(0)
@@ -61,6 +69,7 @@ struct CommandProcess: Sendable {
   private func handle(
     _ interruption: Interruption, _ work: Task<WaitStatus, any Error>, _ phase: RunPhase, _ keeper: Keeper
   ) {
+    log.record("interrupted: \(interruption)")
     switch phase.interrupt(interruption) {
     case .cancel:
       work.cancel()
@@ -68,10 +77,11 @@ struct CommandProcess: Sendable {
       Terminal().say("putting everything back without waiting for pods; another signal ends devrun at once")
       session.hasten()
     case .giveUp:
-      Terminal().show(
-        ErrorMessage(
-          "ended before everything was put back",
-          remedy: "devrun restore -n \(namespace) --all"))
+      showFailure(
+        Interrupted(
+          message: ErrorMessage(
+            "ended before everything was put back",
+            remedy: "devrun restore -n \(namespace) --all")))
       keeper.finish(.failed(.devrunFailed))
       exit(ExitStatus.devrunFailed.rawValue)
     case .none:
@@ -83,15 +93,22 @@ struct CommandProcess: Sendable {
   private func finalStatus(of work: Task<WaitStatus, any Error>, _ phase: RunPhase) async -> WaitStatus {
     do {
       let status = try await work.value
-      observer.end()
+      report.end()
       return status
     } catch {
-      observer.end()
+      report.end()
       if let signal = phase.cancelledBy, !(error is any UserFacingError) { return .killed(signal, coreDumped: false) }
       guard !(error is CancellationError) else { return .failed(.devrunFailed) }
-      Terminal().show(error)
+      showFailure(error)
       return .failed((error as? any UserFacingError)?.exitStatus ?? .devrunFailed)
     }
+  }
+
+  /// Tells a failure of devrun itself, and where more can be read of it.
+  private func showFailure(_ error: any Error) {
+    log.record(failure: error)
+    Terminal().show(error)
+    if let path = log.path { Terminal().say("the log of this session: \(path)") }
   }
 
   /// What the command left running keeps its network: each of its connects still asks this process, which answers
@@ -105,4 +122,9 @@ struct CommandProcess: Sendable {
     }
     await redirect.unused()
   }
+}
+
+/// devrun was told to end at once.
+private struct Interrupted: UserFacingError {
+  var message: ErrorMessage
 }

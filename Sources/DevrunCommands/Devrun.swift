@@ -8,6 +8,7 @@ public enum Devrun {
   public static func main() -> Never {
     let arguments = Array(CommandLine.arguments.dropFirst())
     switch arguments.first {
+    case "diagnose": perform(DiagnoseCommand.self, Array(arguments.dropFirst()))
     case "restore": perform(RestoreCommand.self, Array(arguments.dropFirst()))
     default: perform(RunCommand.self, arguments)
     }

@@ -43,7 +43,7 @@ final class ProgressReport: SessionObserver {
     case (.warning(var message), .normal), (.warning(var message), .verbose):
       message.what = "warning: " + message.what
       terminal.show(message)
-    case (_, .quiet), (.detail, _):
+    case (_, .quiet), (.detail, _), (.agentLine, _):
       break
     }
   }

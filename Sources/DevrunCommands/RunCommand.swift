@@ -12,6 +12,7 @@ struct RunCommand: ParsableCommand {
     usage: """
       devrun [options] -- <command> [argument ...]
       devrun restore [options] [<kind/name> ...]
+      devrun diagnose [--json]
       """,
     discussion: """
       The cluster's traffic for the target arrives at the command's local ports; the command sees the container's \
@@ -86,7 +87,8 @@ struct RunCommand: ParsableCommand {
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let (options, warnings) = try sessionOptions(process, project)
     let access = try cluster.access(process, project: project)
-    let observer = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
+    let report = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
+    let observer = SessionLog(telling: report)
     for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
     let isolation = try isolation(project)
     guard let options else {
@@ -96,10 +98,11 @@ struct RunCommand: ParsableCommand {
     }
     let session = try Session(
       access: access, options: options, environment: process.environment, user: process.user,
-      hostname: process.hostname, observer: observer)
+      hostname: process.hostname, observer: observer, log: observer)
     try CommandProcess(
       session: session, namespace: access.namespace,
-      command: Command(executable: executable, arguments: arguments, isolation: isolation), observer: observer
+      command: Command(executable: executable, arguments: arguments, isolation: isolation), report: report,
+      log: observer, environment: process.environment
     ).run()
   }
 

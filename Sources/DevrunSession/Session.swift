@@ -20,6 +20,7 @@ public struct Session: Sendable {
   let holder: String
   let hostname: String
   let observer: any SessionObserver
+  let log: SessionLog?
   let haste = Haste()
 
   /// A session that is not connected yet.
@@ -31,10 +32,11 @@ public struct Session: Sendable {
   ///   - user: who runs it, for the record on the workload.
   ///   - hostname: this machine's name.
   ///   - observer: who is told.
+  ///   - log: the session's log, if it has one. It is told by the observer, or is the observer.
   /// - Throws: `SessionError.payloadMissing`
   public init(
     access: ClusterAccess, options: SessionOptions, environment: [RawString: RawString], user: String,
-    hostname: String, observer: any SessionObserver
+    hostname: String, observer: any SessionObserver, log: SessionLog? = nil
   ) throws {
     self.name = SessionName.random()
     self.access = access
@@ -44,6 +46,7 @@ public struct Session: Sendable {
     self.holder = "\(user)@\(hostname)"
     self.hostname = hostname
     self.observer = observer
+    self.log = log
   }
 
   /// Has everything put back without waiting for what need not be waited for: the cluster makes the app's pods anew by
@@ -63,13 +66,18 @@ public struct Session: Sendable {
     _ command: Command, askingGroup: @escaping @Sendable () -> Int32?,
     launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
   ) async throws -> Result {
+    introduce(command)
     let teardown = Teardown()
+    let diagnosis = Diagnosis(session: self, command: command)
     let outcome: Swift.Result<Result, any Error>
     do {
-      outcome = .success(try await connectAndRun(command, askingGroup: askingGroup, teardown: teardown, launch: launch))
+      outcome = .success(
+        try await connectAndRun(
+          command, askingGroup: askingGroup, teardown: teardown, diagnosis: diagnosis, launch: launch))
     } catch {
       outcome = .failure(error)
     }
+    await diagnosis.restoring()
     // A cancelled task must still put everything back: a task of its own is not cancelled.
     let failures = await Task { await teardown.run() }.value
     if !failures.isEmpty {
@@ -81,7 +89,7 @@ public struct Session: Sendable {
   }
 
   private func connectAndRun<Result: Sendable>(
-    _ command: Command, askingGroup: @escaping @Sendable () -> Int32?, teardown: Teardown,
+    _ command: Command, askingGroup: @escaping @Sendable () -> Int32?, teardown: Teardown, diagnosis: Diagnosis,
     launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
   ) async throws -> Result {
     let payload = try Payload(directory: payloadDirectory)
@@ -90,6 +98,7 @@ public struct Session: Sendable {
 
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     await teardown.add("stopping the event loop") { try await group.shutdownGracefully() }
+    await answer(diagnosis, in: directory, group: group, teardown: teardown)
     let client = try KubeClient(
       access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
     await teardown.add("closing the connections to the API server") { try await client.shutdown() }
@@ -102,13 +111,16 @@ public struct Session: Sendable {
       observer.tell(.detail("services of these namespaces are left out: \(listing.omitted.joined(separator: ", "))"))
     }
 
-    let placement = AgentPlacement(session: self, client: client, payload: payload, group: group, teardown: teardown)
+    let placement = AgentPlacement(
+      session: self, client: client, payload: payload, group: group, teardown: teardown, diagnosis: diagnosis)
     let agents = try await placement.place(options.target)
+    await diagnosis.placed(agents)
     let tunnel = agents.tunnel
     async let container = tunnel.environment()
     async let info = tunnel.info()
 
     let variables = try await container
+    log?.mask(SecretMask.secrets(in: variables, podSpec: agents.pod["spec"] ?? [:], container: agents.container))
     let view = try ClusterView.make(
       session: self, services: listing.services, domain: try await info.clusterDomain, container: variables,
       directory: directory)
@@ -118,10 +130,16 @@ public struct Session: Sendable {
     await teardown.add("closing the local ends") { await acceptor.close() }
 
     let nameService = try NameService(directory: directory)
+    let environment = try childEnvironment(container: variables, view: view, volumes: volumes)
+    log?.mask(environment.filter { SecretMask.looksSecret($0.key.description) }.map(\.value.description))
+    await diagnosis.gathered(
+      .init(
+        view: view, info: try await info, volumes: volumes, container: variables, environment: environment))
     let plan = LaunchPlan(
       executable: command.executable, arguments: command.arguments,
-      environment: try childEnvironment(container: variables, view: view, volumes: volumes)
-        .sorted { $0.key < $1.key }.map { RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes) },
+      environment: environment.sorted { $0.key < $1.key }.map {
+        RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes)
+      },
       isolation: command.isolation, hostsFile: RawString(hostsFile),
       nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
       hiddenPaths: nameService.hiddenPaths.map { RawString($0) })

@@ -12,7 +12,7 @@ struct SessionDirectory: Sendable {
   /// The open folder, which carries the lock.
   private let descriptor: Int32
 
-  private static let prefix = "devrun-session-"
+  static let prefix = "devrun-session-"
 
   /// Makes the folder.
   ///
@@ -41,8 +41,9 @@ struct SessionDirectory: Sendable {
         continue
       }
       let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      // Another run may have taken the folder for an abandoned one before it was locked; then it is gone.
-      guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0, access(path, F_OK) == 0 else {
+      // Another run may have taken the folder for an abandoned one before it was locked; then it is gone. Whoever only
+      // looks whether it is locked lets go of it at once.
+      guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0, access(path, F_OK) == 0 else {
         failure = (base, errno)
         if descriptor >= 0 { close(descriptor) }
         rmdir(path)
@@ -61,7 +62,7 @@ struct SessionDirectory: Sendable {
   }
 
   /// Where the folder may lie, the best first: folders that this user owns or that all may write to.
-  private static func bases(_ environment: [RawString: RawString]) -> [String] {
+  static func bases(_ environment: [RawString: RawString]) -> [String] {
     let runtime = environment["XDG_RUNTIME_DIR"]?.description
     return usable([runtime, "/dev/shm"]) + temporaryBases(environment)
   }

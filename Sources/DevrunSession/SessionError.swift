@@ -40,6 +40,8 @@ public enum SessionError: UserFacingError, Hashable {
   case payloadMissing(String, cause: String)
   /// The session's folder cannot be made.
   case noSessionDirectory(String, errno: Int32)
+  /// The session's log cannot be written.
+  case noSessionLog(String, errno: Int32)
   /// The file asks for a volume that the pod does not have, or that its container does not mount.
   case volumeNotMounted(String, container: String)
   /// A volume holds more than devrun copies; `bytes` where it was measured before.
@@ -127,6 +129,8 @@ public enum SessionError: UserFacingError, Hashable {
         "the agent is not where it should be: \(path)", why: cause, remedy: "run 'make build' or install anew")
     case .noSessionDirectory(let path, let errno):
       ErrorMessage("no folder for the session could be made in \(path)", why: SystemMessage.text(errno))
+    case .noSessionLog(let path, let errno):
+      ErrorMessage("this session has no log: \(path)", why: SystemMessage.text(errno))
     case .volumeNotMounted(let volume, let container):
       ErrorMessage("container \(container) does not mount volume \(volume)")
     case .volumeTooLarge(let volume, let bytes, let limit):

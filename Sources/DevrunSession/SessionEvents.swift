@@ -12,6 +12,8 @@ public enum SessionEvent: Sendable {
   case warning(ErrorMessage)
   /// What only `--verbose` shows.
   case detail(String)
+  /// A line that the container with the agent wrote: for the session's log alone.
+  case agentLine(pod: String, String)
 }
 
 /// Who is told what a session does.

@@ -13,7 +13,8 @@ extension Tunnel {
   /// - Parameter onEnd: called on the event loop when the connection has ended after that.
   static func openConnection(
     _ role: ConnectionRole, attachment: [UInt8], secret: [UInt8], inbound: InboundDialer,
-    options: Options, on loop: any EventLoop, open: Open, onEnd: @escaping @Sendable ((any Error)?) -> Void
+    traffic: TrafficCounter, options: Options, on loop: any EventLoop, open: Open,
+    onEnd: @escaping @Sendable ((any Error)?) -> Void
   ) async throws -> Connection {
     let result = loop.makePromise(of: Void.self)
     let multiplexer = loop.makePromise(of: NIOHTTP2Handler.StreamMultiplexer.self)
@@ -25,6 +26,7 @@ extension Tunnel {
         guard role == .inbound, case .connect(let authority) = request else {
           return StreamServer.refuse("devrun serves connections to the target's ports only", status: "403", on: stream)
         }
+        traffic.countInboundConnection()
         StreamServer.join(stream, to: inbound.dial(authority, with: sockets))
       }
     }
@@ -42,7 +44,7 @@ extension Tunnel {
           try channel.pipeline.syncOperations.addHandler(ConnectionEndHandler(onEnd: onEnd))
           multiplexer.succeed(added)
         }
-        try channel.pipeline.syncOperations.addHandler(handler)
+        try channel.pipeline.syncOperations.addHandlers(TrafficHandler(traffic), handler)
       }
     } catch {
       result.fail(error)

@@ -25,6 +25,7 @@ extension Tunnel {
 
   /// Starts a dial and returns at once.
   func startDial(_ authority: Authority) -> PendingStream<any Channel> {
-    streams.open(.connect(authority), timeout: options.dialTimeout)
+    counter.countOutboundConnection()
+    return streams.open(.connect(authority), timeout: options.dialTimeout)
   }
 }

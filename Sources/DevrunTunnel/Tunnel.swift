@@ -45,23 +45,28 @@ public final class Tunnel: Sendable {
 
   let options: Options
   let streams: StreamOpener
+  let counter: TrafficCounter
   private let channels: [any Channel]
   private let end: EventLoopPromise<Void>
 
   private init(
-    on eventLoop: any EventLoop, options: Options, outbound: Connection, inbound: Connection,
+    on eventLoop: any EventLoop, options: Options, outbound: Connection, inbound: Connection, counter: TrafficCounter,
     end: EventLoopPromise<Void>
   ) {
     self.eventLoop = eventLoop
     self.options = options
     self.streams = StreamOpener(
       connection: outbound.channel, multiplexer: outbound.multiplexer, pool: WindowPool(options.limits, on: eventLoop))
+    self.counter = counter
     self.channels = [outbound.channel, inbound.channel]
     self.end = end
     self.closed = end.futureResult
     let channels = self.channels
     closed.whenComplete { _ in for channel in channels { channel.close(promise: nil) } }
   }
+
+  /// What has gone through the tunnel so far.
+  public var traffic: Traffic { counter.traffic }
 
   /// Makes a tunnel: opens two port-forwards and shows the secret on each.
   ///
@@ -78,6 +83,7 @@ public final class Tunnel: Sendable {
     var random = SystemRandomNumberGenerator()
     let attachment = (0..<Preface.attachmentLength).map { _ in UInt8.random(in: .min ... .max, using: &random) }
     let end = eventLoop.makePromise(of: Void.self)
+    let counter = TrafficCounter()
     let onEnd: @Sendable ((any Error)?) -> Void = { error in
       end.fail(error as? TunnelError ?? .lost(error.map(describe) ?? "the port-forward was closed"))
     }
@@ -85,8 +91,8 @@ public final class Tunnel: Sendable {
       do {
         return .success(
           try await openConnection(
-            role, attachment: attachment, secret: secret, inbound: inbound, options: options, on: eventLoop,
-            open: open, onEnd: onEnd))
+            role, attachment: attachment, secret: secret, inbound: inbound, traffic: counter, options: options,
+            on: eventLoop, open: open, onEnd: onEnd))
       } catch {
         return .failure(error)
       }
@@ -96,7 +102,8 @@ public final class Tunnel: Sendable {
     let results = await (outboundResult, inboundResult)
     do {
       return Tunnel(
-        on: eventLoop, options: options, outbound: try results.0.get(), inbound: try results.1.get(), end: end)
+        on: eventLoop, options: options, outbound: try results.0.get(), inbound: try results.1.get(),
+        counter: counter, end: end)
     } catch {
       end.fail(error)
       for case .success(let connection) in [results.0, results.1] { connection.channel.close(promise: nil) }

@@ -18,6 +18,8 @@ struct APIRequest: Sendable {
   var body: JSONValue?
   /// Whether only the `metadata` of what is answered is of interest.
   var metadataOnly = false
+  /// Whether an answer of another type than JSON is taken.
+  var otherTypes = false
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
 
@@ -158,6 +160,7 @@ extension KubeClient {
     // A server that does not know the first form takes the second.
     let metadata = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata\(request.isList ? "List" : ""),"
     var headers: HTTPHeaders = ["Accept": (request.metadataOnly ? metadata : "") + "application/json"]
+    if request.otherTypes { headers.replaceOrAdd(name: "Accept", value: "application/json, */*") }
     if body != nil { headers.add(name: "Content-Type", value: request.contentType) }
     // A compressed stream would hold events back.
     if isWatch { headers.add(name: "Accept-Encoding", value: "identity") }

@@ -12,6 +12,7 @@ struct AgentPlacement: Sendable {
   var payload: Payload
   var group: any EventLoopGroup
   var teardown: Teardown
+  var diagnosis: Diagnosis
 
   /// The agents in their place.
   struct Placed: Sendable {
@@ -22,6 +23,10 @@ struct AgentPlacement: Sendable {
     var pod: JSONValue
     /// The container that the agent is in.
     var container: String
+    /// What is redirected, as `kind/name`.
+    var target: String
+    /// The redirected ports.
+    var ports: [PortMapping]
     /// What the person is told.
     var facts: [String]
   }
@@ -151,6 +156,7 @@ struct AgentPlacement: Sendable {
           namespace: namespace, pod: pod, port: access.controlPort, on: loop, configure: configure)
       }
     }
+    await diagnosis.following(pods)
     let following = Task { await pods.follow() }
     await teardown.add("closing the tunnels") {
       following.cancel()
@@ -182,7 +188,8 @@ struct AgentPlacement: Sendable {
     let redirections = choice.ports.map { port in "\(what) port \(port.remote) -> localhost:\(port.local)" }
     let facts =
       redirections.isEmpty ? ["\(what) is connected; no port is redirected (name one with --port)"] : redirections
-    return Placed(pods: pods, tunnel: tunnel, pod: pod, container: choice.name, facts: facts)
+    return Placed(
+      pods: pods, tunnel: tunnel, pod: pod, container: choice.name, target: what, ports: choice.ports, facts: facts)
   }
 
   /// Now, as RFC 3339 has it.

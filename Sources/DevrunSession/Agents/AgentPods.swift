@@ -26,6 +26,9 @@ actor AgentPods {
   private var ending: Set<String> = []
   private var objects: [String: JSONValue] = [:]
   private var waitingFor: [String: String] = [:]
+  private let logs: AgentLogs
+  /// What became of the tunnels to each pod, for who asks.
+  private(set) var links: [String: PodLink] = [:]
 
   init(
     client: KubeClient, namespace: String, labelSelector: String?, session: String, container: String,
@@ -38,6 +41,7 @@ actor AgentPods {
     self.container = container
     self.observer = observer
     self.connect = connect
+    self.logs = AgentLogs(client: client, namespace: namespace, container: container, observer: observer)
   }
 
   /// Does something that takes until the session is up, unless a pod fails before that.
@@ -109,6 +113,7 @@ actor AgentPods {
     }
     for connection in connections.values { connection.cancel() }
     for connection in connections.values { await connection.value }
+    await logs.end()
     events.finish()
   }
 
@@ -119,14 +124,19 @@ actor AgentPods {
     guard DeploymentRestore.session(of: pod) == session else { return }
     let name = TargetResolution.name(of: pod)
     objects[name] = pod
+    logs.update(pod)
+    links[name, default: PodLink()].waitsFor = nil
     switch PodState(pod: pod, container: container) {
     case .running:
       if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
     case .pending(let why):
+      links[name]?.waitsFor = why
       if waitingFor.updateValue(why, forKey: name) != why { observer.tell(.detail("pod/\(name): \(why)")) }
     case .failed(let why):
+      links[name]?.waitsFor = why
       events.tell(.failed(.agentFailed(pod: name, why: why)))
     case .ending:
+      links[name]?.waitsFor = "it is ending"
       ending.insert(name)
     }
   }
@@ -137,7 +147,8 @@ actor AgentPods {
   }
 
   private func gone(_ name: String) {
-    objects[name] = nil
+    if let pod = objects.removeValue(forKey: name) { logs.remove(pod) }
+    links[name] = nil
     waitingFor[name] = nil
     ending.remove(name)
     connections.removeValue(forKey: name)?.cancel()
@@ -151,6 +162,7 @@ actor AgentPods {
         let tunnel = try await connect(pod)
         backoff = Backoff()
         tunnels.attach(tunnel, pod: pod)
+        links[pod]?.attach(tunnel)
         events.tell(.attached(pod: pod))
         observer.tell(.detail("pod/\(pod): the tunnel is up"))
         await withTaskCancellationHandler {
@@ -159,12 +171,14 @@ actor AgentPods {
           Task { await tunnel.close() }
         }
         tunnels.detach(tunnel)
+        links[pod]?.detach()
         if !Task.isCancelled, !ending.contains(pod) {
           observer.tell(.warning(ErrorMessage("the tunnel to pod/\(pod) broke; connecting again")))
         }
       } catch {
         if Task.isCancelled { return }
         // The container runs, which says nothing of the agent in it yet: there is no event for that.
+        links[pod]?.failure = "\(error)"
         observer.tell(.detail("pod/\(pod): \(error)"))
       }
       await backoff.pause()
@@ -175,11 +189,15 @@ actor AgentPods {
 /// The pauses between attempts: short at first, never long.
 struct Backoff {
   private var milliseconds = 25
+  private let limit: Duration
+
+  /// - Parameter limit: the longest pause.
+  init(limit: Duration = .seconds(1)) { self.limit = limit }
 
   /// Waits, and makes the next wait longer. Returns early when the task is cancelled.
   mutating func pause() async {
     let duration = Duration.milliseconds(milliseconds)
-    milliseconds = min(milliseconds * 2, 1_000)
+    if duration * 2 < limit { milliseconds *= 2 } else { milliseconds = Int(limit / .milliseconds(1)) }
     do {
       try await Task.sleep(for: duration)
     } catch {

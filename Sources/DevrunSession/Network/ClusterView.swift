@@ -83,9 +83,15 @@ final class ClusterView: Sendable {
     redirect(book.withLock(\.addresses))
   }
 
+  /// How many addresses are redirected.
+  var redirectedCount: Int { allAddresses(book.withLock(\.addresses)).count }
+
+  private func allAddresses(_ services: Set<IPAddress>) -> Set<IPAddress> {
+    pods.withLock { $0.values.reduce(into: services.union(fixed)) { $0.formUnion($1) } }
+  }
+
   private func redirect(_ addresses: Set<IPAddress>) {
-    let pods = pods.withLock { $0.values.reduce(into: Set()) { $0.formUnion($1) } }
-    redirected.replace(addresses: addresses.union(fixed).union(pods), networks: [])
+    redirected.replace(addresses: allAddresses(addresses), networks: [])
   }
 
   /// Takes over an event of the watch while the child runs: new names are appended to its hosts file.

@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import DevrunCore
+internal import DevrunSession
+
+/// `devrun diagnose [--json]`
+struct DiagnoseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devrun diagnose",
+    abstract: "Tell what the sessions that run here see.",
+    discussion: """
+      Asks each of your sessions on this machine for its target, pods, tunnels and their traffic, redirected ports, \
+      services, hosts and DNS entries, volumes, environment and log. Values of variables are masked, but for those of \
+      services. The cluster is not asked.
+      """)
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  func run() throws {
+    let sessions = LiveSessions(environment: ProcessEnvironment.current)
+    let report = SessionReport(try runBlocking { try await sessions.ask() })
+    print(json ? try report.json() : report.text(), terminator: "")
+  }
+}

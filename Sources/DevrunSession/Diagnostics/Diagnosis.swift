@@ -1,0 +1,151 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunLauncher
+internal import DevrunTunnel
+internal import Foundation
+internal import Glibc
+
+/// Gathers what a session is at a moment, from its parts. They are made known as they come to be; asking them holds
+/// nothing up.
+actor Diagnosis {
+  /// What is known when the command starts.
+  struct Gathered: Sendable {
+    var view: ClusterView
+    var info: AgentInfo
+    var volumes: MaterializedVolumes
+    /// The container's variables, as `NAME=VALUE`.
+    var container: [RawString]
+    /// The command's variables.
+    var environment: [RawString: RawString]
+  }
+
+  private let session: Session
+  private var base: SessionState
+  private var stage = SessionState.Stage.connecting
+  private var pods: AgentPods?
+  private var placed: AgentPlacement.Placed?
+  private var volumes: MaterializedVolumes?
+  private var view: ClusterView?
+  private var info: AgentInfo?
+  private var environment: [SessionState.Variable] = []
+
+  /// Of a session that is about to connect.
+  init(session: Session, command: Command) {
+    self.session = session
+    base = SessionState(
+      session: session.name, devrun: devrunVersion, process: getpid(), since: .now, target: session.target,
+      namespace: session.access.namespace, context: session.access.contextName, server: session.access.server,
+      command: command.executable.description, folder: "")
+  }
+
+  /// The session's folder is made.
+  func opened(_ folder: String) { base.folder = folder }
+
+  /// The pods are followed.
+  func following(_ pods: AgentPods) { self.pods = pods }
+
+  /// The agents are in their place.
+  func placed(_ placed: AgentPlacement.Placed) { self.placed = placed }
+
+  /// The command is about to start.
+  func gathered(_ gathered: Gathered) {
+    view = gathered.view
+    info = gathered.info
+    volumes = gathered.volumes
+    environment = EnvironmentOrigins(
+      shell: session.environment, container: gathered.container,
+      file: Set(session.options.localEnvFiles.flatMap(\.assignments).map(\.name)),
+      options: Set(session.options.variables.map(\.name)), services: gathered.view.services.keys.map(\.name)
+    ).variables(gathered.environment)
+    if stage == .connecting { stage = .running }
+  }
+
+  /// What was changed is being put back.
+  func restoring() { stage = .restoring }
+
+  /// What the session is now.
+  func state() async -> SessionState {
+    var state = base
+    state.stage = stage
+    state.server = session.masked(base.server)
+    state.logFile = session.log?.path
+    state.environment = environment
+    if let placed {
+      state.target = placed.target
+      state.container = placed.container
+      state.ports = placed.ports.map { .init(remote: $0.remote, local: $0.local) }
+    }
+    if let view {
+      state.services = view.services.sorted { $0.key < $1.key }.map { key, entry in
+        .init(
+          namespace: key.namespace, name: key.name, localAddress: "\(entry.local)",
+          clusterAddresses: entry.clusterIPs.map(\.description))
+      }
+      state.names = names(view)
+    }
+    if let volumes, let placed { state.volumes = Self.volumes(volumes, placed) }
+    for (name, link) in await pods?.links.sorted(by: { $0.key < $1.key }) ?? [] {
+      state.pods.append(
+        .init(
+          name: name, tunnelSince: link.since, reconnects: max(link.tunnels - 1, 0),
+          problem: link.since == nil ? (link.waitsFor ?? link.failure).map(session.masked) : nil,
+          traffic: link.traffic))
+    }
+    return state
+  }
+
+  private func names(_ view: ClusterView) -> SessionState.Names {
+    let file = "\(base.folder)/\(ClusterView.hostsFileName)"
+    let resolver = (info?.resolvConf ?? "").split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
+    return .init(
+      hostsFile: file,
+      hosts: HostsFile(machine: NameService.read(file), hostname: "").machine.map {
+        .init(address: $0.address, names: $0.names)
+      },
+      clusterDomain: info?.clusterDomain ?? "",
+      nameServers: resolver.filter { $0.first == "nameserver" }.flatMap { $0.dropFirst() }.map(String.init),
+      searchDomains: resolver.last { $0.first == "search" }.map { $0.dropFirst().map(String.init) } ?? [],
+      redirectedAddresses: view.redirectedCount)
+  }
+
+  private static func volumes(_ volumes: MaterializedVolumes, _ placed: AgentPlacement.Placed) -> [SessionState.Volume]
+  {
+    ContainerVolumes(podSpec: placed.pod["spec"] ?? [:], container: placed.container).volumes.map { volume in
+      let path = volumes.path(of: volume.name)
+      var status = stat()
+      // The folder itself changes when it is made, and when its content is exchanged.
+      let isThere = !path.isEmpty && stat(path, &status) == 0
+      return .init(
+        name: volume.name, source: volume.kind, containerPath: volume.mountPath, localPath: isThere ? path : nil,
+        mountPaths: volumes.mounts.filter { isThere && $0.source == RawString(path) }.map(\.target.description),
+        updated: isThere ? Date(timeIntervalSince1970: TimeInterval(status.st_ctim.tv_sec)) : nil)
+    }
+  }
+}
+
+/// Says where the variables of a command come from.
+struct EnvironmentOrigins {
+  /// This shell's variables.
+  var shell: [RawString: RawString]
+  /// The container's, as `NAME=VALUE`.
+  var container: [RawString]
+  /// The names that files assign.
+  var file: Set<RawString>
+  /// The names that the command line and `devrun.yaml` assign.
+  var options: Set<RawString>
+  /// The names of services.
+  var services: [String]
+
+  /// The variables with their origin, in the order of their names. Values are left out but for those of services.
+  func variables(_ environment: [RawString: RawString]) -> [SessionState.Variable] {
+    let containers = Set(container.compactMap(ChildEnvironment.split).map(\.0).filter { !ChildEnvironment.keeps($0) })
+    return environment.sorted { $0.key < $1.key }.map { name, value in
+      let origin: SessionState.Variable.Origin =
+        options.contains(name) ? .option : file.contains(name) ? .file : containers.contains(name) ? .container : .shell
+      let (name, value) = (name.description, value.description)
+      let isShown =
+        origin == .container && ServiceVariable.matches(name: name, value: value, services: services)
+      return .init(name: name, origin: origin, value: isShown ? value : nil)
+    }
+  }
+}

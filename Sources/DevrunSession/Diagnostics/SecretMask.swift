@@ -1,0 +1,90 @@
+internal import DevrunConfig
+internal import DevrunCore
+
+/// Takes secrets out of a text that is to be kept: those that are known, and whatever looks like one.
+///
+/// devrun's own words hold no values of variables. But they quote others: the API server, the kernel, the container
+/// that the agent runs in.
+struct SecretMask: Sendable {
+  /// What stands in a secret's place.
+  static let mark = "***"
+  /// Shorter texts are not looked for: "1" and "true" would be masked everywhere.
+  static let minimumLength = 6
+
+  private var known: [String] = []
+
+  /// Remembers secrets. Of one with several lines each line counts, since messages are cut into lines.
+  mutating func add(_ secrets: some Sequence<String>) {
+    for secret in secrets {
+      let lines = secret.split(whereSeparator: \.isNewline).map(String.init)
+      for text in Set(lines + [secret]) where text.count >= Self.minimumLength && !known.contains(text) {
+        known.append(text)
+      }
+    }
+    // One that contains another goes first.
+    known.sort { $0.count > $1.count }
+  }
+
+  /// What looks like a secret, between what is kept before and after it: private keys, JSON Web Tokens, the
+  /// `Authorization` header's credentials, passwords in URLs, and values of names that say what they are.
+  private static var patterns: [Regex<(Substring, Substring, Substring)>] {
+    [
+      /(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\z)/,
+      /()\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)+()/,
+      /(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+\/=\-]{8,}()/,
+      /(:\/\/)[^\/\s@:]*:[^\/\s@]+(@)/,
+      /(?i)((?:password|passwd|secret|token|api[_\-]?key|access[_\-]?key)(?:["']?\s?:\s?|[a-z0-9_]*["']?\s?=\s?)["']?)[^\s"',;&*]+()/,
+    ]
+  }
+
+  /// The text without secrets.
+  func apply(_ text: String) -> String {
+    var text = text
+    for secret in known where text.contains(secret) { text = text.replacing(secret, with: Self.mark) }
+    for pattern in Self.patterns { text.replace(pattern, with: { "\($0.1)\(Self.mark)\($0.2)" }) }
+    return text
+  }
+}
+
+extension SecretMask {
+  /// The secrets of a container's environment: the values of variables that come from a Secret, may come from one, or
+  /// are named as if they did.
+  ///
+  /// - Parameters:
+  ///   - environment: the container's variables, as `NAME=VALUE`.
+  ///   - podSpec: `spec` of the pod, which says where they come from.
+  static func secrets(in environment: [RawString], podSpec: JSONValue, container: String) -> [String] {
+    let spec = (podSpec["containers"]?.array ?? []).first { $0["name"]?.string == container } ?? [:]
+    let variables = spec["env"]?.array ?? []
+    let fromSecrets = Set(
+      variables.filter { $0[path: "valueFrom", "secretKeyRef"] != nil }.compactMap { $0["name"]?.string })
+    let explained = Set(variables.compactMap { $0["name"]?.string }).subtracting(fromSecrets)
+    let prefixes = (spec["envFrom"]?.array ?? []).filter { $0["secretRef"] != nil }.map { $0["prefix"]?.string ?? "" }
+    return environment.compactMap(ChildEnvironment.split).filter { name, value in
+      let (name, text) = (name.description, value.description)
+      if fromSecrets.contains(name) || looksSecret(name) { return true }
+      // Without a prefix any name may be a Secret's; those that the machine keeps and the services' are none.
+      return !explained.contains(name) && prefixes.contains(where: name.hasPrefix)
+        && !ChildEnvironment.keeps(RawString(name)) && !ServiceVariable.isAddress(text)
+    }.map(\.1.description)
+  }
+
+  /// Whether a variable of this name usually holds a secret.
+  static func looksSecret(_ name: String) -> Bool {
+    let words = [
+      "PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL",
+    ]
+    let name = name.uppercased()
+    return words.contains(where: name.contains)
+  }
+
+  /// The secrets of a user's own credentials, as far as the kubeconfig holds them.
+  static func secrets(of credentials: Credentials) -> [String] {
+    switch credentials.authorization {
+    case .token(let token): [token]
+    case .tokenFile(_, let fallback): [fallback].compactMap { $0 }
+    case .basic(_, let password): [password]
+    case .exec, nil: []
+    }
+  }
+}

@@ -1,0 +1,40 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import Glibc
+internal import NIOPosix
+
+extension Session {
+  /// The log's first words.
+  func introduce(_ command: Command) {
+    log?.mask(SecretMask.secrets(of: access.credentials))
+    log?.record(
+      "devrun \(devrunVersion), session \(name), process \(getpid()): \(command.executable) for \(target)"
+        + " in namespace \(access.namespace) of context \(access.contextName) (\(access.server))")
+  }
+
+  /// What was asked for, as `kind/name`.
+  var target: String {
+    switch options.target {
+    case .existing(let reference): "\(reference)"
+    case .newPod: "pod/devrun-\(name)"
+    }
+  }
+
+  /// Lets `devrun diagnose` ask what this session is, until its end. A session that cannot be asked is none the worse.
+  func answer(
+    _ diagnosis: Diagnosis, in directory: SessionDirectory, group: MultiThreadedEventLoopGroup, teardown: Teardown
+  ) async {
+    await diagnosis.opened(directory.path)
+    do {
+      let server = try await DiagnosisServer(at: "\(directory.path)/\(DiagnosisServer.socketName)", group: group) {
+        try await diagnosis.state().json()
+      }
+      await teardown.add("ending the answers to devrun diagnose") { try await server.close() }
+    } catch {
+      observer.tell(.detail("devrun diagnose cannot ask this session: \(error)"))
+    }
+  }
+
+  /// A text that others wrote, without secrets.
+  func masked(_ text: String) -> String { log?.masked(text) ?? SecretMask().apply(text) }
+}

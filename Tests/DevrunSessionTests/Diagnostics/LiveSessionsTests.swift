@@ -1,0 +1,146 @@
+import DevrunCore
+import Foundation
+import Glibc
+import NIOPosix
+import Testing
+
+@testable import DevrunSession
+
+/// Each test has its own place for sessions' folders; those of sessions that really run here are left out.
+@Suite("The sessions that live here", .timeLimit(.minutes(1)))
+struct LiveSessionsTests {
+  private let scratch: ScratchFolder
+
+  init() throws { scratch = try ScratchFolder() }
+
+  private var environment: [RawString: RawString] { ["XDG_RUNTIME_DIR": RawString(scratch.path)] }
+
+  private func ask(within patience: Duration = .seconds(30)) async throws -> [LiveSessions.Answer] {
+    try await LiveSessions(environment: environment, patience: patience).ask().filter { answer in
+      switch answer {
+      case .state(let state): state.folder.hasPrefix(scratch.path) || state == .example
+      case .silent(_, let folder, _): folder.hasPrefix(scratch.path)
+      }
+    }
+  }
+
+  private func socket(_ directory: SessionDirectory) -> String { "\(directory.path)/\(DiagnosisServer.socketName)" }
+
+  @Test("are asked in their folders, and each answers all who ask; at its end it answers nobody")
+  func answers() async throws {
+    let directory = try SessionDirectory(session: "one", environment: environment)
+    let state = SessionState.example
+    let group = MultiThreadedEventLoopGroup.singleton
+    let server = try await DiagnosisServer(at: socket(directory), group: group) { try state.json() }
+    #expect(try await ask() == [.state(state)])
+    #expect(try await ask() == [.state(state)])
+    #expect(try scratch.mode("devrun-session-one") == 0o700, "nobody else can enter")
+    try await server.close()
+    try directory.remove()
+    #expect(try await ask() == [])
+  }
+
+  @Test("are told in the order of their beginning")
+  func order() async throws {
+    var servers: [DiagnosisServer] = []
+    var directories: [SessionDirectory] = []
+    for (name, age) in [("a", 1.0), ("b", 3.0), ("c", 2.0)] {
+      let directory = try SessionDirectory(session: name, environment: environment)
+      var state = SessionState.example
+      state.session = name
+      state.folder = directory.path
+      state.since -= age
+      let bytes = try state.json()
+      servers.append(
+        try await DiagnosisServer(at: socket(directory), group: MultiThreadedEventLoopGroup.singleton) { bytes })
+      directories.append(directory)
+    }
+    let names = try await ask().map { if case .state(let state) = $0 { state.session } else { "?" } }
+    #expect(names == ["b", "c", "a"])
+    for server in servers { try await server.close() }
+    for directory in directories { try directory.remove() }
+  }
+
+  @Test("are told of when they do not answer in time")
+  func stopped() async throws {
+    let directory = try SessionDirectory(session: "stopped", environment: environment)
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    let server = try await DiagnosisServer(at: socket(directory), group: MultiThreadedEventLoopGroup.singleton) {
+      for await _ in stream {}
+      return []
+    }
+    let answers = try await ask(within: .milliseconds(50))
+    guard case .silent("stopped", let folder, let why)? = answers.first, answers.count == 1 else {
+      Issue.record("\(answers)")
+      return
+    }
+    #expect(folder == directory.path)
+    #expect(why.contains("does not answer"))
+    continuation.finish()
+    try await server.close()
+    try directory.remove()
+  }
+
+  @Test("are told of when their answer is of another version, or none at all")
+  func strangers() async throws {
+    for (answer, words) in [
+      (#"{"version": 99}"#, "version 99"), (#"{"version": 1}"#, "not understood"), ("", "not understood"),
+    ] {
+      let directory = try SessionDirectory(session: "strange", environment: environment)
+      let server = try await DiagnosisServer(at: socket(directory), group: MultiThreadedEventLoopGroup.singleton) {
+        Array(answer.utf8)
+      }
+      let answers = try await ask()
+      guard case .silent(_, _, let why)? = answers.first else {
+        Issue.record("\(answers)")
+        return
+      }
+      #expect(why.contains(words))
+      try await server.close()
+      try directory.remove()
+    }
+  }
+
+  @Test("are not those that were killed, whose folders are left as they are")
+  func dead() async throws {
+    scratch.make("devrun-session-dead")
+    let path = "\(scratch.path)/devrun-session-dead/\(DiagnosisServer.socketName)"
+    let listener = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+    let bound = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(bound == 0)
+    close(listener)
+    scratch.make("devrun-session-bare")
+    #expect(try await ask() == [])
+    #expect(try scratch.names() == ["devrun-session-bare", "devrun-session-dead"])
+  }
+
+  @Test("are told of when they live and have no socket: they have just begun")
+  func young() async throws {
+    let directory = try SessionDirectory(session: "young", environment: environment)
+    let answers = try await ask()
+    guard case .silent("young", _, let why)? = answers.first else {
+      Issue.record("\(answers)")
+      return
+    }
+    #expect(why.contains("cannot be asked"))
+    try directory.remove()
+  }
+
+  @Test("are not looked for in links and in folders that others may enter")
+  func others() throws {
+    scratch.make("devrun-session-open", mode: 0o755)
+    scratch.make("elsewhere")
+    symlink("\(scratch.path)/elsewhere", "\(scratch.path)/devrun-session-link")
+    scratch.make("devrun-session-own")
+    #expect(
+      SessionDirectory.folders(environment).filter { $0.hasPrefix(scratch.path) }
+        == ["\(scratch.path)/devrun-session-own"])
+  }
+}

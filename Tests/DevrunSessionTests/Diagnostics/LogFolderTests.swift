@@ -1,0 +1,114 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+
+@testable import DevrunSession
+
+@Suite("The folder of the logs")
+struct LogFolderTests {
+  private let scratch: ScratchFolder
+  private let other = "devrun-\(geteuid())"
+
+  init() throws { scratch = try ScratchFolder() }
+
+  private func folder() throws -> String { try LogFolder(environment: environment).path }
+
+  private var environment: [RawString: RawString] { ["TMPDIR": RawString(scratch.path)] }
+
+  private func log(_ number: Int) -> String {
+    let digits = String(number)
+    return "20260101T000000Z-\(String(repeating: "0", count: 3 - digits.count))\(digits).log"
+  }
+
+  @Test("is devrun in the temporary directory, this user's alone, and is taken again")
+  func plain() throws {
+    #expect(try folder() == "\(scratch.path)/devrun")
+    #expect(try scratch.mode("devrun") == 0o700)
+    #expect(try folder() == "\(scratch.path)/devrun")
+    #expect(try scratch.names() == ["devrun"])
+  }
+
+  @Test("is found by an absolute TMPDIR, with a slash at its end too")
+  func slash() throws {
+    #expect(try LogFolder(environment: ["TMPDIR": RawString("\(scratch.path)/")]).path == "\(scratch.path)/devrun")
+  }
+
+  @Test("is another one where the name is a link's", arguments: ["elsewhere", "missing"])
+  func link(target: String) throws {
+    scratch.make("elsewhere")
+    symlink("\(scratch.path)/\(target)", "\(scratch.path)/devrun")
+    let folder = try LogFolder(environment: environment)
+    #expect(folder.path == "\(scratch.path)/\(other)")
+    #expect(folder.passedOver == ["\(scratch.path)/devrun"])
+    close(try folder.create(log(1)))
+    #expect(try scratch.names("elsewhere") == [])
+  }
+
+  @Test("is another one where others may look into the first", arguments: [0o755, 0o770, 0o711] as [mode_t])
+  func open(mode: mode_t) throws {
+    scratch.make("devrun", mode: mode)
+    #expect(try folder() == "\(scratch.path)/\(other)")
+    #expect(try scratch.mode("devrun") == Int(mode), "it may be a folder of the user's own work")
+  }
+
+  @Test("is another one where the name is a file's")
+  func file() throws {
+    try scratch.write("", to: "devrun")
+    #expect(try folder() == "\(scratch.path)/\(other)")
+  }
+
+  @Test("is another one where the first is somebody else's", .enabled(if: geteuid() == 0, "only root can give it away"))
+  func owner() throws {
+    scratch.make("devrun")
+    chown("\(scratch.path)/devrun", 1, 1)
+    #expect(try folder() == "\(scratch.path)/\(other)")
+  }
+
+  @Test("has a random name where somebody has taken both others")
+  func both() throws {
+    scratch.make("devrun", mode: 0o777)
+    symlink("/", "\(scratch.path)/\(other)")
+    let folder = try LogFolder(environment: environment)
+    #expect(folder.path.hasPrefix("\(scratch.path)/\(other)-"))
+    #expect(try scratch.mode(String(folder.path.dropFirst(scratch.path.count + 1))) == 0o700)
+    #expect(folder.passedOver.count == 2)
+  }
+
+  @Test("that cannot be had is an error that names the place")
+  func none() throws {
+    #expect(throws: SessionError.noSessionLog("\(scratch.path)/none/devrun", errno: ENOENT)) {
+      _ = try LogFolder(environment: ["TMPDIR": RawString("\(scratch.path)/none")]).path
+    }
+  }
+
+  @Test("makes a log that this user alone can read, and follows no link that is there already")
+  func create() throws {
+    let folder = try LogFolder(environment: environment)
+    close(try folder.create(log(1)))
+    #expect(try scratch.mode("devrun/\(log(1))") == 0o600)
+    try scratch.write("mine", to: "victim")
+    symlink("\(scratch.path)/victim", "\(scratch.path)/devrun/\(log(2))")
+    #expect(throws: SessionError.noSessionLog("\(folder.path)/\(log(2))", errno: EEXIST)) {
+      _ = try folder.create(log(2))
+    }
+    #expect(try scratch.text(of: "victim") == "mine")
+  }
+
+  @Test("keeps the newest twenty logs, those that are being written, and all that is no log")
+  func rotation() throws {
+    let folder = try LogFolder(environment: environment)
+    let written = try folder.create(log(0))
+    for number in 1...30 { close(try folder.create(log(number))) }
+    for name in ["notes.txt", "20260101T000000Z.log", "20260101T000000Z-a.log.gz"] {
+      try scratch.write("", to: "devrun/\(name)")
+    }
+    close(try folder.create(log(31)))
+    let kept = try scratch.names("devrun")
+    #expect(kept.filter(LogFolder.isLog) == [log(0)] + (12...31).map(log))
+    #expect(kept.count == 24)
+    close(written)
+    close(try folder.create(log(32)))
+    #expect(try scratch.names("devrun").filter(LogFolder.isLog) == (13...32).map(log))
+  }
+}

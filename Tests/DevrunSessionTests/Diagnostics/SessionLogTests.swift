@@ -1,0 +1,169 @@
+import DevrunCore
+import Foundation
+import Synchronization
+import Testing
+
+@testable import DevrunSession
+
+@Suite("A session's log")
+struct SessionLogTests {
+  /// Remembers what it is told.
+  private final class Listener: SessionObserver {
+    let events = Mutex<[String]>([])
+
+    func tell(_ event: SessionEvent) { events.withLock { $0.append("\(event)") } }
+  }
+
+  private let scratch: ScratchFolder
+  private let listener = Listener()
+
+  init() throws { scratch = try ScratchFolder() }
+
+  private func open(_ log: SessionLog) {
+    log.open(session: "bcdf2345", environment: ["TMPDIR": RawString(scratch.path)])
+  }
+
+  /// The lines without their times, which are checked to be times.
+  private func lines(_ log: SessionLog) throws -> [String] {
+    let text = try String(contentsOfFile: try #require(log.path), encoding: .utf8)
+    return try text.split(separator: "\n").map { line in
+      guard !line.hasPrefix("    ") else { return String(line) }
+      let time = try #require(line.prefixMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z\x20/))
+      return String(line[time.range.upperBound...])
+    }
+  }
+
+  @Test("has every event with its time and level, also what was told before it was opened, and tells all on")
+  func events() throws {
+    let log = SessionLog(telling: listener)
+    log.tell(.warning(ErrorMessage("early", why: "because")))
+    #expect(log.path == nil)
+    open(log)
+    log.tell(.step("stepping"))
+    log.tell(.fact("a fact"))
+    log.tell(.detail("a detail"))
+    log.tell(.agentLine(pod: "web-1", "devrun-agent: ready"))
+    log.record("for the log alone")
+    log.record(failure: SessionError.cancelled(signal: 2))
+    let path = try #require(log.path)
+    #expect(path.hasPrefix("\(scratch.path)/devrun/") && path.hasSuffix("Z-bcdf2345.log"))
+    #expect(
+      try lines(log) == [
+        "warn  early", "    because", "debug the log of this session: \(path)", "step  stepping", "info  a fact",
+        "debug a detail", "agent pod/web-1: devrun-agent: ready", "info  for the log alone",
+        "error interrupted by signal 2 before the command was started",
+      ])
+    #expect(listener.events.withLock(\.count) == 6)
+  }
+
+  @Test("is a file of this user's alone, whose name says when and which session")
+  func file() throws {
+    let log = SessionLog(telling: listener)
+    open(log)
+    let name = try #require(try scratch.names("devrun").first)
+    #expect(LogFolder.isLog(name))
+    #expect(try scratch.mode("devrun/\(name)") == 0o600)
+    log.close()
+    log.tell(.fact("late"))
+    #expect(try lines(log).count == 1)
+    #expect(listener.events.withLock(\.count) == 2, "what comes after its end is told on")
+  }
+
+  @Test("has no secret that is known, nor what a terminal would act on")
+  func masked() throws {
+    let log = SessionLog(telling: listener)
+    open(log)
+    log.mask(["hunter2hunter2", "first line\nsecond line"])
+    log.tell(.agentLine(pod: "a", "with hunter2hunter2 in it"))
+    log.tell(.detail("Authorization: Bearer abcdefghijklmnop"))
+    log.tell(.detail("only the second line"))
+    log.tell(.agentLine(pod: "a", "\u{1b}[31mred\u{7}"))
+    #expect(
+      try lines(log).dropFirst() == [
+        "agent pod/a: with *** in it", "debug Authorization: Bearer ***", "debug only the ***",
+        "agent pod/a: \\u{1b}[31mred\\u{7}",
+      ])
+    #expect(log.masked("hunter2hunter2") == "***")
+  }
+
+  @Test("ends at its limit, and says so")
+  func full() throws {
+    let log = SessionLog(telling: listener, limit: 1000)
+    open(log)
+    for _ in 1...20 { log.record(String(repeating: "x", count: 100)) }
+    let lines = try lines(log)
+    #expect(lines.last == "warn  the log is full")
+    #expect((3..<12).contains(lines.count))
+  }
+
+  @Test("that cannot be written is told, and the session goes on without")
+  func unwritable() throws {
+    let log = SessionLog(telling: listener)
+    log.open(session: "a", environment: ["TMPDIR": RawString("\(scratch.path)/none")])
+    #expect(log.path == nil)
+    log.tell(.fact("a fact"))
+    log.close()
+    let told = listener.events.withLock { $0 }
+    #expect(told.count == 2 && told[0].contains("this session has no log: \(scratch.path)/none/devrun"), "\(told)")
+  }
+}
+
+@Suite("The mask of secrets")
+struct SecretMaskTests {
+  @Test(
+    "takes what looks like a secret, and leaves the rest",
+    arguments: [
+      ("Authorization: Bearer abc.def-ghi_jkl~m+n/o==, next", "Authorization: Bearer ***, next"),
+      ("authorization: basic dXNlcjpwYXNzd29yZA==", "authorization: basic ***"),
+      ("got eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrOHMifQ.c2ln here", "got *** here"),
+      ("http://user:p4ss@proxy:8080/ refused", "http://***@proxy:8080/ refused"),
+      ("PASSWORD=hunter2 HOST=db", "PASSWORD=*** HOST=db"),
+      ("DB_PASSWORD_1='hunter2'", "DB_PASSWORD_1='***'"),
+      (#"{"token":"abc","name":"x"}"#, #"{"token":"***","name":"x"}"#),
+      ("api-key: abcdef", "api-key: ***"), ("AWS_SECRET_ACCESS_KEY=abc/def", "AWS_SECRET_ACCESS_KEY=***"),
+      (
+        "a\n-----BEGIN RSA PRIVATE KEY-----\nabc\ndef\n-----END RSA PRIVATE KEY-----\nb",
+        "a\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nb"
+      ),
+      ("-----BEGIN PRIVATE KEY-----\nabc", "-----BEGIN PRIVATE KEY-----***"),
+      ("secrets \"default-token-x2b\" is forbidden: no", "secrets \"default-token-x2b\" is forbidden: no"),
+      ("volume default-token-x2b: no such file", "volume default-token-x2b: no such file"),
+      ("https://127.0.0.1:6443/api refused", "https://127.0.0.1:6443/api refused"),
+      ("devrun-agent: ready for devrun", "devrun-agent: ready for devrun"),
+    ])
+  func patterns(text: String, masked: String) {
+    #expect(SecretMask().apply(text) == masked)
+  }
+
+  @Test("takes known secrets, the longer first, and none that is too short to be told apart")
+  func known() {
+    var mask = SecretMask()
+    mask.add(["abcdef", "abcdefgh", "true"])
+    #expect(mask.apply("abcdefgh, abcdef and true") == "***, *** and true")
+  }
+
+  @Test("knows which variables of a container may hold secrets")
+  func sources() {
+    let spec: JSONValue = [
+      "containers": [
+        ["name": "other", "env": [["name": "PLAIN", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]]]],
+        [
+          "name": "web",
+          "env": [
+            ["name": "PLAIN", "value": "plain value"],
+            ["name": "KEYED", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]],
+            ["name": "APP_TOKEN", "value": "token value"], ["name": "S_PLAIN", "value": "explained value"],
+          ],
+          "envFrom": [["prefix": "S_", "secretRef": ["name": "s"]], ["configMapRef": ["name": "c"]]],
+        ],
+      ]
+    ]
+    let environment: [RawString] = [
+      "PLAIN=plain value", "KEYED=keyed value", "APP_TOKEN=token value", "S_PLAIN=explained value", "S_OTHER=of secret",
+      "MAPPED=of map", "S_PORT=tcp://10.0.0.1:80",
+    ]
+    #expect(
+      SecretMask.secrets(in: environment, podSpec: spec, container: "web")
+        == ["keyed value", "token value", "of secret"])
+  }
+}
