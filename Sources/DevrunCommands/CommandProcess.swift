@@ -15,6 +15,8 @@ struct CommandProcess: Sendable {
   var namespace: String
   /// What is to be run.
   var command: Command
+  /// Whether the session lasts until the last process that the command left running has ended.
+  var waitsForDescendants: Bool
   /// What the person is told.
   var report: ProgressReport
   /// The session's log, which tells the report.
@@ -47,7 +49,7 @@ struct CommandProcess: Sendable {
         log.record("the command runs as process \(child.processID)")
         phase.launched(child)
         let serving = Task { await child.redirect?.serve(by: connector) }
-        let status = await keeper.accompany(child, grace: Self.grace)
+        let status = await keeper.accompany(child, grace: Self.grace, waitsForDescendants: waitsForDescendants)
         log.record("the command has ended: \(status)")
         phase.beginRestoring()
         await serving.value

@@ -43,15 +43,31 @@ struct RunCommand: ParsableCommand {
       "A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
   var port: [String] = []
 
-  @Option(help: ArgumentHelp("Default: azds-local.env here or in a folder above; repeatable.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Default: azds-local.env and KubernetesLocalProcessConfig.yaml, here or in the nearest folder above; repeatable.",
+      valueName: "file"))
   var envFile: [String] = []
 
   @Option(name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
   var env: [String] = []
 
   @Option(
+    help: ArgumentHelp("Take of the container's variables only these; repeatable.", valueName: "pattern"))
+  var envInclude: [String] = []
+
+  @Option(help: ArgumentHelp("Leave out these of the container's variables; repeatable.", valueName: "pattern"))
+  var envExclude: [String] = []
+
+  @Option(
     help: ArgumentHelp("The most to copy of one volume, such as 2Gi; default: 256Mi.", valueName: "bytes"))
   var volumeLimit: String?
+
+  @Flag(help: "Show volumes also where they hide what this machine or the command needs.")
+  var forceVolumes = false
+
+  @Flag(help: "Keep the session until the last process that the command left running has ended.")
+  var wait = false
 
   @Option(help: ArgumentHelp("How the private view is made: automatic, mount, user or trap.", valueName: "how"))
   var isolation: String?
@@ -66,8 +82,9 @@ struct RunCommand: ParsableCommand {
       if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
       if first == "--version" { throw CleanExit.message(devrunVersion) }
       let known = [
-        "--target", "--new-pod", "--image", "--container", "--port", "--env-file", "--env", "--volume-limit",
-        "--isolation",
+        "--target", "--new-pod", "--image", "--container", "--port", "--env-file", "--env", "--env-include",
+        "--env-exclude",
+        "--volume-limit", "--force-volumes", "--wait", "--isolation",
         "--namespace", "--context", "--kubeconfig", "--verbose", "--quiet", "--help", "--version",
       ]
       let guess = nearest(to: first, in: known).map { "; did you mean \($0)?" } ?? ""
@@ -91,6 +108,7 @@ struct RunCommand: ParsableCommand {
     let observer = SessionLog(telling: report)
     for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
     let isolation = try isolation(project)
+    try checkMountPaths(options, process, executable: executable)
     guard let options else {
       let restoration = Restoration(access: access, environment: process.environment, observer: observer)
       let candidates = try runBlocking { try await restoration.candidates() }
@@ -101,7 +119,8 @@ struct RunCommand: ParsableCommand {
       hostname: process.hostname, observer: observer, log: observer)
     try CommandProcess(
       session: session, namespace: access.namespace,
-      command: Command(executable: executable, arguments: arguments, isolation: isolation), report: report,
+      command: Command(executable: executable, arguments: arguments, isolation: isolation), waitsForDescendants: wait,
+      report: report,
       log: observer, environment: process.environment
     ).run()
   }
@@ -117,7 +136,6 @@ struct RunCommand: ParsableCommand {
     let files = envFile.isEmpty ? project.envFiles : envFile
     let localEnv = try LocalEnvFile.load(files.isEmpty ? LocalEnvFile.find(from: process.workingDirectory) : files)
     let warnings = localEnv.warnings.map(\.description)
-    let variables = try project.environment + env.map(Self.variable)
 
     let chosen: SessionOptions.Target?
     if newPod || project.newPod == true && target == nil {
@@ -128,14 +146,28 @@ struct RunCommand: ParsableCommand {
     guard let chosen else { return (nil, warnings) }
     var options = SessionOptions(
       target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv,
-      variables: variables)
+      variables: try env.map(Self.variable))
+    options.projectVariables = project.environment
     if let volumeLimit {
       guard let bytes = ByteCount.parse(volumeLimit) else {
         throw ValidationError("--volume-limit takes a number of bytes such as 500Mi or 2Gi, not '\(volumeLimit)'")
       }
       options.volumeLimit = bytes
     }
+    options.forcesVolumes = forceVolumes
+    options.containerVariables = NameFilter(
+      included: envInclude.map { VolumePattern($0) }, excluded: envExclude.map { VolumePattern($0) })
     return (options, warnings)
+  }
+
+  /// A path of the files at which a volume would hide what is needed is told before the cluster is touched.
+  private func checkMountPaths(_ options: SessionOptions?, _ process: ProcessContext, executable: RawString) throws {
+    let protected = ProtectedPaths(
+      environment: process.environment.map { RawString($0.bytes + [UInt8(ascii: "=")] + $1.bytes) },
+      workingDirectory: RawString(process.workingDirectory), executable: executable)
+    for path in options?.localEnv.volumeReferences.compactMap(\.mountPath) ?? [] {
+      try protected.check(RawString(path), force: forceVolumes)
+    }
   }
 
   private func isolation(_ project: ProjectFile) throws -> Isolation {

@@ -142,6 +142,7 @@ public struct Session: Sendable {
       },
       isolation: command.isolation, hostsFile: RawString(hostsFile),
       nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
+      forcesVolumes: options.forcesVolumes,
       hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
     let following = Task {
       do {
@@ -177,7 +178,7 @@ public struct Session: Sendable {
       return ServiceAddress(name: key.name, clusterIP: address.description, local: entry.local.description)
     }
     var result = ChildEnvironment(
-      shell: environment, container: container, services: local, assignments: [],
+      shell: environment, container: container, filter: options.containerVariables, services: local, assignments: [],
       clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"]
         + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted())
     let assignments = try options.localEnv.environment(volumes: volumes.names, variables: result.resolved()) { use in
@@ -186,7 +187,7 @@ public struct Session: Sendable {
       let key = AddressBook.Key(namespace: reference.namespace ?? access.namespace, name: reference.name)
       return view.address(of: key)?.description ?? ""
     }
-    result.assignments = assignments + options.variables
+    result.assignments = options.projectVariables + assignments + options.variables
     return result.resolved()
   }
 }

@@ -22,6 +22,12 @@ public struct SessionOptions: Sendable {
   /// Variables of the command line.
   public var variables: [(name: RawString, value: RawString)]
 
+  /// Variables of `devrun.yaml`, which the files of `localEnv` may assign otherwise.
+  public var projectVariables: [(name: RawString, value: RawString)] = []
+  /// Which of the container's variables the command gets.
+  public var containerVariables = NameFilter()
+  /// Whether volumes may also hide what the command or this machine needs.
+  public var forcesVolumes = false
   /// The most that is copied of one volume, in bytes.
   public var volumeLimit = defaultVolumeLimit
 

@@ -54,7 +54,7 @@ actor Diagnosis {
     volumes = gathered.volumes
     environment = EnvironmentOrigins(
       shell: session.environment, container: gathered.container,
-      file: Set(session.options.localEnvFiles.flatMap(\.assignments).map(\.name)),
+      file: Set(session.options.localEnv.assignments.map(\.name)),
       options: Set(session.options.variables.map(\.name)), services: gathered.view.services.keys.map(\.name)
     ).variables(gathered.environment)
     if stage == .connecting { stage = .running }
@@ -110,16 +110,23 @@ actor Diagnosis {
 
   private static func volumes(_ volumes: MaterializedVolumes, _ placed: AgentPlacement.Placed) -> [SessionState.Volume]
   {
-    ContainerVolumes(podSpec: placed.pod["spec"] ?? [:], container: placed.container).volumes.map { volume in
-      let path = volumes.path(of: volume.name)
+    let container = ContainerVolumes(podSpec: placed.pod["spec"] ?? [:], container: placed.container)
+    let copied = Set(volumes.copies.map(\.item.volume.mountPath))
+    let absent = container.mounts.filter { !copied.contains($0.mountPath) }.map { volume in
+      SessionState.Volume(
+        name: volume.name, source: volume.kind, containerPath: volume.mountPath, localPath: nil, mountPaths: [],
+        updated: nil)
+    }
+    return volumes.copies.map { copy in
+      let volume = copy.item.volume
       var status = stat()
       // The folder itself changes when it is made, and when its content is exchanged.
-      let isThere = !path.isEmpty && stat(path, &status) == 0
-      return .init(
-        name: volume.name, source: volume.kind, containerPath: volume.mountPath, localPath: isThere ? path : nil,
-        mountPaths: volumes.mounts.filter { isThere && $0.source == RawString(path) }.map(\.target.description),
+      let isThere = stat(copy.folder, &status) == 0
+      return SessionState.Volume(
+        name: copy.item.part.map { "\(volume.name)/\($0)" } ?? volume.name, source: volume.kind,
+        containerPath: volume.mountPath, localPath: copy.path.description, mountPaths: copy.item.targets,
         updated: isThere ? Date(timeIntervalSince1970: TimeInterval(status.st_ctim.tv_sec)) : nil)
-    }
+    } + absent
   }
 }
 

@@ -101,6 +101,8 @@ public final class SessionLog: SessionObserver {
   public func tell(_ event: SessionEvent) {
     switch event {
     case .step(let text): record(.step, text)
+    case .progress(let text, let done, let total):
+      if done >= total { record(.debug, "\(text): \(ByteCount.text(total))") }
     case .fact(let text): record(.info, text)
     case .warning(let message): record(.warn, message)
     case .detail(let text): record(.debug, text)

@@ -18,6 +18,8 @@ struct ChildEnvironment {
   var shell: [RawString: RawString]
   /// The container's variables, as `NAME=VALUE`.
   var container: [RawString]
+  /// Which of them count.
+  var filter = NameFilter()
   /// The cluster's services, whose variables carry local addresses here.
   var services: [ServiceAddress]
   /// What the file and the command line assign, in that order.
@@ -29,7 +31,7 @@ struct ChildEnvironment {
   func resolved() -> [RawString: RawString] {
     var result = shell
     for entry in container {
-      guard let (name, value) = Self.split(entry), !Self.keeps(name) else { continue }
+      guard let (name, value) = Self.split(entry), !Self.keeps(name), filter.takes(name) else { continue }
       result[name] = value
     }
     for service in services { service.localize(&result) }
