@@ -130,14 +130,14 @@ public struct Session: Sendable {
     await teardown.add("closing the local ends") { await acceptor.close() }
 
     let nameService = try NameService(directory: directory)
-    let environment = try childEnvironment(container: variables, view: view, volumes: volumes)
-    log?.mask(environment.filter { SecretMask.looksSecret($0.key.description) }.map(\.value.description))
+    let resolved = try childEnvironment(container: variables, view: view, volumes: volumes)
+    log?.mask(resolved.filter { SecretMask.looksSecret($0.key.description) }.map(\.value.description))
     await diagnosis.gathered(
       .init(
-        view: view, info: try await info, volumes: volumes, container: variables, environment: environment))
+        view: view, info: try await info, volumes: volumes, container: variables, environment: resolved))
     let plan = LaunchPlan(
       executable: command.executable, arguments: command.arguments,
-      environment: environment.sorted { $0.key < $1.key }.map {
+      environment: resolved.sorted { $0.key < $1.key }.map {
         RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes)
       },
       isolation: command.isolation, hostsFile: RawString(hostsFile),

@@ -43,7 +43,7 @@ struct SessionDirectory: Sendable {
       let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       // Another run may have taken the folder for an abandoned one before it was locked; then it is gone. Whoever only
       // looks whether it is locked lets go of it at once.
-      guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0, access(path, F_OK) == 0 else {
+      guard descriptor >= 0, Self.lock(descriptor), access(path, F_OK) == 0 else {
         failure = (base, errno)
         if descriptor >= 0 { close(descriptor) }
         rmdir(path)
@@ -54,6 +54,14 @@ struct SessionDirectory: Sendable {
       return
     }
     throw SessionError.noSessionDirectory(failure.0, errno: failure.1)
+  }
+
+  /// Waits for the lock, which nobody holds for long.
+  private static func lock(_ descriptor: Int32) -> Bool {
+    while flock(descriptor, LOCK_EX) != 0 {
+      guard errno == EINTR else { return false }
+    }
+    return true
   }
 
   /// Removes what killed sessions of this user left on this machine, wherever it may lie.

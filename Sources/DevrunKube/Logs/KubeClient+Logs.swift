@@ -33,6 +33,12 @@ public struct LogLine: Sendable, Hashable {
   /// The line, with what is not UTF-8 replaced.
   public var text: String
 
+  /// A line of the given parts.
+  public init(time: String, text: String) {
+    self.time = time
+    self.text = text
+  }
+
   /// Reads a line of a log that was asked for with time stamps.
   init(_ bytes: [UInt8]) {
     let parts = bytes.split(separator: UInt8(ascii: " "), maxSplits: 1, omittingEmptySubsequences: false)

@@ -71,20 +71,13 @@ final class AgentLogs: Sendable {
   /// Reads until the container ends: connections on which nothing comes are ended by those between, and made anew.
   private func read(_ pod: String, _ id: String) async {
     var backoff = Backoff(limit: .seconds(30))
-    var last: (time: String, lines: Set<LogLine>)?
+    var position = LogPosition()
     repeat {
       do {
         let lines = try await client.followLog(
-          namespace: namespace, pod: pod, container: container, since: last?.time)
+          namespace: namespace, pod: pod, container: container, since: position.time)
         for try await line in lines {
-          // The lines of the last second come once more after a break.
-          let second = line.time.prefix(19)
-          if last?.time.prefix(19) == second {
-            guard last?.lines.insert(line).inserted == true else { continue }
-            last?.time = line.time
-          } else {
-            last = (line.time, [line])
-          }
+          guard position.advance(to: line) else { continue }
           backoff = Backoff(limit: .seconds(30))
           observer.tell(.agentLine(pod: pod, line.text))
         }
@@ -115,4 +108,24 @@ final class AgentLogs: Sendable {
     }
     if isFirst { observer.tell(.detail("the log of the agent in pod/\(pod) cannot be read: \(error)")) }
   }
+}
+
+/// How far a log has been read: where to go on after a break. The API takes whole seconds, so that the lines of the last
+/// second come once more.
+struct LogPosition: Sendable {
+  /// The time of the last line; `nil` before the first.
+  private(set) var time: String?
+  private var lines: Set<LogLine> = []
+
+  /// Takes the next line.
+  ///
+  /// - Returns: whether it is a new one.
+  mutating func advance(to line: LogLine) -> Bool {
+    if second(time) != second(line.time) { lines = [] }
+    time = line.time
+    return lines.insert(line).inserted
+  }
+
+  /// `2026-01-01T00:00:00`
+  private func second(_ time: String?) -> Substring? { time?.prefix(19) }
 }

@@ -33,13 +33,23 @@ struct Machine: Sendable {
       .split(separator: "\n").map(String.init).filter { $0.contains("devrun") }
   }
 
-  /// Files in temporary folders, and anything at all in the user's own temporary folder and home.
+  /// The logs of sessions, which are meant to stay.
+  func logs() throws -> [String] {
+    let folder = "\(user.temporary)/devrun"
+    guard FileManager.default.fileExists(atPath: folder) else { return [] }
+    return try FileManager.default.contentsOfDirectory(atPath: folder).sorted().map { "\(folder)/\($0)" }
+      .filter { $0.hasSuffix(".log") }
+  }
+
+  /// Files in temporary folders, and anything but logs in the user's own temporary folder and home.
   func files() throws -> [String] {
     let manager = FileManager.default
     var found: [String] = []
     for folder in [user.temporary, user.home] {
       found += try manager.subpathsOfDirectory(atPath: folder).map { "\(folder)/\($0)" }
     }
+    let meantToStay = try ["\(user.temporary)/devrun"] + logs()
+    found.removeAll(where: meantToStay.contains)
     for folder in ["/tmp", "/var/tmp", "/dev/shm", "/run", "/run/user/\(user.id)"] {
       for name in (try? manager.contentsOfDirectory(atPath: folder)) ?? [] {
         let path = "\(folder)/\(name)"

@@ -1,0 +1,173 @@
+import DevrunCore
+import Foundation
+import Glibc
+import Testing
+
+/// What no report and no log may contain: values of the target's variables, and of those that the tests give.
+private let secrets = ["p4ss", "a second line", "given by hand", "grüße"]
+
+extension EndToEnd {
+  /// `devrun diagnose` while a session runs, by the user whose session it is.
+  @Suite(
+    "devrun diagnose",
+    .session { ["-v", "-t", "deployment/myapp1", "-p", "8080:\($0.port)", "-e", "GIVEN=given by hand"] })
+  struct Diagnose {
+    let cluster: Cluster
+    let shell: SessionShell
+
+    init() throws {
+      cluster = try Cluster.shared
+      shell = try SessionShell.shared
+    }
+
+    /// The one session, as `--json` tells it.
+    func session() async throws -> JSONValue {
+      let outcome = try await cluster.devrun("diagnose", "--json")
+      #expect(outcome.ending == .exited(0) && outcome.errors == "", "\(outcome)")
+      for secret in secrets { #expect(!outcome.text.contains(secret)) }
+      let report = try Kubectl.parse(outcome.output)
+      #expect(report["version"] == 1)
+      #expect(report["silent"] == [])
+      let sessions = try #require(report["sessions"]?.array)
+      #expect(sessions.count == 1)
+      return try #require(sessions.first)
+    }
+
+    @Test("JSON has the target, the pods with their tunnels, the ports, services, names, volumes and the environment")
+    func json() async throws {
+      let session = try await session()
+      #expect(session["target"] == "deployment/myapp1")
+      #expect(session["namespace"] == .string(cluster.kubectl.namespace))
+      #expect(session["container"] == "myapp1")
+      #expect(session["stage"] == "running")
+      #expect(session["ports"] == [["remote": 8080, "local": .int(Int64(cluster.port))]])
+
+      let pods = session["pods"]?.array ?? []
+      let agents = try await cluster.kubectl.pods(of: "myapp1")
+      #expect(Set(pods.compactMap { $0["name"]?.string }) == Set(agents.map(\.name)))
+      #expect(pods.allSatisfy { $0["tunnelSince"]?.string != nil })
+
+      let services = session["services"]?.array ?? []
+      let peer = try #require(
+        services.first { $0["name"] == "myapp2" && $0["namespace"] == .string(cluster.kubectl.namespace) })
+      let address = try await shell.output("getent ahostsv4 myapp2 | head -1 | cut -d' ' -f1")
+      #expect(peer["localAddress"] == .string(address))
+      let clusterIP = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
+      #expect(peer["clusterAddresses"] == [.string(clusterIP)])
+      let hosts = session[path: "names", "hosts"]?.array ?? []
+      let line = try #require(hosts.first { $0["address"] == .string(address) })
+      #expect(line["names"]?.array?.first == "myapp2")
+      #expect(session[path: "names", "clusterDomain"] == "cluster.local")
+
+      let volumes = session["volumes"]?.array ?? []
+      #expect(volumes.contains { $0["name"] == "secret" && $0["source"] == "secret" })
+
+      let environment = session["environment"]?.array ?? []
+      #expect(environment.contains(["name": "PASSWORD", "origin": "container"]))
+      #expect(environment.contains(["name": "GIVEN", "origin": "option"]))
+      #expect(environment.contains(["name": "USER", "origin": "shell"]))
+      #expect(
+        environment.contains(["name": "MYAPP2_SERVICE_HOST", "origin": "container", "value": .string(address)]))
+    }
+
+    @Test("The traffic of connections to the cluster is counted")
+    func traffic() async throws {
+      func connections() async throws -> Int {
+        let pods = try await session()["pods"]?.array ?? []
+        return pods.compactMap { $0[path: "traffic", "outboundConnections"]?.int }.reduce(0, +)
+      }
+      let before = try await connections()
+      _ = try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer")
+      #expect(try await connections() == before + 1)
+    }
+
+    @Test("Text is for people")
+    func text() async throws {
+      let outcome = try await cluster.devrun("diagnose")
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.text.contains("deployment/myapp1 in namespace \(cluster.kubectl.namespace)"))
+      #expect(outcome.text.contains("8080 of the target  -> localhost:\(cluster.port)"))
+      #expect(outcome.text.contains("PASSWORD=***"))
+      for secret in secrets { #expect(!outcome.text.contains(secret)) }
+    }
+
+    @Test("The log is the user's alone, is told of by -v, has what the agents say, and no secret")
+    func log() async throws {
+      let path = try #require(try await session()["logFile"]?.string)
+      #expect(path.hasPrefix("\(cluster.user.temporary)/devrun/"))
+      #expect(shell.process.errors.text.contains(path))
+      var status = stat()
+      #expect(lstat(path, &status) == 0)
+      #expect(status.st_mode & 0o7777 == 0o600 && status.st_uid == cluster.user.id)
+      for pod in try await cluster.kubectl.pods(of: "myapp1") {
+        try await eventually {
+          let text = try String(contentsOfFile: path, encoding: .utf8)
+          return text.contains("agent pod/\(pod.name): devrun-agent: devrun is attached")
+            ? nil : "no word of \(pod.name) in\n\(text)"
+        }
+      }
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      #expect(text.contains("info  deployment/myapp1 port 8080"))
+      for secret in secrets { #expect(!text.contains(secret)) }
+    }
+
+    @Test("A keeper that is stopped is told of")
+    func stopped() async throws {
+      let keeper = try #require(try await session()["process"]?.int.map(pid_t.init))
+      kill(keeper, SIGSTOP)
+      let outcome: Outcome
+      do {
+        outcome = try await cluster.devrun("diagnose")
+        kill(keeper, SIGCONT)
+      } catch {
+        kill(keeper, SIGCONT)
+        throw error
+      }
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.text.contains("does not answer"), "\(outcome)")
+      #expect(try await session()["stage"] == "running")
+    }
+  }
+
+  @Suite("Logs of sessions")
+  struct Logs {
+    let cluster: Cluster
+
+    init() throws { cluster = try Cluster.shared }
+
+    @Test("Where no session runs diagnose says so")
+    func none() async throws {
+      let outcome = try await cluster.devrun("diagnose")
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.text.contains("no session"), "\(outcome)")
+      let json = try await cluster.devrun("diagnose", "--json")
+      #expect(try Kubectl.parse(json.output)["sessions"] == [])
+    }
+
+    @Test("A failure tells where the log is, which tells the failure")
+    func failure() async throws {
+      let outcome = try await cluster.touchingNothing {
+        try await cluster.devrun("-t", "deployment/none", "--", "true")
+      }
+      #expect(outcome.ending == .exited(125), "\(outcome)")
+      let path = try #require(try cluster.machine.logs().first { outcome.errors.contains($0) }, "\(outcome)")
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      #expect(text.contains("error there is no deployment/none in namespace \(cluster.kubectl.namespace)"), "\(text)")
+    }
+
+    @Test("Without the right to read logs a session runs as well, and its log says what is missing")
+    func forbidden() async throws {
+      let account = try await cluster.account(lacking: Right(verbs: ["get"], group: "", resource: "pods/log"))
+      let before = Set(try cluster.machine.logs())
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun("-t", "deployment/myapp1", "-p", "8080", "--", "true", as: account)
+      }
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(!outcome.errors.contains("log"), "\(outcome)")
+      let logs = try cluster.machine.logs().filter { !before.contains($0) }
+      let text = try String(contentsOfFile: try #require(logs.first), encoding: .utf8)
+      #expect(text.contains("the log of the agent in pod/myapp1-"), "\(text)")
+      #expect(!text.contains("agent pod/"), "\(text)")
+    }
+  }
+}
