@@ -3,6 +3,9 @@
 #   make build      build/bin/devrun and build/payload, what it brings into the cluster
 #   make test       unit and process tests; no cluster is needed
 #   make e2e        the end-to-end suite, on the cluster that KUBECONFIG names
+#   make bench      what the launcher costs, beside the same things done bare
+#   make sanitize   the launcher's tests with a launcher that checks memory (ASan) and undefined behaviour (UBSan)
+#   make storm      10,000 processes that connect, get signals and die in mid-call
 #   make lint       formatting and lint rules
 #   make install    PREFIX (default /usr/local), DESTDIR
 #   make clean
@@ -19,9 +22,13 @@ piece_bytes := 1000000
 
 agent_flags := -c release --product devrun-agent --scratch-path .build/agent -Xswiftc -static-executable \
 	-Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
+launch_flags := -c release --product devrun-launch --scratch-path .build/devrun --static-swift-stdlib
+# Undefined behaviour ends the program: that needs no other run-time library.
+sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
+	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 devrun_flags := -c release --product devrun --scratch-path .build/devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
 
-.PHONY: build devrun agent loader payload test e2e lint format install clean
+.PHONY: build devrun agent loader payload test e2e bench sanitize storm lint format install clean
 
 build: devrun payload
 
@@ -53,6 +60,20 @@ test:
 
 e2e: build
 	DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" $(SWIFT) test --filter EndToEndTests
+
+bench:
+	$(SWIFT) build $(launch_flags)
+	python3 fixtures/bench/bench.py "$$($(SWIFT) build $(launch_flags) --show-bin-path)/devrun-launch"
+
+sanitize:
+	$(SWIFT) build $(sanitize_flags)
+	$(SWIFT) build --build-tests
+	DEVRUN_LAUNCH="$$($(SWIFT) build $(sanitize_flags) --show-bin-path)/devrun-launch" \
+		$(SWIFT) test --skip-build --filter DevrunLauncherTests
+
+storm:
+	$(SWIFT) build --build-tests
+	DEVRUN_STORM_ROUNDS=10000 $(SWIFT) test --skip-build --filter StormTests
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
