@@ -4,6 +4,9 @@
 #   make test       unit and process tests; no cluster is needed
 #   make e2e        the end-to-end suite, on the cluster that KUBECONFIG names
 #   make fuzz       FUZZ_SECONDS (default 60) of each fuzz target in Tests/Fuzz, from the corpus in fixtures/fuzz
+#   make bench      what the launcher costs, beside the same things done bare
+#   make sanitize   the launcher's tests with a launcher that checks memory (ASan) and undefined behaviour (UBSan)
+#   make storm      10,000 processes that connect, get signals and die in mid-call
 #   make lint       formatting and lint rules
 #   make install    PREFIX (default /usr/local), DESTDIR
 #   make clean
@@ -21,9 +24,13 @@ piece_bytes := 1000000
 
 agent_flags := -c release --product devrun-agent --scratch-path .build/agent -Xswiftc -static-executable \
 	-Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
+launch_flags := -c release --product devrun-launch --scratch-path .build/devrun --static-swift-stdlib
+# Undefined behaviour ends the program: that needs no other run-time library.
+sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
+	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 devrun_flags := -c release --product devrun --scratch-path .build/devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
 
-.PHONY: build devrun agent loader payload test fuzz e2e lint format install clean
+.PHONY: build devrun agent loader payload test e2e fuzz bench sanitize storm lint format install clean
 
 build: devrun payload
 
@@ -68,6 +75,20 @@ fuzz:
 			-dict=fixtures/fuzz/$$target.dict -artifact_prefix=build/fuzz/$$target- \
 			build/fuzz/$$target fixtures/fuzz/$$target || exit 1; \
 	done
+
+bench:
+	$(SWIFT) build $(launch_flags)
+	python3 fixtures/bench/bench.py "$$($(SWIFT) build $(launch_flags) --show-bin-path)/devrun-launch"
+
+sanitize:
+	$(SWIFT) build $(sanitize_flags)
+	$(SWIFT) build --build-tests
+	DEVRUN_LAUNCH="$$($(SWIFT) build $(sanitize_flags) --show-bin-path)/devrun-launch" \
+		$(SWIFT) test --skip-build --filter DevrunLauncherTests
+
+storm:
+	$(SWIFT) build --build-tests
+	DEVRUN_STORM_ROUNDS=10000 $(SWIFT) test --skip-build --filter StormTests
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

@@ -103,8 +103,9 @@ final class LaunchFixture: Sendable {
     var errors: String
   }
 
-  /// The program that launches without a cluster; it is built beside the tests.
+  /// The program that launches without a cluster: built beside the tests, or another build that DEVRUN_LAUNCH names.
   private static func launcher() throws -> String {
+    if let other = ProcessInfo.processInfo.environment["DEVRUN_LAUNCH"] { return other }
     let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let path = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("devrun-launch").path
     try #require(access(path, X_OK) == 0, "the launcher is not beside the tests: \(path)")
