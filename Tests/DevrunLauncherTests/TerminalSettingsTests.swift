@@ -68,7 +68,7 @@ struct TerminalSettingsTests {
         if line == "ask\\n": os.kill(os.getpgrp(), signal.SIGUSR1)
         if line == "end\\n": sys.exit(5)
       """
-    try await withShell(["python3", "-uc", child]) { session in
+    try await withShell(["python3", "-uc", child]) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "ready"))
       for (number, rows) in [(1, 33), (2, 44)] as [(Int, UInt16)] {
         try session.resize(rows: rows, columns: 100)

@@ -30,7 +30,7 @@ struct TerminalTests {
 
   @Test("the child reads and writes it as its own, and gets Ctrl-C once")
   func controlC() async throws {
-    try await withShell(Self.talker) { session in
+    try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "foreground True"))
       #expect(try await session.type(line: "first", until: "got first 0"))
       try session.type(interrupt)
@@ -42,7 +42,7 @@ struct TerminalTests {
 
   @Test("Ctrl-C and Ctrl-\\ end the child, and devrun by the same signal", arguments: [(interrupt, 130), (quit, 131)])
   func controlKills(key: String, status: Int) async throws {
-    try await withShell(["sh", "-c", "ulimit -c 0; echo running; exec sleep 1000"]) { session in
+    try await withShell(["sh", "-c", "ulimit -c 0; echo running; exec sleep 1000"]) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "running"))
       try session.type(key)
       #expect(await session.screen.contains("prompt$ "))
@@ -52,18 +52,16 @@ struct TerminalTests {
 
   @Test("Ctrl-Z stops the job, and fg, bg and kill continue it")
   func jobControl() async throws {
-    try await withShell(Self.talker) { session in
+    try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "foreground True"))
-      try session.type(suspend)
-      #expect(await session.screen.contains("Stopped"))
-      #expect(try await session.type(line: "jobs", until: "Stopped"))
+      #expect(try await session.suspend())
+      #expect(try await session.type(command: "jobs", until: "Stopped"))
       #expect(try await session.type(line: "fg", until: "devrun-launch"))
       #expect(try await session.type(line: "again", until: "got again 0"))
-      try session.type(suspend)
-      #expect(await session.screen.contains("Stopped"))
+      #expect(try await session.suspend())
       // In the background it is stopped again when it reads.
-      #expect(try await session.type(line: "bg", until: "devrun-launch"))
-      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(command: "bg", until: "devrun-launch"))
+      #expect(try await session.type(command: "wait; jobs", until: "Stopped"))
       #expect(try await session.type(line: "fg", until: "devrun-launch"))
       #expect(try await session.type(line: "end", until: "got end 0"))
       #expect(try await session.type(line: "echo status $?", until: "status 5"))
@@ -72,10 +70,9 @@ struct TerminalTests {
 
   @Test("Ctrl-Z stops a script with all that it runs, devrun included")
   func insideScript() async throws {
-    try await withShell(Self.talker) { session in
+    try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "(launch; echo inner status $?)", until: "foreground True"))
-      try session.type(suspend)
-      #expect(await session.screen.contains("Stopped"))
+      #expect(try await session.suspend())
       #expect(try await session.type(line: "fg", until: "devrun-launch"))
       #expect(try await session.type(line: "again", until: "got again 0"))
       #expect(try await session.type(line: "end", until: "inner status 5"))
@@ -84,19 +81,18 @@ struct TerminalTests {
 
   @Test("a shell as the child has jobs of its own, and can be suspended itself")
   func shellInside() async throws {
-    try await withShell(["bash", "--norc", "--noprofile", "-i"]) { session in
+    try await withShell(["bash", "--norc", "--noprofile", "-i"]) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "bash"))
       #expect(try await session.type(line: "PS1='inner> '", until: "inner> "))
       #expect(try await session.type(line: "sleep 1000 & sed -u s/^/got-/", until: "[1]"))
       #expect(try await session.type(line: "first", until: "got-first"))
-      try session.type(suspend)
-      #expect(await session.screen.contains("Stopped"))
+      #expect(try await session.suspend(prompt: "inner> "))
       #expect(try await session.type(line: "fg", until: "sed -u"))
       #expect(try await session.type(line: "second", until: "got-second"))
       try session.type(interrupt)
       #expect(await session.screen.contains("inner> "))
       #expect(try await session.type(line: "kill %1; suspend", until: "prompt$ "))
-      #expect(try await session.type(line: "jobs", until: "Stopped"))
+      #expect(try await session.type(command: "jobs", until: "Stopped"))
       #expect(try await session.type(line: "fg", until: "devrun-launch"))
       #expect(try await session.type(line: "echo inner''most", until: "innermost"))
       #expect(try await session.type(line: "exit 6", until: "prompt$ "))
@@ -122,10 +118,10 @@ struct TerminalTests {
   func stopsItself() async throws {
     let child = ["sh", "-c", "echo ready; kill -STOP $$; echo goes on; read line; echo got $line; exit 5"]
     try await withShell(child) { (session) async throws in
-      #expect(try await session.type(line: "launch", until: "Stopped"))
+      #expect(try await session.type(command: "launch", until: "Stopped"))
       #expect(try await session.type(line: "kill -CONT $(jobs -p)", until: "goes on"))
       // In the background it is stopped when it reads.
-      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(command: "wait; jobs", until: "Stopped"))
       #expect(try await session.type(line: "fg", until: "devrun-launch"))
       #expect(try await session.type(line: "first", until: "got first"))
       #expect(try await session.type(line: "echo status $?", until: "status 5"))
@@ -138,11 +134,11 @@ struct TerminalTests {
     try await withShell(printer) { (session) async throws in
       #expect(try await session.type(line: "launch &", until: "this is printed"))
       // It is stopped for reading, not for printing.
-      #expect(try await session.type(line: "wait; jobs", until: "Stopped"))
+      #expect(try await session.type(command: "wait; jobs", until: "Stopped"))
       #expect(try await session.type(line: "fg", until: "devrun-launch"))
       #expect(try await session.type(line: "first", until: "got first"))
       session.screen.clear()
-      #expect(try await session.type(line: "stty tostop; launch & wait; jobs", until: "Stopped"))
+      #expect(try await session.type(command: "stty tostop; launch & wait; jobs", until: "Stopped"))
       #expect(!session.screen.text.contains("printed"))
       #expect(try await session.type(line: "fg", until: "this is printed"))
       #expect(try await session.type(line: "second", until: "got second"))

@@ -60,8 +60,11 @@ struct Front {
       if signal.number == SIGCONT {
         witness.resume()
       } else {
-        // Where there is no witness any more: what the kernel sends by itself, as for the terminal, is for the group.
-        groupWide = witness.received(signal.number) ?? (signal.code == SI_KERNEL)
+        // What the kernel sends by itself, as for the terminal, is for the group: where there is no witness any more, and
+        // for a stop signal, which a SIGCONT that followed may have taken away from the witness.
+        let isTerminals = signal.code == SI_KERNEL
+        let heard = witness.received(signal.number)
+        groupWide = heard ?? isTerminals || isTerminals && Witness.stopSignals.contains(signal.number)
       }
       try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
     }

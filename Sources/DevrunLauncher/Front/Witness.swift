@@ -51,7 +51,7 @@ struct Witness: Sendable {
   }
 
   /// The signals by which the terminal stops. A SIGCONT takes them away where they are pending, and the other way round.
-  private static let stopSignals: Set<Int32> = [SIGTSTP, SIGTTIN, SIGTTOU]
+  static let stopSignals: Set<Int32> = [SIGTSTP, SIGTTIN, SIGTTOU]
 
   /// Answers questions until the front is gone.
   private static func testify(over link: Int32) -> Never {

@@ -42,6 +42,20 @@ final class TerminalSession: Sendable {
     return await screen.contains(text)
   }
 
+  /// Types Ctrl-Z and waits until the shell asks for the next line: what is typed before may be lost.
+  func suspend(prompt: String = "prompt$ ") async throws -> Bool {
+    screen.clear()
+    try type("\u{1a}")
+    guard await screen.contains("Stopped") else { return false }
+    return await screen.contains(prompt)
+  }
+
+  /// Types a line, waits for what the terminal then shows, and until the shell asks for the next line.
+  func type(command: String, until text: String) async throws -> Bool {
+    guard try await type(line: command, until: text) else { return false }
+    return await screen.contains("prompt$ ")
+  }
+
   /// Changes the size of the terminal, as its window does.
   func resize(rows: UInt16, columns: UInt16) throws {
     var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
@@ -70,6 +84,6 @@ func withShell(
   #expect(await session.screen.contains("prompt$ "))
   #expect(
     try await session.type(
-      line: "export LAUNCH='\(line)'; alias launch=\"$LAUNCH\"; echo al'i'ased", until: "aliased\r\n"))
+      command: "export LAUNCH='\(line)'; alias launch=\"$LAUNCH\"; echo al'i'ased", until: "aliased\r\n"))
   try await body(session)
 }
