@@ -17,6 +17,8 @@ struct CommandProcess: Sendable {
   var command: Command
   /// Whether the session lasts until the last process that the command left running has ended.
   var waitsForDescendants: Bool
+  /// The plan to launch, made of what the session has made ready.
+  var adjust: @Sendable (Connected) -> LaunchPlan = { $0.plan }
   /// What the person is told.
   var report: ProgressReport
   /// The session's log, which tells the report.
@@ -43,12 +45,12 @@ struct CommandProcess: Sendable {
       var command = command
       command.isolation = try await launcher.probe(command.isolation)
       log.tell(.detail("the command gets its own view of files by '\(command.isolation.rawValue)'"))
-      return try await session.run(command, askingGroup: { keeper.askingGroup }) { plan, connector, table in
+      return try await session.run(command, askingGroup: { keeper.askingGroup }) { connected in
         report.end()
-        let child = try await launcher.launch(plan, redirecting: table)
+        let child = try await launcher.launch(adjust(connected), redirecting: connected.redirected)
         log.record("the command runs as process \(child.processID)")
         phase.launched(child)
-        let serving = Task { await child.redirect?.serve(by: connector) }
+        let serving = Task { await child.redirect?.serve(by: connected.connector) }
         let status = await keeper.accompany(child, grace: Self.grace, waitsForDescendants: waitsForDescendants)
         log.record("the command has ended: \(status)")
         phase.beginRestoring()

@@ -9,6 +9,9 @@ public enum Devrun {
     let arguments = Array(CommandLine.arguments.dropFirst())
     switch arguments.first {
     case "diagnose": perform(DiagnoseCommand.self, Array(arguments.dropFirst()))
+    case "env": perform(EnvCommand.self, Array(arguments.dropFirst()))
+    case PrintEnvironment.name:
+      exit(PrintEnvironment.run(ProcessEnvironment.lastArguments(arguments.count - 1)))
     case "restore": perform(RestoreCommand.self, Array(arguments.dropFirst()))
     default: perform(RunCommand.self, arguments)
     }

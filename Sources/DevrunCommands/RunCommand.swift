@@ -11,6 +11,8 @@ struct RunCommand: ParsableCommand {
     abstract: "Run a command here as if it ran in a container of a Kubernetes cluster.",
     usage: """
       devrun [options] -- <command> [argument ...]
+      devrun env [options]
+      devrun diagnose [--json]
       devrun restore [options] [<kind/name> ...]
       devrun diagnose [--json]
       """,
@@ -43,21 +45,7 @@ struct RunCommand: ParsableCommand {
       "A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
   var port: [String] = []
 
-  @Option(
-    help: ArgumentHelp(
-      "Default: azds-local.env and KubernetesLocalProcessConfig.yaml, here or in the nearest folder above; repeatable.",
-      valueName: "file"))
-  var envFile: [String] = []
-
-  @Option(name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
-  var env: [String] = []
-
-  @Option(
-    help: ArgumentHelp("Take of the container's variables only these; repeatable.", valueName: "pattern"))
-  var envInclude: [String] = []
-
-  @Option(help: ArgumentHelp("Leave out these of the container's variables; repeatable.", valueName: "pattern"))
-  var envExclude: [String] = []
+  @OptionGroup var environment: EnvironmentOptions
 
   @Option(
     help: ArgumentHelp("The most to copy of one volume, such as 2Gi; default: 256Mi.", valueName: "bytes"))
@@ -133,10 +121,7 @@ struct RunCommand: ParsableCommand {
       throw ValidationError("devrun.yaml: agent-image is not supported yet; the agent travels in ConfigMaps")
     }
     let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
-    let files = envFile.isEmpty ? project.envFiles : envFile
-    let localEnv = try LocalEnvFile.load(files.isEmpty ? LocalEnvFile.find(from: process.workingDirectory) : files)
-    let warnings = localEnv.warnings.map(\.description)
-
+    let (localEnv, warnings) = try environment.localEnv(process, project)
     let chosen: SessionOptions.Target?
     if newPod || project.newPod == true && target == nil {
       chosen = .newPod(image: image ?? project.image)
@@ -144,10 +129,8 @@ struct RunCommand: ParsableCommand {
       chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
     }
     guard let chosen else { return (nil, warnings) }
-    var options = SessionOptions(
-      target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv,
-      variables: try env.map(Self.variable))
-    options.projectVariables = project.environment
+    var options = try environment.options(
+      target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv, project: project)
     if let volumeLimit {
       guard let bytes = ByteCount.parse(volumeLimit) else {
         throw ValidationError("--volume-limit takes a number of bytes such as 500Mi or 2Gi, not '\(volumeLimit)'")
@@ -155,8 +138,6 @@ struct RunCommand: ParsableCommand {
       options.volumeLimit = bytes
     }
     options.forcesVolumes = forceVolumes
-    options.containerVariables = NameFilter(
-      included: envInclude.map { VolumePattern($0) }, excluded: envExclude.map { VolumePattern($0) })
     return (options, warnings)
   }
 
@@ -177,13 +158,5 @@ struct RunCommand: ParsableCommand {
       throw ValidationError("--isolation takes one of \(names.joined(separator: ", ")), not '\(name)'")
     }
     return isolation
-  }
-
-  /// `NAME=VALUE`
-  private static func variable(_ text: String) throws -> (name: RawString, value: RawString) {
-    guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-      throw ValidationError("--env takes NAME=VALUE, not '\(text)'")
-    }
-    return (RawString(String(text[..<equals])), RawString(String(text[text.index(after: equals)...])))
   }
 }

@@ -64,7 +64,7 @@ public struct Session: Sendable {
   /// - Throws: what connecting failed of; `SessionError.notRestored` where something could not be put back.
   public func run<Result: Sendable>(
     _ command: Command, askingGroup: @escaping @Sendable () -> Int32?,
-    launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
+    launch: @Sendable (Connected) async throws -> Result
   ) async throws -> Result {
     introduce(command)
     let teardown = Teardown()
@@ -90,7 +90,7 @@ public struct Session: Sendable {
 
   private func connectAndRun<Result: Sendable>(
     _ command: Command, askingGroup: @escaping @Sendable () -> Int32?, teardown: Teardown, diagnosis: Diagnosis,
-    launch: @Sendable (LaunchPlan, any OutboundConnector, RedirectTable) async throws -> Result
+    launch: @Sendable (Connected) async throws -> Result
   ) async throws -> Result {
     let payload = try Payload(directory: payloadDirectory)
     let directory = try SessionDirectory(session: name, environment: environment)
@@ -120,7 +120,8 @@ public struct Session: Sendable {
     async let info = tunnel.info()
 
     let variables = try await container
-    log?.mask(SecretMask.secrets(in: variables, podSpec: agents.pod["spec"] ?? [:], container: agents.container))
+    let secrets = SecretMask.secrets(in: variables, podSpec: agents.pod["spec"] ?? [:], container: agents.container)
+    log?.mask(secrets.map(\.description))
     let view = try ClusterView.make(
       session: self, services: listing.services, domain: try await info.clusterDomain, container: variables,
       directory: directory)
@@ -165,7 +166,11 @@ public struct Session: Sendable {
       await renewing.value
     }
     for fact in agents.facts { observer.tell(.fact(fact)) }
-    return try await launch(plan, acceptor, view.redirected)
+    let secretNames = resolved.filter {
+      SecretMask.looksSecret($0.key.description) || !$0.value.bytes.isEmpty && secrets.contains($0.value)
+    }.keys
+    return try await launch(
+      Connected(plan: plan, connector: acceptor, redirected: view.redirected, secretNames: Set(secretNames)))
   }
 
   /// The command's environment.
@@ -190,6 +195,18 @@ public struct Session: Sendable {
     result.assignments = options.projectVariables + assignments + options.variables
     return result.resolved()
   }
+}
+
+/// What a session has made ready when it is connected.
+public struct Connected: Sendable {
+  /// What to run, and what it sees.
+  public var plan: LaunchPlan
+  /// Reaches the cluster for it.
+  public var connector: any OutboundConnector
+  /// The addresses whose connections are redirected.
+  public var redirected: RedirectTable
+  /// The names of its variables whose values are secrets: of a Secret, equal to one of such, or named as if they were.
+  public var secretNames: Set<RawString>
 }
 
 /// The command that a session runs.

@@ -7,6 +7,8 @@ public struct SessionOptions: Sendable {
   public enum Target: Sendable, Hashable {
     /// Something that runs.
     case existing(TargetReference)
+    /// A pod of its own, with one container that is like the one in something that runs, which is not touched.
+    case copy(of: TargetReference)
     /// A pod of its own; `image` carries the agent, `nil` for one that runs in the namespace already.
     case newPod(image: String?)
   }

@@ -40,6 +40,7 @@ struct AgentPlacement: Sendable {
   func place(_ target: SessionOptions.Target) async throws -> Placed {
     switch target {
     case .existing(let reference): try await redirect(reference)
+    case .copy(let reference): try await createCopy(of: reference)
     case .newPod(let image): try await createPod(image: image)
     }
   }
@@ -98,24 +99,48 @@ struct AgentPlacement: Sendable {
 
   // MARK: - A pod of its own
 
+  /// A pod with the container of a workload alone: its image, environment and volumes. No Service selects it, and nothing
+  /// starts in it but the agent.
+  private func createCopy(of reference: TargetReference) async throws -> Placed {
+    try await Rights(client: client, namespace: namespace).checkNewPod()
+    let workload = try await TargetResolution(client: client, namespace: namespace).workload(reference)
+    let choice = try ContainerChoice.choose(
+      named: session.options.container, ports: session.options.ports, servicePorts: workload.servicePorts,
+      podSpec: workload.template["spec"] ?? [:])
+    try await checkVolumes(of: workload, container: choice.name)
+    return try await create(choice, avoiding: workload.template) { name, agent in
+      try NewPod(client: client, namespace: namespace).copy(of: workload.template, named: name, agent: agent)
+    }
+  }
+
   private func createPod(image: String?) async throws -> Placed {
     try await Rights(client: client, namespace: namespace).checkNewPod()
     let newPod = NewPod(client: client, namespace: namespace)
     let carrier = try await newPod.carrier(image: image)
     if let from = carrier.from { observer.tell(.detail("the image is \(carrier.image), as in pod/\(from)")) }
+    let choice = ContainerChoice(name: NewPod.container, ports: session.options.ports)
+    return try await create(choice, avoiding: [:]) { name, agent in
+      try newPod.object(
+        named: name, image: carrier.image, pullSecrets: carrier.pullSecrets, ports: choice.ports.map(\.remote),
+        agent: agent)
+    }
+  }
+
+  /// Makes a pod that goes with the session.
+  private func create(
+    _ choice: ContainerChoice, avoiding template: JSONValue,
+    _ object: (_ name: String, AgentTemplate) throws -> JSONValue
+  ) async throws -> Placed {
+    let (haste, observer, newPod) = (session.haste, observer, NewPod(client: client, namespace: namespace))
     let name = "devrun-\(session.name)"
     observer.tell(.step("starting pod/\(name)"))
-    let choice = ContainerChoice(name: NewPod.container, ports: session.options.ports)
-    let access = AgentAccess.random(avoiding: [:])
+    let access = AgentAccess.random(avoiding: template)
     let agent = try await upload(access, container: choice, owner: nil)
     let pods = await follow("\(PayloadUpload.label)=\(session.name)", container: choice, access: access)
-    let (haste, observer) = (session.haste, observer)
     await teardown.add("deleting pod/\(name)") {
       try await Persistently(observer: observer).run { try await newPod.remove(name, haste: haste) }
     }
-    let object = try newPod.object(
-      named: name, image: carrier.image, pullSecrets: carrier.pullSecrets, ports: choice.ports.map(\.remote),
-      agent: agent)
+    let object = try object(name, agent)
     try await Task { _ = try await client.create(object, in: .pods(in: namespace)) }.value
     try Task.checkCancellation()
     try await pods.awaitFirst()

@@ -53,7 +53,7 @@ extension SecretMask {
   /// - Parameters:
   ///   - environment: the container's variables, as `NAME=VALUE`.
   ///   - podSpec: `spec` of the pod, which says where they come from.
-  static func secrets(in environment: [RawString], podSpec: JSONValue, container: String) -> [String] {
+  static func secrets(in environment: [RawString], podSpec: JSONValue, container: String) -> [RawString] {
     let spec = (podSpec["containers"]?.array ?? []).first { $0["name"]?.string == container } ?? [:]
     let variables = spec["env"]?.array ?? []
     let fromSecrets = Set(
@@ -66,7 +66,7 @@ extension SecretMask {
       // Without a prefix any name may be a Secret's; those that the machine keeps and the services' are none.
       return !explained.contains(name) && prefixes.contains(where: name.hasPrefix)
         && !ChildEnvironment.keeps(RawString(name)) && !ServiceVariable.isAddress(text)
-    }.map(\.1.description)
+    }.map(\.1)
   }
 
   /// Whether a variable of this name usually holds a secret.

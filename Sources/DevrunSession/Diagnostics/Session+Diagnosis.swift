@@ -16,7 +16,7 @@ extension Session {
   var target: String {
     switch options.target {
     case .existing(let reference): "\(reference)"
-    case .newPod: "pod/devrun-\(name)"
+    case .copy, .newPod: "pod/devrun-\(name)"
     }
   }
 

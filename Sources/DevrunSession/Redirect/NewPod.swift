@@ -58,6 +58,24 @@ struct NewPod: Sendable {
     return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"] ?? [:]]
   }
 
+  /// A pod with one container of a workload's template, the agent in it: no other container, none that initializes, and none
+  /// of the labels by which Services select.
+  ///
+  /// - Throws: `SessionError`
+  func copy(of template: JSONValue, named name: String, agent: AgentTemplate) throws -> JSONValue {
+    var template = template
+    var spec = template["spec"] ?? [:]
+    spec["initContainers"] = nil
+    spec["containers"] = .array((spec["containers"]?.array ?? []).filter { $0["name"]?.string == agent.container })
+    template["spec"] = spec
+    let changed = try agent.applied(to: template)
+    var metadata = changed["metadata"] ?? [:]
+    metadata["name"] = .string(name)
+    metadata["namespace"] = .string(namespace)
+    metadata["labels"] = [PayloadUpload.label: .string(agent.session)]
+    return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": changed["spec"] ?? [:]]
+  }
+
   /// Deletes the pod and waits until it is gone.
   ///
   /// - Parameter haste: where it is wanted, the pod has no time to end.

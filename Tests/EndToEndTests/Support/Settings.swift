@@ -17,6 +17,8 @@ struct Settings: Sendable {
   let scratchImage = variable("DEVRUN_E2E_SCRATCH_IMAGE")
   /// `DEVRUN_E2E_KUBE`: a script whose `image` and `load` make images for the cluster's node.
   let kube = variable("DEVRUN_E2E_KUBE")
+  /// `DEVRUN_E2E_PYTHONPATH`: a folder with Python's package `kubernetes`, which the tests' user can read.
+  static let pythonPath = variable("DEVRUN_E2E_PYTHONPATH")
   /// `DEVRUN_E2E_CLUSTER_CIDR`: where pods and services have their addresses, so that the tests' user can be kept out.
   let clusterCIDR = variable("DEVRUN_E2E_CLUSTER_CIDR") ?? "198.18.0.0/15"
 

@@ -1,0 +1,113 @@
+import DevrunCore
+import Foundation
+import Testing
+
+extension EndToEnd {
+  /// `devrun env`, and programs that are made for the inside of a cluster.
+  @Suite("The environment for other programs")
+  struct EnvCommand {
+    let cluster: Cluster
+
+    init() throws { cluster = try Cluster.shared }
+
+    /// What `devrun env` prints; what runs in the namespace is not touched by it.
+    private func env(_ arguments: String...) async throws -> Outcome {
+      let pods = try await cluster.kubectl.pods(of: "myapp1").map(\.name).sorted()
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.start(["env", "-t", "deployment/myapp1"] + arguments).outcome(within: .seconds(60))
+      }
+      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(try await cluster.kubectl.pods(of: "myapp1").map(\.name).sorted() == pods)
+      return outcome
+    }
+
+    @Test("env prints what a shell can evaluate, without what comes from Secrets")
+    func shell() async throws {
+      let outcome = try await env("--format", "shell", "--env", "GIVEN=it's $HOME")
+      let script = "\(cluster.user.work)/variables.sh"
+      try cluster.user.write(outcome.text, to: script)
+      defer { unlink(script) }
+      let shown = try await run([
+        "env", "-i", "bash", "-c",
+        ". \(script); printf '%s|' \"$GIVEN\" \"$SPACES\" \"$UNICODE\" \"$PASSWORD\" \"$SECRET_user\" \"$MULTI_LINE\"",
+      ]).text
+      let lines = "first line\n  'second' \"line\" with $HOME, `ls` and \\n in it\n\nlast line\n"
+      #expect(shown == "it's $HOME|  two before, two after  |grüße, 世界 ✓|***|***|\(lines)|", "\(outcome)")
+    }
+
+    @Test("env prints JSON, some variables alone, and secrets when they are asked for")
+    func json() async throws {
+      let outcome = try await env(
+        "--format", "json", "--show-secrets", "--env-include", "P*", "--env-include", "CFG_*", "--env-exclude", "PEER_*")
+      let object = try JSONDecoder().decode([String: String].self, from: Data(outcome.output))
+      #expect(object["PASSWORD"] == "p4ss 'word' \"$1\"\nwith a second line")
+      #expect(object["CFG_COLOUR"] == "blue")
+      #expect(object["PEER_SERVICE_HOST"] == nil)
+      #expect(object["SPACES"] == nil)
+      #expect(object["HOME"] == cluster.user.home)
+    }
+
+    @Test("env tells a mistaken format, and a missing target, without touching anything")
+    func mistakes() async throws {
+      try await cluster.touchingNothing {
+        let format = try await cluster.devrun("env", "-t", "deployment/myapp1", "--format", "xml")
+        #expect(format.errors.contains("dotenv, json, shell"), "\(format)")
+        #expect(format.ending != .exited(0))
+        let target = try await cluster.devrun("env")
+        #expect(target.errors.contains("--target"), "\(target)")
+        #expect(target.ending != .exited(0))
+      }
+    }
+
+    @Test(
+      "A Kubernetes client that is made for the inside of a cluster works unchanged",
+      .enabled(if: Settings.pythonPath != nil, "no DEVRUN_E2E_PYTHONPATH with Python's package kubernetes"))
+    func inCluster() async throws {
+      let namespace = cluster.kubectl.namespace
+      try await cluster.kubectl(
+        "create", "rolebinding", "looks", "--clusterrole=view", "--serviceaccount=\(namespace):default")
+      do {
+        let outcome = try await cluster.leavingNoTrace {
+          try await cluster.devrun(
+            "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--", "python3", "-c",
+            """
+            from kubernetes import client, config
+            config.load_incluster_config()
+            for pod in client.CoreV1Api().list_namespaced_pod("\(namespace)").items: print(pod.metadata.name)
+            """, environment: ["PYTHONPATH": try #require(Settings.pythonPath)])
+        }
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+        let names = outcome.text.split(separator: "\n")
+        #expect(names.contains("client"), "\(outcome)")
+        #expect(names.contains { $0.hasPrefix("myapp1-") }, "\(outcome)")
+      } catch {
+        try await cluster.kubectl("delete", "rolebinding/looks")
+        throw error
+      }
+      try await cluster.kubectl("delete", "rolebinding/looks")
+    }
+
+    @Test("The file of Bridge to Kubernetes is read, and a host outside is reached from the pod's place")
+    func bridge() async throws {
+      let path = "\(cluster.user.work)/KubernetesLocalProcessConfig.yaml"
+      // A host that only the cluster's DNS knows stands for one outside.
+      try cluster.user.write(
+        """
+        version: 0.1
+        volumeMounts:
+          - {name: whitelist, localPath: /opt/whitelist}
+        env:
+          - {name: LIST, value: "$(volumeMounts:whitelist)/whitelist"}
+          - {name: PEER, value: "$(services:peer)"}
+          - {name: FAR, value: "$(externalendpoints:myapp2.\(cluster.other.namespace).svc.cluster.local.:8080)"}
+        """, to: path)
+      defer { unlink(path) }
+      let outcome = try await cluster.leavingNoTrace {
+        try await cluster.devrun(
+          "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--env-file", path, "--", "sh", "-c",
+          "cat $LIST; echo $LIST; getent hosts peer | grep -c \"^$PEER \"")
+      }
+      #expect(outcome.text == "10.0.0.1\n10.0.0.2\n/opt/whitelist/whitelist\n1\n", "\(outcome)")
+    }
+  }
+}
