@@ -213,9 +213,12 @@ extension Keeper {
   }
 
   private func interrupt(_ interruption: Interruption) {
-    state.withLock { state in
+    let subscribers = state.withLock { state in
       state.interruptions.append(interruption)
-      for subscriber in state.subscribers.values { subscriber.yield(interruption) }
+      return state.subscribers.values
     }
+    // Not under the lock: to yield takes a lock of the consuming task, which is held where that task is cancelled and
+    // `onTermination` waits for this one.
+    for subscriber in subscribers { subscriber.yield(interruption) }
   }
 }
