@@ -18,6 +18,12 @@ struct FrontMachineTests {
     #expect(machine.handle(.signal(number, groupWide: groupWide)) == [.tell(.signal(number, groupWide: groupWide))])
   }
 
+  @Test("does not take a signal that came before the child for one that the child has received")
+  func signalBeforeChild() {
+    var machine = FrontMachine(hasJobControl: true)
+    #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: false))])
+  }
+
   @Test("stops itself for the terminal while there is no child", arguments: [SIGTSTP, SIGTTIN, SIGTTOU])
   func stopsAlone(number: Int32) {
     var machine = FrontMachine(hasJobControl: true)

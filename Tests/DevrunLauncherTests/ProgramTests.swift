@@ -89,6 +89,16 @@ struct ProgramTests {
     #expect(process.errors.text == "")
   }
 
+  @Test("that is ended at the moment of its launch ends, and devrun with it")
+  func endedAtLaunch() async throws {
+    let process = try await shell(
+      "for i in $(seq 100); do timeout -s TERM 0.0$((i % 50 + 10)) launch; echo $?; done",
+      launching: ["sleep", "1000"], as: .own)
+    #expect(await process.output.whole() == String(repeating: "124\n", count: 100))
+    // The keepers hold it open as long as they are there.
+    #expect(await process.errors.whole() == "")
+  }
+
   @Test("that crashes crashes devrun: devrun -- sh -c 'kill -SEGV $$'", arguments: TestUser.available)
   func crash(user: TestUser) async throws {
     let process = try await shell("launch; echo $?", launching: ["sh", "-c", "ulimit -c 0; kill -SEGV $$"], as: user)

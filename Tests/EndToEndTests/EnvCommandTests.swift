@@ -38,7 +38,8 @@ extension EndToEnd {
     @Test("env prints JSON, some variables alone, and secrets when they are asked for")
     func json() async throws {
       let outcome = try await env(
-        "--format", "json", "--show-secrets", "--env-include", "P*", "--env-include", "CFG_*", "--env-exclude", "PEER_*")
+        "--format", "json", "--show-secrets", "--env-include", "P*", "--env-include", "CFG_*", "--env-exclude", "PEER_*"
+      )
       let object = try JSONDecoder().decode([String: String].self, from: Data(outcome.output))
       #expect(object["PASSWORD"] == "p4ss 'word' \"$1\"\nwith a second line")
       #expect(object["CFG_COLOUR"] == "blue")

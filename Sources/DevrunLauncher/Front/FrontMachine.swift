@@ -53,7 +53,9 @@ struct FrontMachine {
     case .signal(let number, _) where !childRuns && [SIGTSTP, SIGTTIN, SIGTTOU].contains(number):
       return hasJobControl ? [.stop(number)] : []
     case .signal(let number, let groupWide):
-      return [.tell(.signal(number, groupWide: groupWide))]
+      // A child that is not known to run may have been made after the signal, whoever else received it. One that did
+      // receive it has not come to handle it: to be told once more changes nothing.
+      return [.tell(.signal(number, groupWide: groupWide && childRuns))]
     case .message(.started):
       childRuns = true
       return []

@@ -240,12 +240,15 @@ extension Keeper {
   }
 
   private func interrupt(_ interruption: Interruption) {
-    let endsWaiting = state.withLock { state in
+    let (subscribers, endsWaiting) = state.withLock { state in
       state.interruptions.append(interruption)
-      for subscriber in state.subscribers.values { subscriber.yield(interruption) }
       // A signal before the launch is passed on to the child that comes.
-      return interruption == .frontGone || state.launched != nil && state.child == nil
+      let endsWaiting = interruption == .frontGone || state.launched != nil && state.child == nil
+      return (Array(state.subscribers.values), endsWaiting)
     }
+    // Not under the lock: to yield takes a lock of the consuming task, which is held where that task is cancelled and
+    // `onTermination` waits for this one.
+    for subscriber in subscribers { subscriber.yield(interruption) }
     if endsWaiting { descendantsAwaited.set(()) }
   }
 }
