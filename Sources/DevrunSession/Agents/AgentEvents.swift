@@ -22,10 +22,13 @@ final class AgentEvents: Sendable {
   private let state = Mutex(State())
 
   func tell(_ event: Event) {
-    state.withLock { state in
+    let listeners = state.withLock { state in
       state.past.append(event)
-      for listener in state.listeners.values { listener.yield(event) }
+      return Array(state.listeners.values)
     }
+    // Not under the lock: to yield takes a lock of the consuming task, which is held where that task is cancelled and
+    // `onTermination` waits for this one.
+    for listener in listeners { listener.yield(event) }
   }
 
   /// Nothing more will happen.
