@@ -53,7 +53,8 @@ public struct Restoration: Sendable {
   /// - Returns: what was restored, in words.
   /// - Throws: `KubeError`, `SessionError`
   public func restore(_ targets: [TargetReference]?) async throws -> [String] {
-    SessionDirectory.removeAbandoned(environment: environment)
+    // At the end: what was killed a moment ago may take some time to let go of its folder.
+    defer { SessionDirectory.removeAbandoned(environment: environment) }
     return try await withClient { client in
       var done: [String] = []
       let names: [String]

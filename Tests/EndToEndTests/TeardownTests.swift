@@ -82,6 +82,7 @@ extension EndToEnd {
         for (id, _) in own where id != process.id { kill(id, SIGKILL) }
         process.send(SIGKILL)
         _ = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
+        try await eventually { try cluster.machine.processes().isEmpty ? nil : "a killed process is still there" }
         let outcome = try await cluster.devrun("restore", "deployment/myapp1")
         #expect(outcome.ending == .exited(0), "\(outcome)")
         #expect(outcome.text == "")

@@ -6,7 +6,7 @@ internal import DevrunKube
 ///
 /// The order matters. The template and the removal of the record are one patch: in two, the controller would copy the
 /// record onto the original ReplicaSet. The agent's ReplicaSet, which carries a copy of the record until then, goes once
-/// its pods are gone. Then the original ReplicaSet's revision can be its own again, which the controller raised. Only
+/// its pods are gone; before that the record is kept in a ConfigMap, which goes last of all. Then the original ReplicaSet's revision can be its own again, which the controller raised. Only
 /// then the history limit is lowered, so that no revision falls out. The owners of the fields come last, because each
 /// patch makes devrun one.
 ///
@@ -38,7 +38,7 @@ struct DeploymentRestore: Sendable {
       return false
     }
     let replicaSets = try await ownedReplicaSets(of: deployment)
-    guard let record = try record(on: deployment, replicaSets), session == nil || record.session == session else {
+    guard let record = try await record(on: deployment, replicaSets), session == nil || record.session == session else {
       return false
     }
     let agentSets = replicaSets.filter { Self.session(of: $0["spec"]?["template"]) == record.session }
@@ -53,36 +53,13 @@ struct DeploymentRestore: Sendable {
         generation: restored["metadata"]?["generation"]?.int ?? 0)
       try await pods.awaitGone()
     }
+    try await keep(record, of: deployment)
     for agentSet in agentSets { try await remove(agentSet) }
     if !isPatient { try await pods.removeAtOnce() }
     try await forget(record, template: restored["spec"]?["template"])
-    try await PayloadUpload(client: client, namespace: namespace, session: record.session).delete(record.configMaps)
+    try await PayloadUpload(client: client, namespace: namespace, session: record.session)
+      .delete(record.configMaps + [Self.recordName(record.session)])
     return true
-  }
-
-  /// The Deployments of a namespace that a session changed, with their records.
-  static func redirected(in namespace: String, client: KubeClient) async throws -> [(
-    name: String, record: OriginalRecord
-  )] {
-    var found: [String: OriginalRecord] = [:]
-    for deployment in try await client.list(.deployments(in: namespace)).items {
-      found[TargetResolution.name(of: deployment)] = try OriginalRecord.read(from: deployment)
-    }
-    for replicaSet in try await client.list(.replicaSets(in: namespace)).items {
-      guard let owner = TargetResolution.controller(of: replicaSet), found[owner.name] == nil else { continue }
-      found[owner.name] = try OriginalRecord.read(from: replicaSet)
-    }
-    return found.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
-  }
-
-  /// The record on the Deployment; else the copy on the agent's ReplicaSet, which an interrupted restore left.
-  private func record(on deployment: JSONValue, _ replicaSets: [JSONValue]) throws -> OriginalRecord? {
-    if let record = try OriginalRecord.read(from: deployment) { return record }
-    for replicaSet in replicaSets {
-      guard let record = try OriginalRecord.read(from: replicaSet) else { continue }
-      if Self.session(of: replicaSet["spec"]?["template"]) == record.session { return record }
-    }
-    return nil
   }
 
   /// The one patch that makes the template the original's and removes the record.

@@ -85,6 +85,8 @@ struct SessionTrait: SuiteTrait, TestScoping {
   var manifest: String?
   /// What the user's shell has in its environment beyond the usual.
   var environment: [String: String]
+  /// Whether the tests leave the namespace's objects alone, so that they can be compared.
+  var comparesObjects = true
   /// devrun's options.
   var arguments: @Sendable (Cluster) -> [String]
 
@@ -97,26 +99,31 @@ struct SessionTrait: SuiteTrait, TestScoping {
   }
 
   private func session(_ cluster: Cluster, _ function: @Sendable () async throws -> Void) async throws {
-    try await cluster.leavingNoTrace {
-      let shell = try await SessionShell(cluster, arguments(cluster), environment: environment)
-      do {
-        try await SessionShell.$current.withValue(shell) { try await function() }
-      } catch {
-        try await shell.exit()
-        throw error
-      }
-      let outcome = try await shell.exit(3)
-      #expect(outcome.ending == .exited(3), "\(outcome)")
+    guard comparesObjects else { return try await use(cluster, function) }
+    try await cluster.leavingNoTrace { try await use(cluster, function) }
+  }
+
+  private func use(_ cluster: Cluster, _ function: @Sendable () async throws -> Void) async throws {
+    let shell = try await SessionShell(cluster, arguments(cluster), environment: environment)
+    do {
+      try await SessionShell.$current.withValue(shell) { try await function() }
+    } catch {
+      try await shell.exit()
+      throw error
     }
+    let outcome = try await shell.exit(3)
+    #expect(outcome.ending == .exited(3), "\(outcome)")
   }
 }
 
 extension Trait where Self == SessionTrait {
   /// One session for all tests of a suite.
   static func session(
-    manifest: String? = nil, environment: [String: String] = [:], _ arguments: @escaping @Sendable (Cluster) -> [String]
+    manifest: String? = nil, environment: [String: String] = [:], comparesObjects: Bool = true,
+    _ arguments: @escaping @Sendable (Cluster) -> [String]
   ) -> Self {
-    SessionTrait(manifest: manifest, environment: environment, arguments: arguments)
+    SessionTrait(
+      manifest: manifest, environment: environment, comparesObjects: comparesObjects, arguments: arguments)
   }
 }
 
