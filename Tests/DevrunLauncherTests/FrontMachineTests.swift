@@ -48,7 +48,7 @@ struct FrontMachineTests {
     #expect(machine.handle(.message(.childEnded)) == [])
     #expect(!machine.awaitsIdle)
     #expect(machine.handle(.signal(number, groupWide: true)) == [.stop(number)])
-    #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: true))])
+    #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: false))])
   }
 
   @Test("does not stop when the child continues already")

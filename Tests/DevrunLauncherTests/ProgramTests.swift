@@ -29,7 +29,7 @@ struct ProgramTests {
     // Suspended and resumed, as one does.
     try session.type("\u{1a}")
     #expect(await session.screen.contains("Stopped"))
-    #expect(try await session.type(line: "fg", until: "written inside"))
+    #expect(try await session.typeForeground(until: "written inside"))
     try session.type(":wq\n")
     #expect(await session.screen.contains("prompt$ "))
     #expect(try await session.type(line: "echo status $?", until: "status 0"))

@@ -56,13 +56,13 @@ struct TerminalTests {
       #expect(try await session.type(line: "launch", until: "foreground True"))
       #expect(try await session.suspend())
       #expect(try await session.type(command: "jobs", until: "Stopped"))
-      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.typeForeground(until: "devrun-launch"))
       #expect(try await session.type(line: "again", until: "got again 0"))
       #expect(try await session.suspend())
       // In the background it is stopped again when it reads.
       #expect(try await session.type(command: "bg", until: "devrun-launch"))
       #expect(try await session.type(command: "wait; jobs", until: "Stopped"))
-      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.typeForeground(until: "devrun-launch"))
       #expect(try await session.type(line: "end", until: "got end 0"))
       #expect(try await session.type(line: "echo status $?", until: "status 5"))
     }
@@ -73,7 +73,7 @@ struct TerminalTests {
     try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "(launch; echo inner status $?)", until: "foreground True"))
       #expect(try await session.suspend())
-      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.typeForeground(until: "devrun-launch"))
       #expect(try await session.type(line: "again", until: "got again 0"))
       #expect(try await session.type(line: "end", until: "inner status 5"))
     }
@@ -87,13 +87,13 @@ struct TerminalTests {
       #expect(try await session.type(line: "sleep 1000 & sed -u s/^/got-/", until: "[1]"))
       #expect(try await session.type(line: "first", until: "got-first"))
       #expect(try await session.suspend(prompt: "inner> "))
-      #expect(try await session.type(line: "fg", until: "sed -u"))
+      #expect(try await session.typeForeground(until: "sed -u"))
       #expect(try await session.type(line: "second", until: "got-second"))
       try session.type(interrupt)
       #expect(await session.screen.contains("inner> "))
       #expect(try await session.type(line: "kill %1; suspend", until: "prompt$ "))
       #expect(try await session.type(command: "jobs", until: "Stopped"))
-      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.typeForeground(until: "devrun-launch"))
       #expect(try await session.type(line: "echo inner''most", until: "innermost"))
       #expect(try await session.type(line: "exit 6", until: "prompt$ "))
       #expect(try await session.type(line: "echo status $?", until: "status 6"))
@@ -122,7 +122,7 @@ struct TerminalTests {
       #expect(try await session.type(line: "kill -CONT $(jobs -p)", until: "goes on"))
       // In the background it is stopped when it reads.
       #expect(try await session.type(command: "wait; jobs", until: "Stopped"))
-      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.typeForeground(until: "devrun-launch"))
       #expect(try await session.type(line: "first", until: "got first"))
       #expect(try await session.type(line: "echo status $?", until: "status 5"))
     }
@@ -135,12 +135,12 @@ struct TerminalTests {
       #expect(try await session.type(line: "launch &", until: "this is printed"))
       // It is stopped for reading, not for printing.
       #expect(try await session.type(command: "wait; jobs", until: "Stopped"))
-      #expect(try await session.type(line: "fg", until: "devrun-launch"))
+      #expect(try await session.typeForeground(until: "devrun-launch"))
       #expect(try await session.type(line: "first", until: "got first"))
       session.screen.clear()
       #expect(try await session.type(command: "stty tostop; launch & wait; jobs", until: "Stopped"))
       #expect(!session.screen.text.contains("printed"))
-      #expect(try await session.type(line: "fg", until: "this is printed"))
+      #expect(try await session.typeForeground(until: "this is printed"))
       #expect(try await session.type(line: "second", until: "got second"))
     }
   }

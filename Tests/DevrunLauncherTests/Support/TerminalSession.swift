@@ -42,6 +42,19 @@ final class TerminalSession: Sendable {
     return await screen.contains(text)
   }
 
+  /// Types `fg` and waits for what the terminal then shows. What is typed while bash changes the terminal's settings can
+  /// get lost, without devrun too; so it is typed again as long as nothing comes of it.
+  func typeForeground(until text: String) async throws -> Bool {
+    let insisting = Task {
+      while true {
+        try await Task.sleep(for: .seconds(10))
+        try type("fg\n")
+      }
+    }
+    defer { insisting.cancel() }
+    return try await type(line: "fg", until: text)
+  }
+
   /// Types Ctrl-Z and waits until the shell asks for the next line: what is typed before may be lost.
   func suspend(prompt: String = "prompt$ ") async throws -> Bool {
     screen.clear()
