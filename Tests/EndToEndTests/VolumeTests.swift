@@ -93,7 +93,7 @@ extension EndToEnd {
       defer { unlink(path) }
       return try await cluster.leavingNoTrace {
         let arguments = ["-t", "deployment/volumes", "--env-file", path] + options + ["--", "sh", "-c", script]
-        return try await cluster.start(arguments, streams: streams).outcome(within: .seconds(120))
+        return try await cluster.start(arguments, streams: streams).outcome(within: .seconds(300))
       }
     }
 
