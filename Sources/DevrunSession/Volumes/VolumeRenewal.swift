@@ -55,6 +55,10 @@ struct VolumeRenewal: Sendable {
   private func renew(_ copy: MaterializedVolumes.Copy, by fetch: VolumeFetch) async throws {
     let name = copy.item.volume.name
     do {
+      // What a copy that was broken off has left would be in the way of this one.
+      let place: String = "\(directory.path)/renewal/\(name)"
+      let failure = FileTree.remove(place)
+      guard failure == 0 else { throw SessionError.cannotChange(place, errno: failure) }
       let folder = try directory.makeFolder("renewal/\(name)")
       _ = try await fetch.copy(copy.item, into: folder)
       try VolumeFolder.renew(copy.folder, from: folder)
