@@ -79,13 +79,17 @@ struct Link: Sendable {
   private func receive() throws(Errno) -> [Int32]? {
     var words: [Int32] = [0, 0, 0]
     let size = words.count * MemoryLayout<Int32>.size
-    do throws(Errno) {
-      let count = try system { recv(descriptor.number, &words, size, 0) }
-      if count == 0 { return nil }
-      guard count == size else { throw Errno.invalidArgument }
-      return words
-    } catch .connectionReset {
-      return nil
+    while true {
+      do throws(Errno) {
+        let count = try system { recv(descriptor.number, &words, size, 0) }
+        if count == 0 { return nil }
+        guard count == size else { throw Errno.invalidArgument }
+        return words
+      } catch .connectionReset {
+        // The other end is gone without having read all. The kernel says so once, before it hands out what the other end
+        // had sent: that comes now, and then the end.
+        continue
+      }
     }
   }
 }
