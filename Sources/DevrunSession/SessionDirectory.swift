@@ -110,12 +110,15 @@ struct SessionDirectory: Sendable {
     return file
   }
 
-  /// Appends to a file in one write, so that a reader sees all of it or nothing (a rename would not be seen through
-  /// the bind mount over `/etc/hosts`).
+  /// Appends lines to a file in one write (a rename would not be seen through the bind mount over `/etc/hosts`). A reader
+  /// meanwhile sees whole lines only.
   ///
   /// - Throws: `SessionError.noSessionDirectory`
-  func append(_ text: String, to name: String) throws {
-    try Self.write(text, to: "\(path)/\(name)", flags: O_WRONLY | O_APPEND, mode: 0)
+  func append(lines text: String, to name: String) throws {
+    let file = "\(path)/\(name)"
+    var status = stat()
+    guard lstat(file, &status) == 0 else { throw SessionError.noSessionDirectory(file, errno: errno) }
+    try Self.write(PagedLines.text(text, at: Int(status.st_size)), to: file, flags: O_WRONLY | O_APPEND, mode: 0)
   }
 
   private static func write(_ text: String, to file: String, flags: Int32, mode: mode_t) throws {

@@ -98,4 +98,19 @@ struct HostsFileTests {
     #expect(addresses.count == 70_000)
     #expect(addresses.allSatisfy { $0.bytes[0] == 127 && $0.bytes[1] >= 77 && (1...254).contains($0.bytes[3]) })
   }
+
+  @Test(
+    "no line that is appended lies across two pages, which a reader could see one by one",
+    arguments: [0, 1, 4_000, 4_096])
+  func pages(offset: Int) {
+    let lines = (0..<500).map { "127.77.0.\($0 % 250)\tservice-\($0) service-\($0).shop" }
+    let text = PagedLines.text(lines.map { $0 + "\n" }.joined(), at: offset)
+    #expect(text.split(separator: "\n").map(String.init) == lines)
+    var position = offset
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+      let end = position + line.utf8.count
+      #expect(position / PagedLines.pageSize == end / PagedLines.pageSize)
+      position = end + 1
+    }
+  }
 }

@@ -29,7 +29,7 @@ struct SessionDirectoryTests {
     #expect(directory.path == "\(base)/devrun-session-a")
     #expect(try mode(directory.path) == 0o700)
     let file = try directory.write("hosts", "one\n")
-    try directory.append("two\n", to: "hosts")
+    try directory.append(lines: "two\n", to: "hosts")
     #expect(try String(contentsOfFile: file, encoding: .utf8) == "one\ntwo\n")
     #expect(try directory.makeFolder("volumes/data") == "\(directory.path)/volumes/data")
     try directory.remove()

@@ -112,7 +112,7 @@ final class ClusterView: Sendable {
       }
       return (book.entries.filter { keys.contains($0.key) }, book.addresses)
     }
-    if !fresh.isEmpty { try directory.append(hosts.addition(fresh), to: Self.hostsFileName) }
+    if !fresh.isEmpty { try directory.append(lines: hosts.addition(fresh), to: Self.hostsFileName) }
     redirect(addresses)
   }
 }
