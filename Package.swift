@@ -36,7 +36,7 @@ let package = Package(
     // For Tests/Fuzz.
     .library(name: "DevrunCore", targets: ["DevrunCore"]),
     .library(name: "DevrunConfig", targets: ["DevrunConfig"]),
-    .library(name: "DevrunTunnel", targets: ["DevrunTunnel"]),
+    .library(name: "DevrunArchive", targets: ["DevrunArchive"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -57,11 +57,14 @@ let package = Package(
     .target(
       name: "DevrunSession",
       dependencies: [
-        "DevrunKube", "DevrunTunnel", "DevrunLauncher", "DevrunConfig", "DevrunCore", nioCore, nioPosix,
+        "DevrunKube", "DevrunTunnel", "DevrunArchive", "DevrunLauncher", "DevrunConfig", "DevrunCore", nioCore,
+        nioPosix,
       ],
       swiftSettings: settings),
     // Launches by a plan file, without a cluster: for the launcher's tests.
     .executableTarget(name: "devrun-launch", dependencies: ["DevrunLauncher", "DevrunCore"], swiftSettings: settings),
+    // Installed on request with CAP_SYS_ADMIN: goes the launcher's way for who has it not.
+    .executableTarget(name: "devrun-exec", dependencies: ["CLinux"]),
     .target(name: "DevrunLauncher", dependencies: ["DevrunCore", "CLinux"], swiftSettings: settings),
     .target(
       name: "DevrunKube",
@@ -73,16 +76,21 @@ let package = Package(
     .target(name: "DevrunConfig", dependencies: ["DevrunCore", "CLibYAML"], swiftSettings: settings),
 
     // What runs in the cluster.
-    .executableTarget(name: "devrun-agent", dependencies: ["DevrunAgent"], swiftSettings: settings),
+    // Fully static where it is released: it runs in images that hold nothing else. Only the root package may say so.
+    .executableTarget(
+      name: "devrun-agent", dependencies: ["DevrunAgent"], swiftSettings: settings,
+      linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
     .target(
-      name: "DevrunAgent", dependencies: ["DevrunTunnel", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      name: "DevrunAgent",
+      dependencies: ["DevrunTunnel", "DevrunArchive", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2, nioHPACK],
       swiftSettings: settings),
 
     // What both share.
     .target(
       name: "DevrunTunnel",
-      dependencies: ["DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      dependencies: ["DevrunArchive", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
       swiftSettings: settings),
+    .target(name: "DevrunArchive", dependencies: ["DevrunCore", nioCore], swiftSettings: settings),
     .target(name: "DevrunCore", swiftSettings: settings),
 
     // C: what Swift cannot see.
@@ -92,14 +100,18 @@ let package = Package(
     .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
 
     .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "DevrunArchiveTests", dependencies: ["DevrunArchive", "DevrunCore", nioCore], swiftSettings: settings),
     .testTarget(name: "DevrunConfigTests", dependencies: ["DevrunConfig", "DevrunCore"], swiftSettings: settings),
     .testTarget(
-      name: "DevrunLauncherTests", dependencies: ["DevrunLauncher", "DevrunCore", "CLinux", "devrun-launch"],
+      name: "DevrunLauncherTests",
+      dependencies: ["DevrunLauncher", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunTunnelTests",
       dependencies: [
-        "DevrunTunnel", "DevrunAgent", "DevrunCore", nioCore, nioPosix, nioEmbedded, nioHTTP2, nioHPACK, nioConcurrency,
+        "DevrunTunnel", "DevrunArchive", "DevrunAgent", "DevrunCore", nioCore, nioPosix, nioEmbedded, nioHTTP2,
+        nioHPACK, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(

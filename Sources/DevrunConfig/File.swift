@@ -1,3 +1,4 @@
+internal import DevrunCore
 internal import Glibc
 
 /// A file's path and what is done with it here: joined to a folder, looked for, read whole. No Foundation, since
@@ -9,7 +10,7 @@ enum File {
     var code: Int32
 
     /// The error in the C library's words.
-    var reason: String { String(cString: strerror(code)) }
+    var reason: String { systemErrorText(code) }
     /// Whether the file or a folder on the way to it does not exist.
     var isMissing: Bool { code == ENOENT || code == ENOTDIR }
   }

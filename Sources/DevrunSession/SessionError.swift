@@ -128,9 +128,9 @@ public enum SessionError: UserFacingError, Hashable {
       ErrorMessage(
         "the agent is not where it should be: \(path)", why: cause, remedy: "run 'make build' or install anew")
     case .noSessionDirectory(let path, let errno):
-      ErrorMessage("no folder for the session could be made in \(path)", why: SystemMessage.text(errno))
+      ErrorMessage("no folder for the session could be made in \(path)", why: systemErrorText(errno))
     case .noSessionLog(let path, let errno):
-      ErrorMessage("this session has no log: \(path)", why: SystemMessage.text(errno))
+      ErrorMessage("this session has no log: \(path)", why: systemErrorText(errno))
     case .volumeNotMounted(let volume, let container):
       ErrorMessage("container \(container) does not mount volume \(volume)")
     case .volumeTooLarge(let volume, let bytes, let limit):
@@ -145,7 +145,7 @@ public enum SessionError: UserFacingError, Hashable {
         "there is no ${volumes.\(part)} in the container", why: "the volume holds nothing of that name",
         remedy: "see what it holds with ${volumes.\(part.prefix { $0 != "/" })}")
     case .cannotChange(let path, let errno):
-      ErrorMessage("\(path) cannot be changed", why: SystemMessage.text(errno))
+      ErrorMessage("\(path) cannot be changed", why: systemErrorText(errno))
     case .cancelled(let signal):
       ErrorMessage("interrupted by signal \(signal) before the command was started")
     case .notRestored(let failures, let remedy):

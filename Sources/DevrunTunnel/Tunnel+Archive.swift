@@ -1,3 +1,4 @@
+public import DevrunArchive
 public import DevrunCore
 internal import NIOCore
 

@@ -1,4 +1,5 @@
 import DevrunAgent
+import DevrunArchive
 import DevrunCore
 import Foundation
 import NIOCore

@@ -15,7 +15,7 @@ let settings: [SwiftSetting] = [
 
 let core: Target.Dependency = .product(name: "DevrunCore", package: "devrun")
 let config: Target.Dependency = .product(name: "DevrunConfig", package: "devrun")
-let tunnel: Target.Dependency = .product(name: "DevrunTunnel", package: "devrun")
+let archive: Target.Dependency = .product(name: "DevrunArchive", package: "devrun")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 
 let package = Package(
@@ -27,6 +27,6 @@ let package = Package(
   targets: [
     .executableTarget(name: "fuzz-local-env", dependencies: [config, core], swiftSettings: settings),
     .executableTarget(name: "fuzz-yaml", dependencies: [config, core], swiftSettings: settings),
-    .executableTarget(name: "fuzz-archive", dependencies: [tunnel, core, nioCore], swiftSettings: settings),
+    .executableTarget(name: "fuzz-archive", dependencies: [archive, core, nioCore], swiftSettings: settings),
   ]
 )

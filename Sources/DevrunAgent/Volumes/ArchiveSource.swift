@@ -1,7 +1,7 @@
 // Gives a folder as an archive, piece by piece, while its files grow, shrink and vanish. Whatever happens, the archive
 // stays well-formed: an entry is written with the size that the open file had, and exactly so many bytes follow.
 
-internal import DevrunTunnel
+internal import DevrunArchive
 internal import Glibc
 internal import Synchronization
 

@@ -25,7 +25,7 @@ final class PluginProcess: Sendable {
     var code: CInt
 
     /// The failure in words.
-    var words: String { "\(call): \(String(cString: strerror(code)))" }
+    var words: String { "\(call): \(systemErrorText(code))" }
   }
 
   /// Held from the making of a pipe until its process runs, lest another plugin's process inherits the pipe: the end of

@@ -1,3 +1,4 @@
+internal import DevrunCore
 import AsyncHTTPClient
 import Glibc
 import NIOCore
@@ -36,7 +37,7 @@ extension TransportFailure {
   }
 
   private init(errno code: CInt) {
-    let words = String(cString: strerror(code))
+    let words = systemErrorText(code)
     switch code {
     case ECONNREFUSED: self = .refused
     case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL: self = .unreachable(words)

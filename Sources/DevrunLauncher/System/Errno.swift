@@ -1,3 +1,4 @@
+import DevrunCore
 import Glibc
 
 /// An error number of the kernel.
@@ -9,7 +10,7 @@ public struct Errno: Error, Sendable, Hashable, RawRepresentable, CustomStringCo
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
   /// The kernel's words for it.
-  public var description: String { String(cString: strerror(rawValue)) }
+  public var description: String { systemErrorText(rawValue) }
 }
 
 extension Errno {
@@ -29,6 +30,7 @@ extension Errno {
   static let noSuchCall = Errno(rawValue: ENOSYS)
   static let noTextFormat = Errno(rawValue: ENOEXEC)
   static let notADirectory = Errno(rawValue: ENOTDIR)
+  static let protocolError = Errno(rawValue: EPROTO)
   static let notPermitted = Errno(rawValue: EPERM)
 }
 

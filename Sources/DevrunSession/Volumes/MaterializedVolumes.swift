@@ -1,3 +1,4 @@
+internal import DevrunArchive
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunLauncher

@@ -1,5 +1,5 @@
+import DevrunArchive
 import DevrunCore
-import DevrunTunnel
 import NIOCore
 
 /// libFuzzer's entry: any bytes as a volume's archive.

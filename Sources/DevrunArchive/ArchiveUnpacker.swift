@@ -19,16 +19,19 @@ public struct UnpackedArchive: Sendable, Hashable {
 /// Every name is opened relative to its parent's descriptor with O_NOFOLLOW, and made with O_EXCL, so that nothing in
 /// the archive can redirect a later entry, and nothing that exists is overwritten. Files belong to the user; the owner
 /// can always read them and empty folders.
-struct ArchiveUnpacker: ~Copyable {
+public struct ArchiveUnpacker: ~Copyable {
   private let root: Int32
   private let rootPath: String
   private var file: Int32 = -1
   private var current: ArchiveEntry?
   private var folders: [ArchiveEntry] = []
-  private(set) var result = UnpackedArchive()
+  /// What was unpacked so far.
+  public private(set) var result = UnpackedArchive()
 
   /// Unpacks into a folder that exists and should be empty.
-  init(into folder: String) throws(ArchiveError) {
+  ///
+  /// - Throws: `ArchiveError.system`
+  public init(into folder: String) throws(ArchiveError) {
     root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     rootPath = folder
     guard root >= 0 else { throw .system(call: "open", path: folder, errno: errno) }
@@ -40,7 +43,9 @@ struct ArchiveUnpacker: ~Copyable {
   }
 
   /// Does what an archive's reader found.
-  mutating func handle(_ event: ArchiveEvent) throws(ArchiveError) {
+  ///
+  /// - Throws: `ArchiveError.conflictingEntry`, `.system`
+  public mutating func handle(_ event: ArchiveEvent) throws(ArchiveError) {
     switch event {
     case .entry(let entry): try make(entry)
     case .escapingLink(let entry):
@@ -52,7 +57,9 @@ struct ArchiveUnpacker: ~Copyable {
   }
 
   /// Gives the folders their final permissions. To be called after the archive's end.
-  mutating func finish() throws(ArchiveError) {
+  ///
+  /// - Throws: `ArchiveError.conflictingEntry`, `.system`
+  public mutating func finish() throws(ArchiveError) {
     for folder in folders.reversed() {
       let mode = mode_t(folder.mode) | 0o700
       guard let name = folder.path.last else {

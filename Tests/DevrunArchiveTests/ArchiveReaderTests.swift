@@ -2,7 +2,7 @@ import DevrunCore
 import NIOCore
 import Testing
 
-@testable import DevrunTunnel
+@testable import DevrunArchive
 
 @Suite struct ArchiveReaderTests {
   private static let limits = ArchiveLimits(totalSize: 1 << 20, entries: 100)
