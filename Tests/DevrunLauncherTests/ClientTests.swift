@@ -8,7 +8,7 @@ import devrun_launch
 
 /// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4 sockets or
 /// for IPv6 ones and mapped addresses.
-@Suite("A client", .timeLimit(.minutes(2)))
+@Suite("A client", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ClientTests {
   @Test(
     "curl reaches a service by its name, and finds a refused one refused",

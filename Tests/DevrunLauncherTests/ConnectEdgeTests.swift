@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A connection out of the common", .timeLimit(.minutes(2)))
+@Suite("A connection out of the common", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ConnectEdgeTests {
   private static let lessNamespaces: [KernelFeatures] = [.all, KernelFeatures.all.subtracting(.namespaceCookies)]
 

@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A connection", .timeLimit(.minutes(2)))
+@Suite("A connection", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ConnectTests {
   /// Runs a Python program as the child.
   private func python(

@@ -7,8 +7,20 @@ import devrun_launch
 @testable import DevrunLauncher
 
 private let interrupt = "\u{3}"
+extension TerminalSession {
+  /// Types a line into lldb and waits for what the terminal then shows. What is typed while lldb hands the terminal from the
+  /// program that it runs to itself goes to that program; so it is typed again as long as nothing comes of it.
+  fileprivate func tell(lldb line: String, until text: String) async throws -> Bool {
+    screen.clear()
+    for _ in 0..<6 {
+      try type(line + "\n")
+      if let found = await screen.found([text], within: .seconds(15)) { return found }
+    }
+    return await screen.contains(text)
+  }
+}
 
-@Suite("A debugger", .timeLimit(.minutes(2)))
+@Suite("A debugger", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct DebuggerTests {
   /// A program to debug: it connects, tells what it read, and then counts until it is stopped.
   private static let target = """
@@ -106,15 +118,15 @@ struct DebuggerTests {
   func lldb(user: TestUser) async throws {
     try await inTerminal(["lldb", "--no-lldbinit", "--no-use-colors", "TARGET"], as: user) { (session) async throws in
       #expect(await session.screen.contains("(lldb) "))
-      #expect(try await session.type(line: "breakpoint set --name greet", until: "Breakpoint 1:"))
+      #expect(try await session.tell(lldb: "breakpoint set --name greet", until: "Breakpoint 1:"))
       #expect(try await session.type(line: "run x", until: "stop reason = breakpoint 1.1"))
-      #expect(try await session.type(line: "continue", until: "it read hello"))
+      #expect(try await session.tell(lldb: "continue", until: "it read hello"))
       #expect(await session.screen.contains("counting"))
       try session.type(interrupt)
       #expect(await session.screen.contains("stop reason = signal SIGSTOP"))
-      #expect(try await session.type(line: "expression turns * 0 + 77", until: "$0 = 77"))
-      #expect(try await session.type(line: "process kill", until: "exited with status = 9"))
-      #expect(try await session.type(line: "quit", until: "prompt$ "))
+      #expect(try await session.tell(lldb: "expression turns * 0 + 77", until: "$0 = 77"))
+      #expect(try await session.tell(lldb: "process kill", until: "exited with status = 9"))
+      #expect(try await session.tell(lldb: "quit", until: "prompt$ "))
     }
   }
 
@@ -125,11 +137,11 @@ struct DebuggerTests {
     let script = "TARGET x & lldb --no-lldbinit --no-use-colors -p $!; kill -0 $! && echo it runs; kill $!"
     try await inTerminal(["bash", "-c", script], as: user) { (session) async throws in
       #expect(await session.screen.contains("stop reason = signal SIGSTOP"))
-      #expect(try await session.type(line: "breakpoint set --name turn", until: "Breakpoint 1:"))
-      #expect(try await session.type(line: "continue", until: "stop reason = breakpoint 1.1"))
-      #expect(try await session.type(line: "expression turns * 0 + 77", until: "$0 = 77"))
-      #expect(try await session.type(line: "detach", until: "detached"))
-      #expect(try await session.type(line: "quit", until: "it runs"))
+      #expect(try await session.tell(lldb: "breakpoint set --name turn", until: "Breakpoint 1:"))
+      #expect(try await session.tell(lldb: "continue", until: "stop reason = breakpoint 1.1"))
+      #expect(try await session.tell(lldb: "expression turns * 0 + 77", until: "$0 = 77"))
+      #expect(try await session.tell(lldb: "detach", until: "detached"))
+      #expect(try await session.tell(lldb: "quit", until: "it runs"))
       #expect(await session.screen.contains("prompt$ "))
     }
   }

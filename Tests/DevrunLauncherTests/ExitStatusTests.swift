@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("The end of the command", .timeLimit(.minutes(2)))
+@Suite("The end of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ExitStatusTests {
   @Test("is devrun's own exit status", arguments: [0, 1, 7, 125, 255], TestUser.available)
   func exitStatus(status: Int32, user: TestUser) async throws {

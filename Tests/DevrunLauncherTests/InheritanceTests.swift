@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("The child gets as it was", .timeLimit(.minutes(2)))
+@Suite("The child gets as it was", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct InheritanceTests {
   /// Runs a shell script in which `$launch` stands for the launch of the command.
   private func shell(_ script: String, launching command: [String]) async throws -> LaunchFixture.Outcome {

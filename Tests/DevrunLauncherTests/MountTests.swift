@@ -6,14 +6,14 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A volume", .timeLimit(.minutes(2)))
+@Suite("A volume", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct MountTests {
   /// Runs a shell script with the mounts.
   private func run(
     _ script: String, _ example: IsolationCase, in fixture: LaunchFixture, mounts: [(String, String)]
   ) async throws -> LaunchFixture.Outcome {
     try await fixture.run(["sh", "-c", script], as: example.user) {
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
       $0.plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
     }
   }
@@ -147,7 +147,7 @@ struct MountTests {
   func forced(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await fixture.run(["cat", "/home/token"], as: example.user) {
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
       $0.plan.mounts = [.init(source: RawString(fixture.path("volume")), target: "/home")]
       $0.plan.forcesVolumes = true
     }
@@ -171,7 +171,7 @@ struct MountTests {
       ["sh", "-c", "ls \(fixture.path("volume")) | wc -l; cat \(fixture.path("file")) | wc -c"], as: example.user
     ) {
       _ = try? fixture.write("file", "text")
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
       $0.plan.hiddenPaths = [fixture.path("volume"), fixture.path("file"), fixture.path("none")].map { RawString($0) }
     }
     #expect(outcome.output == "0\n0\n" && outcome.errors == "")

@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A program", .timeLimit(.minutes(2)))
+@Suite("A program", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ProgramTests {
   @Test(
     "that draws on the terminal edits a file: vim", .enabled(if: isInstalled("vim"), "vim is not installed"),
@@ -30,8 +30,7 @@ struct ProgramTests {
     try session.type("\u{1a}")
     #expect(await session.screen.contains("Stopped"))
     #expect(try await session.typeForeground(until: "written inside"))
-    try session.type(":wq\n")
-    #expect(await session.screen.contains("prompt$ "))
+    #expect(try await session.type(line: ":wq", until: "prompt$ "))
     #expect(try await session.type(line: "echo status $?", until: "status 0"))
     #expect(try String(contentsOfFile: file, encoding: .utf8) == "written inside\n")
   }

@@ -9,23 +9,20 @@ import devrun_launch
 /// A program that counts the signals it gets and says so at each; SIGUSR1 ends it.
 private let counter = [
   "python3", "-u", "-c",
-  """
-  import signal, sys
-  counts = {}
-  def count(number, frame):
-    name = signal.Signals(number).name
-    counts[name] = counts.get(name, 0) + 1
-    print(name, counts[name])
-  for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, count)
-  signal.signal(signal.SIGUSR1, lambda number, frame: sys.exit(9))
-  print("ready")
-  while True:
-    signal.pause()
-  """,
+  SignalWatch.python + """
+    counts = {}
+    def count(number):
+      if number == signal.SIGUSR1: os._exit(9)
+      name = signal.Signals(number).name
+      counts[name] = counts.get(name, 0) + 1
+      print(name, counts[name])
+    on_signals([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1], count)
+    print("ready")
+    threading.Event().wait()
+    """,
 ]
 
-@Suite("A signal", .timeLimit(.minutes(2)))
+@Suite("A signal", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct SignalTests {
   @Test(
     "for devrun alone is forwarded once", arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])

@@ -10,7 +10,7 @@ import devrun_launch
 ///
 /// DEVRUN_STORM_ROUNDS says how many processes there are, DEVRUN_STORM_SEED what they do; without it each run does
 /// something else, and a failure tells the seed.
-@Suite("A storm of connects, signals and deaths", .timeLimit(.minutes(60)))
+@Suite("A storm of connects, signals and deaths", .timeLimit(.minutes(60)), .sharingTheMachine)
 struct StormTests {
   private static let environment = ProcessInfo.processInfo.environment
   private static let rounds = environment["DEVRUN_STORM_ROUNDS"].flatMap { Int($0) } ?? 160
@@ -60,7 +60,7 @@ struct StormTests {
     }
     var holdings: [Holdings] = []
     for _ in 0..<2 {
-      guard await process.output.contains("look at ") else { break }
+      guard await process.output.contains("look at ", within: .seconds(300 + Self.rounds)) else { break }
       let keeper = try #require(process.output.text.split(whereSeparator: \.isWhitespace).last)
       holdings.append(try Holdings(of: keeper))
       process.output.clear()

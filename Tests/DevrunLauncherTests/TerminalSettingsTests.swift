@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("The terminal's settings", .timeLimit(.minutes(2)))
+@Suite("The terminal's settings", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct TerminalSettingsTests {
   /// Runs the command under a shell that itself puts nothing back, and tells the settings before and after.
   private func settings(
@@ -52,22 +52,22 @@ struct TerminalSettingsTests {
 
   @Test("and its size change: the child hears of it exactly once")
   func windowSize() async throws {
-    let child = """
-      import os, signal, sys
-      count = 0
-      def resized(number, frame):
-        global count
-        count += 1
-        print("resized", count, os.get_terminal_size(0).lines)
-      signal.signal(signal.SIGWINCH, resized)
-      signal.signal(signal.SIGUSR1, lambda number, frame: print("asked"))
-      print("ready")
-      for line in sys.stdin:
-        print("got", line.strip(), count)
-        # Comes back by the way that a signal forwarded by mistake would take.
-        if line == "ask\\n": os.kill(os.getpgrp(), signal.SIGUSR1)
-        if line == "end\\n": sys.exit(5)
-      """
+    let child =
+      SignalWatch.python + """
+        count = 0
+        def heard(number):
+          global count
+          if number == signal.SIGUSR1: return print("asked")
+          count += 1
+          print("resized", count, os.get_terminal_size(0).lines)
+        on_signals([signal.SIGWINCH, signal.SIGUSR1], heard)
+        print("ready")
+        for line in sys.stdin:
+          print("got", line.strip(), count)
+          # Comes back by the way that a signal forwarded by mistake would take.
+          if line == "ask\\n": os.kill(os.getpgrp(), signal.SIGUSR1)
+          if line == "end\\n": os._exit(5)
+        """
     try await withShell(["python3", "-uc", child]) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "ready"))
       for (number, rows) in [(1, 33), (2, 44)] as [(Int, UInt16)] {

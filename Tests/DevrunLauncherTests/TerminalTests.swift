@@ -10,22 +10,21 @@ private let interrupt = "\u{3}"
 private let suspend = "\u{1a}"
 private let quit = "\u{1c}"
 
-@Suite("In a terminal", .timeLimit(.minutes(2)))
+@Suite("In a terminal", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct TerminalTests {
   private static let talker = [
     "python3", "-uc",
-    """
-    import os, signal, sys
-    def count(number, frame):
-      count.times += 1
-      print("interrupted", count.times)
-    count.times = 0
-    signal.signal(signal.SIGINT, count)
-    print("foreground", os.tcgetpgrp(0) == os.getpgrp())
-    for line in sys.stdin:
-      print("got", line.strip(), count.times)
-      if line == "end\\n": sys.exit(5)
-    """,
+    SignalWatch.python + """
+      def count(number):
+        count.times += 1
+        print("interrupted", count.times)
+      count.times = 0
+      on_signals([signal.SIGINT], count)
+      print("foreground", os.tcgetpgrp(0) == os.getpgrp())
+      for line in sys.stdin:
+        print("got", line.strip(), count.times)
+        if line == "end\\n": os._exit(5)
+      """,
   ]
 
   @Test("the child reads and writes it as its own, and gets Ctrl-C once")
@@ -149,15 +148,15 @@ struct TerminalTests {
   func hangUp() async throws {
     let fixture = try LaunchFixture()
     let log = try CollectedText(fifo: fixture.path("log"))
-    let script = """
-      import signal, sys
-      def hang_up(number, frame):
-        open('\(fixture.path("log"))', 'w').write('hung up\\n')
-        sys.exit(0)
-      signal.signal(signal.SIGHUP, hang_up)
-      print('ready', flush=True)
-      while True: signal.pause()
-      """
+    let script =
+      SignalWatch.python + """
+        def hang_up(number):
+          with open('\(fixture.path("log"))', 'w') as log: log.write('hung up\\n')
+          os._exit(0)
+        on_signals([signal.SIGHUP], hang_up)
+        print('ready', flush=True)
+        threading.Event().wait()
+        """
     var launch = LaunchScript(plan: try LaunchFixture.plan(["python3", "-c", script]))
     launch.log = fixture.path("log")
     let line = try fixture.commandLine(launch).joined(separator: " ")

@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Waiting for descendants", .timeLimit(.minutes(2)))
+@Suite("Waiting for descendants", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct WaitingTests {
   /// A command that exits with 3 and leaves a daemon in a session of its own, which waits for words.
   ///

@@ -2,8 +2,12 @@ import CLinux
 import DevrunCore
 import Glibc
 import Synchronization
+import Testing
 
 @testable import DevrunLauncher
+
+/// How long a test waits for what must come: a bound on hangs, on a machine that is busy with other tests.
+let patience = Duration.seconds(120)
 
 /// A process that a test started, and what it writes.
 final class SpawnedProcess: Sendable {
@@ -53,8 +57,14 @@ final class SpawnedProcess: Sendable {
     }
   }
 
-  /// How it ended. Waits for that.
-  func status() async -> WaitStatus { await end.uncancelledValue() }
+  /// How it ended. Waits for that, but not for ever: one that does not end fails the test and is killed.
+  func status(within limit: Duration = patience) async -> WaitStatus {
+    if let status = await end.wait(for: limit) { return status }
+    Issue.record("process \(processID) has not ended within \(limit): \(output.text)\n\(errors.text)")
+    signalGroup(SIGKILL)
+    signal(SIGKILL)
+    return await end.uncancelledValue()
+  }
 
   /// Sends it a signal.
   func signal(_ number: Int32) { _ = kill(processID, number) }
@@ -124,7 +134,18 @@ final class CollectedText: Sendable {
   private struct State {
     var bytes: [UInt8] = []
     var isEnded = false
-    var waiters: [(text: String, continuation: CheckedContinuation<Bool, Never>)] = []
+    var waiters: [Int: (texts: [String], continuation: CheckedContinuation<Bool?, Never>)] = [:]
+    var nextWaiter = 0
+
+    /// Whether the texts were read, one after the other. `nil`: not yet.
+    func finds(_ texts: [String]) -> Bool? {
+      var rest = String(decoding: bytes, as: UTF8.self)[...]
+      for text in texts {
+        guard let found = rest.firstRange(of: text) else { return isEnded ? false : nil }
+        rest = rest[found.upperBound...]
+      }
+      return true
+    }
   }
 
   private let state = Mutex(State())
@@ -149,11 +170,10 @@ final class CollectedText: Sendable {
         // A terminal without its other side fails to be read.
         state.withLock { state in
           if count > 0 { state.bytes += chunk[..<count] } else { state.isEnded = true }
-          let text = String(decoding: state.bytes, as: UTF8.self)
-          state.waiters.removeAll { waiter in
-            guard state.isEnded || text.contains(waiter.text) else { return false }
-            waiter.continuation.resume(returning: text.contains(waiter.text))
-            return true
+          for (number, waiter) in state.waiters {
+            guard let found = state.finds(waiter.texts) else { continue }
+            state.waiters[number] = nil
+            waiter.continuation.resume(returning: found)
           }
         }
         if count <= 0 { return }
@@ -164,14 +184,34 @@ final class CollectedText: Sendable {
   /// What was read so far.
   var text: String { state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
 
-  /// Waits until the text was read. `false`: the end came first.
-  func contains(_ text: String) async -> Bool {
-    await withCheckedContinuation { continuation in
-      let found: Bool? = state.withLock { state in
-        if String(decoding: state.bytes, as: UTF8.self).contains(text) { return true }
-        if state.isEnded { return false }
-        state.waiters.append((text, continuation))
-        return nil
+  /// Waits until the text was read. `false`: the end came first, or it took too long, which is recorded.
+  func contains(_ text: String, within limit: Duration = patience) async -> Bool {
+    await contains([text], within: limit)
+  }
+
+  /// Waits until the texts were read, one after the other, as `contains(_:)` does.
+  func contains(_ texts: [String], within limit: Duration = patience) async -> Bool {
+    if let found = await found(texts, within: limit) { return found }
+    Issue.record("not within \(limit): \(texts) in: \(text)")
+    return false
+  }
+
+  /// Waits until the texts were read. `nil`: it took too long.
+  func found(_ texts: [String], within limit: Duration) async -> Bool? {
+    let number = state.withLock { state in
+      state.nextWaiter += 1
+      return state.nextWaiter
+    }
+    let deadline = Task {
+      try await Task.sleep(for: limit)
+      state.withLock { $0.waiters.removeValue(forKey: number) }?.continuation.resume(returning: nil)
+    }
+    defer { deadline.cancel() }
+    return await withCheckedContinuation { continuation in
+      let found = state.withLock { state in
+        let found = state.finds(texts)
+        if found == nil { state.waiters[number] = (texts, continuation) }
+        return found
       }
       if let found { continuation.resume(returning: found) }
     }

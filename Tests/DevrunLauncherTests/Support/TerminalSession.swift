@@ -45,14 +45,12 @@ final class TerminalSession: Sendable {
   /// Types `fg` and waits for what the terminal then shows. What is typed while bash changes the terminal's settings can
   /// get lost, without devrun too; so it is typed again as long as nothing comes of it.
   func typeForeground(until text: String) async throws -> Bool {
-    let insisting = Task {
-      while true {
-        try await Task.sleep(for: .seconds(10))
-        try type("fg\n")
-      }
+    screen.clear()
+    for _ in 0..<6 {
+      try type("fg\n")
+      if let found = await screen.found([text], within: .seconds(10)) { return found }
     }
-    defer { insisting.cancel() }
-    return try await type(line: "fg", until: text)
+    return await screen.contains(text)
   }
 
   /// Types Ctrl-Z and waits until the shell asks for the next line: what is typed before may be lost.
