@@ -9,6 +9,7 @@
 #   make storm      10,000 processes that connect, get signals and die in mid-call
 #   make lint       formatting and lint rules
 #   make install    PREFIX (default /usr/local), DESTDIR
+#   make install-capability  lets every user here have a mount namespace without a user namespace (needs root, setcap)
 #   make clean
 
 PREFIX ?= /usr/local
@@ -22,34 +23,40 @@ payload := build/payload
 # ConfigMaps hold 1 MiB; a piece leaves room for its name and for what the API server adds.
 piece_bytes := 1000000
 
-agent_flags := -c release --product devrun-agent --scratch-path .build/agent -Xswiftc -static-executable \
-	-Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
-launch_flags := -c release --product devrun-launch --scratch-path .build/devrun --static-swift-stdlib
+# One set of flags for all that is shipped, so that what devrun and its agent share is compiled once. Small rather than fast:
+# the agent travels. Package.swift has the agent linked statically.
+release_flags := -c release --static-swift-stdlib -Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
+release_path = $$($(SWIFT) build $(release_flags) --show-bin-path)
 # Undefined behaviour ends the program: that needs no other run-time library.
 sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
 	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
-devrun_flags := -c release --product devrun --scratch-path .build/devrun --static-swift-stdlib -Xlinker --gc-sections -Xlinker -s
 
-.PHONY: build devrun agent loader payload test e2e fuzz bench sanitize storm lint format install clean
+.PHONY: build devrun agent loader payload test e2e fuzz bench sanitize storm lint format install install-capability clean
 
-build: devrun payload
+build: devrun payload $(payload)/devrun-exec
 
 devrun:
-	$(SWIFT) build $(devrun_flags)
+	$(SWIFT) build $(release_flags) --product devrun
 	@mkdir -p $(bin)
-	install -m 0755 "$$($(SWIFT) build $(devrun_flags) --show-bin-path)/devrun" $(bin)/devrun
+	install -m 0755 "$(release_path)/devrun" $(bin)/devrun
 
 agent:
-	$(SWIFT) build $(agent_flags)
+	$(SWIFT) build $(release_flags) --product devrun-agent
 
 loader:
 	@mkdir -p $(payload)
 	$(CC) -std=c17 -Wall -Wextra -Werror -Os -static -ffunction-sections -fdata-sections \
 		-o $(payload)/loader Sources/devrun-loader/*.c -Wl,--gc-sections -s -lz
 
+# Static, so that no library of the user's choice can be loaded into what has capabilities.
+$(payload)/devrun-exec: Sources/devrun-exec/main.c $(wildcard Sources/CLinux/*.c Sources/CLinux/include/*.h)
+	@mkdir -p $(payload)
+	$(CC) -std=c17 -Wall -Wextra -Werror -Os -static -ffunction-sections -fdata-sections -ISources/CLinux/include \
+		-o $@ $(filter %.c,$^) -Wl,--gc-sections -s
+
 payload: agent loader
 	@rm -f $(payload)/agent.gz.*
-	gzip -9nc "$$($(SWIFT) build $(agent_flags) --show-bin-path)/devrun-agent" | \
+	gzip -9nc "$(release_path)/devrun-agent" | \
 		split -b $(piece_bytes) -d -a 3 - $(payload)/agent.gz.
 	@uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/' > $(payload)/architecture
 	@cat $(payload)/agent.gz.* | wc -c | awk '{printf "agent: %.2f MB gzipped", $$1 / 1e6}'
@@ -79,8 +86,8 @@ fuzz:
 	done
 
 bench:
-	$(SWIFT) build $(launch_flags)
-	python3 fixtures/bench/bench.py "$$($(SWIFT) build $(launch_flags) --show-bin-path)/devrun-launch"
+	$(SWIFT) build $(release_flags) --product devrun-launch
+	python3 fixtures/bench/bench.py "$(release_path)/devrun-launch"
 
 sanitize:
 	$(SWIFT) build $(sanitize_flags)
@@ -102,7 +109,7 @@ install:
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/devrun"
 	install -m 0755 $(bin)/devrun "$(DESTDIR)$(PREFIX)/bin/devrun"
 	install -m 0644 $(payload)/agent.gz.* $(payload)/architecture "$(DESTDIR)$(PREFIX)/libexec/devrun"
-	install -m 0755 $(payload)/loader "$(DESTDIR)$(PREFIX)/libexec/devrun/loader"
+	install -m 0755 $(payload)/loader $(payload)/devrun-exec "$(DESTDIR)$(PREFIX)/libexec/devrun"
 # Only where AppArmor's configuration is, or a package is made; not where its parser is too old for the profile.
 	@profile="$(DESTDIR)/etc/apparmor.d/devrun"; \
 	if [ -n "$(DESTDIR)" ] || [ -w /etc/apparmor.d ]; then \
@@ -113,6 +120,9 @@ install:
 			rm -f "$$profile"; echo "AppArmor here is older than 4.0 and needs no profile of devrun's"; \
 		else echo "AppArmor profile: $$profile"; fi; \
 	fi
+
+install-capability:
+	setcap cap_sys_admin,cap_sys_chroot+ep "$(DESTDIR)$(PREFIX)/libexec/devrun/devrun-exec"
 
 clean:
 	rm -rf .build build

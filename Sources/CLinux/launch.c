@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "devrun_descriptors.h"
+#include "devrun_process.h"
+#include "devrun_record.h"
 #include "devrun_seccomp.h"
 
 // Theory of operation.
@@ -23,6 +25,7 @@
 // memory is on the stack or was made ready before. The order of the stages is not free:
 //
 //   group        first, so that the terminal's signals find the child as soon as it exists for others
+//   helper       before the namespaces, if it is another program that may make them: it goes on from there
 //   namespaces   before the mounts, which take the capabilities that the user namespace gives
 //   mounts       before the filter: with it, each call costs
 //   directory    after the mounts: the directory may be seen through another mount now
@@ -30,6 +33,9 @@
 //   descriptors  after the listener was sent
 //   signals      last: a signal that came meanwhile takes effect now, as if the program had received it at its start
 
+static int by_helper(const struct devrun_launch *launch, int record);
+static int to_private_view(const struct devrun_launch *launch, enum devrun_stage *stage, size_t *step);
+static int to_program(const struct devrun_launch *launch, enum devrun_stage *stage);
 static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *stage);
 static int to_working_directory(const struct devrun_launch *launch, int before);
 static int send_descriptor(int socket, int descriptor);
@@ -39,24 +45,31 @@ static void restore_signals(const struct devrun_launch *launch);
 static int execute(const struct devrun_launch *launch);
 
 /// Goes all stages up to exec. Returns a negative errno and the stage and step where it came from.
-static int go(const struct devrun_launch *launch, enum devrun_stage *stage, size_t *step) {
-  int result = 0;
+static int go(const struct devrun_launch *launch, int record, enum devrun_stage *stage, size_t *step) {
   *stage = DEVRUN_STAGE_PROCESS_GROUP;
   if (launch->process_group != 0 && setpgid(0, launch->process_group)) return -errno;
+  *stage = DEVRUN_STAGE_HELPER;
+  if (launch->helper != NULL) return by_helper(launch, record);
+  int result = to_private_view(launch, stage, step);
+  return result < 0 ? result : to_program(launch, stage);
+}
 
-  if (launch->isolation != DEVRUN_ISOLATION_NONE) {
-    int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if ((result = to_namespaces(launch, stage)) < 0) return result;
-    *stage = DEVRUN_STAGE_MOUNT;
-    if ((result = devrun_carry_out_mounts(launch->steps, launch->step_count, step)) < 0) return result;
-    *stage = DEVRUN_STAGE_WORKING_DIRECTORY;
-    if (before >= 0 && (result = to_working_directory(launch, before)) < 0) return result;
-  }
+static int to_private_view(const struct devrun_launch *launch, enum devrun_stage *stage, size_t *step) {
+  if (launch->isolation == DEVRUN_ISOLATION_NONE) return 0;
+  int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int result = to_namespaces(launch, stage);
+  if (result < 0) return result;
+  *stage = DEVRUN_STAGE_MOUNT;
+  if ((result = devrun_carry_out_mounts(launch->steps, launch->step_count, step)) < 0) return result;
+  *stage = DEVRUN_STAGE_WORKING_DIRECTORY;
+  return before < 0 ? 0 : to_working_directory(launch, before);
+}
 
-  if (launch->no_new_privileges) {
-    *stage = DEVRUN_STAGE_NO_NEW_PRIVILEGES;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
-  }
+static int to_program(const struct devrun_launch *launch, enum devrun_stage *stage) {
+  int result;
+  *stage = DEVRUN_STAGE_NO_NEW_PRIVILEGES;
+  if (launch->no_capabilities && (result = devrun_give_up_capabilities()) < 0) return result;
+  if (launch->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
   if (launch->filter != NULL && (result = install_filter(launch, stage)) < 0) return result;
 
   *stage = DEVRUN_STAGE_LIMITS;
@@ -70,14 +83,55 @@ static int go(const struct devrun_launch *launch, enum devrun_stage *stage, size
 }
 
 pid_t devrun_fork_and_launch(const struct devrun_launch *launch) {
+  int record = launch->helper == NULL ? -1 : devrun_write_record(launch);
+  if (launch->helper != NULL && record < 0) return record;
   pid_t child = fork();
-  if (child < 0) return -errno;
-  if (child > 0) return child;
+  if (child != 0) {
+    int result = child < 0 ? -errno : child;
+    if (record >= 0) close(record);
+    return result;
+  }
   struct devrun_launch_failure failure = {0};
-  failure.error = -go(launch, &failure.stage, &failure.step);
+  failure.error = -go(launch, record, &failure.stage, &failure.step);
+  devrun_fail(launch->report, &failure);
+}
+
+void devrun_go_on(const struct devrun_launch *launch) {
+  struct devrun_launch_failure failure = {0};
+  int result = to_private_view(launch, &failure.stage, &failure.step);
+  failure.error = -(result < 0 ? result : to_program(launch, &failure.stage));
+  devrun_fail(launch->report, &failure);
+}
+
+void devrun_fail(int report, const struct devrun_launch_failure *failure) {
   // A pipe takes so little in one piece or not at all; without a reader nobody needs it.
-  ssize_t written = write(launch->report, &failure, sizeof failure);
-  _exit(written == (ssize_t)sizeof failure ? 125 : 124);
+  ssize_t written = write(report, failure, sizeof *failure);
+  _exit(written == (ssize_t)sizeof *failure ? 125 : 124);
+}
+
+/// Writes a number as text without an end. Returns how many digits it has.
+static int put_number(char text[10], unsigned number) {
+  char digits[10];
+  int count = 0;
+  do digits[count++] = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  for (int i = 0; i < count; i++) text[i] = digits[count - 1 - i];
+  return count;
+}
+
+/// Executes the helper, which gets the launch as a record. It inherits all descriptors that it needs, and the signals
+/// blocked.
+static int by_helper(const struct devrun_launch *launch, int record) {
+  const int handed_on[] = {record, launch->report, launch->listener_socket};
+  for (size_t i = 0; i < sizeof handed_on / sizeof handed_on[0]; i++)
+    if (handed_on[i] >= 0 && fcntl(handed_on[i], F_SETFD, 0)) return -errno;
+  char record_text[11], report_text[11];
+  record_text[put_number(record_text, (unsigned)record)] = 0;
+  report_text[put_number(report_text, (unsigned)launch->report)] = 0;
+  char *const arguments[] = {(char *)"devrun-exec", record_text, report_text, NULL};
+  char *const environment[] = {NULL};
+  execve(launch->helper, arguments, environment);
+  return -errno;
 }
 
 static int write_file(const char *path, const char *text) {
@@ -90,13 +144,9 @@ static int write_file(const char *path, const char *text) {
 
 /// "ID ID 1": one id inside, the same outside.
 static void write_map(char text[32], unsigned id) {
-  char digits[11];
-  int count = 0;
-  do digits[count++] = (char)('0' + id % 10);
-  while ((id /= 10) > 0);
   int end = 0;
   for (int twice = 0; twice < 2; twice++) {
-    for (int i = count - 1; i >= 0; i--) text[end++] = digits[i];
+    end += put_number(text + end, id);
     text[end++] = ' ';
   }
   text[end++] = '1';

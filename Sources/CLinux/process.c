@@ -21,6 +21,12 @@ bool devrun_has_sys_admin(void) {
   return data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
 }
 
+int devrun_give_up_capabilities(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+  return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
+
 int devrun_await_child(pid_t child, struct devrun_child_event *event) {
   siginfo_t info = {0};
   // Stops and continuations are consumed; an end must not be, or the process id could be another's at once.

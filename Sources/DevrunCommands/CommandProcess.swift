@@ -39,7 +39,7 @@ struct CommandProcess: Sendable {
   private func hold(_ keeper: Keeper) async {
     log.open(session: session.name, environment: environment)
     let phase = RunPhase()
-    let launcher = Launcher(keeper: keeper)
+    let launcher = Launcher(keeper: keeper, helper: Installation.path(of: "devrun-exec").map { RawString($0) })
     let work = Task {
       // What this machine does not allow is told before the cluster is touched.
       var command = command

@@ -27,7 +27,7 @@ struct DevrunLaunch {
         return
       }
       let table = RedirectTable(networks: script.routes.compactMap { IPNetwork($0.network) })
-      let launcher = Launcher(keeper: keeper, features: script.features)
+      let launcher = Launcher(keeper: keeper, features: script.features, helper: script.helper)
       var plan = script.plan
       plan.isolation = try await launcher.probe(plan.isolation)
       let child = try await launcher.launch(plan, redirecting: table)

@@ -15,6 +15,8 @@ public struct LaunchScript: Codable, Sendable {
   public var waitsForDescendants = false
   /// A FIFO: the launch waits until somebody has opened and closed it for writing, as it would wait for a cluster.
   public var launchAfter: String?
+  /// The path of `devrun-exec`.
+  public var helper: RawString?
   /// A file that the isolation is written to once the child runs, and a line for each interruption.
   public var log: String?
 

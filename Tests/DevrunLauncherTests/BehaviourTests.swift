@@ -6,14 +6,14 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("In each of the ways in", .timeLimit(.minutes(2)))
+@Suite("In each of the ways in", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct BehaviourTests {
   /// What makes a launch take the way.
   private func change(_ example: IsolationCase, _ fixture: LaunchFixture) throws -> (inout LaunchScript) -> Void {
     let hosts = RawString(try fixture.write("hosts", "127.201.0.1 private\n"))
     return { script in
       script.plan.hostsFile = hosts
-      script.plan.isolation = example.isolation
+      script.isolate(as: example)
     }
   }
 
@@ -38,17 +38,16 @@ struct BehaviourTests {
   /// A program that tells how often it has got each signal; it exits with 9 when its input ends.
   private static let counter = [
     "python3", "-uc",
-    """
-    import os, signal, sys
-    counts = {}
-    def count(number, frame):
-      counts[number] = counts.get(number, 0) + 1
-      os.write(1, b"<%d %d>" % (number, counts[number]))
-    for number in [n for n in range(1, 65) if n not in (9, 17, 18, 19, 32, 33)]: signal.signal(number, count)
-    os.write(1, b"ready\\n")
-    sys.stdin.read()
-    sys.exit(9)
-    """,
+    SignalWatch.python + """
+      counts = {}
+      def count(number):
+        counts[number] = counts.get(number, 0) + 1
+        os.write(1, b"<%d %d>" % (number, counts[number]))
+      on_signals([n for n in range(1, 65) if n not in (9, 17, 18, 19, 32, 33)], count)
+      os.write(1, b"ready\\n")
+      sys.stdin.read()
+      os._exit(9)
+      """,
   ]
 
   /// All that can be caught, but for SIGCHLD, which tells devrun of its own children, and SIGCONT.
@@ -93,7 +92,8 @@ struct BehaviourTests {
   func ownSession(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let process = try fixture.launch(
-      ["sh", "-c", "trap 'exit 6' TERM; cat /etc/hosts; read line"], as: example.user, place: .ownSession,
+      ["sh", "-c", "trap 'exit 6' TERM; cat /etc/hosts; while :; do sleep 0.1; done"], as: example.user,
+      place: .ownSession,
       change(example, fixture))
     #expect(await process.output.contains("127.201.0.1 private\n"))
     process.signal(SIGTERM)
@@ -106,12 +106,11 @@ struct BehaviourTests {
     var script = LaunchScript(
       plan: try LaunchFixture.plan([
         "python3", "-uc",
-        """
-        import signal, sys
-        signal.signal(signal.SIGUSR1, lambda number, frame: print("still there"))
-        print("ready")
-        sys.exit(len(sys.stdin.readline()))
-        """,
+        SignalWatch.python + """
+          on_signals([signal.SIGUSR1], lambda number: print("still there"))
+          print("ready")
+          os._exit(len(sys.stdin.readline()))
+          """,
       ]))
     try change(example, fixture)(&script)
     let process = try SpawnedProcess(["nohup"] + fixture.commandLine(script, as: example.user), keeping: fixture)

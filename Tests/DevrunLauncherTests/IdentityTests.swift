@@ -7,7 +7,7 @@ import devrun_launch
 @testable import DevrunLauncher
 
 /// What each way to isolate changes for the child, beyond what it is for.
-@Suite("Who the child is", .timeLimit(.minutes(2)))
+@Suite("Who the child is", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct IdentityTests {
   private static let asRoot: Comment = "what is of another user is made by root"
 
@@ -19,7 +19,7 @@ struct IdentityTests {
     let hosts = try fixture.write("hosts", "")
     return try await fixture.run(["sh", "-c", script], as: example.user) {
       $0.plan.hostsFile = RawString(hosts)
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
     }
   }
 
@@ -50,14 +50,14 @@ struct IdentityTests {
 
   @Test(
     "keeps what supplementary groups may read, though their numbers are hidden in a user namespace",
-    .enabled(if: getuid() == 0, asRoot), arguments: [Isolation.user, .trap])
+    .enabled(if: getuid() == 0, asRoot), arguments: [Isolation.mount, .user, .trap])
   func groups(isolation: Isolation) async throws {
     let fixture = try LaunchFixture()
     let file = try fixture.write("grouped", "for the group\n")
     try #require(chown(file, 0, 4242) == 0 && chmod(file, 0o640) == 0)
     var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "cat \(file); id -G"]))
     script.plan.hostsFile = RawString(try fixture.write("hosts", ""))
-    script.plan.isolation = isolation
+    script.isolate(as: IsolationCase(isolation: isolation, user: .ordinary))
     let process = try SpawnedProcess(
       ["setpriv", "--reuid=1234", "--regid=1234", "--groups=4242", "--"] + fixture.commandLine(script), keeping: fixture
     )
@@ -67,7 +67,7 @@ struct IdentityTests {
 
   @Test(
     "is not changed by setuid programs, but for root with a mount namespace alone", .enabled(if: getuid() == 0, asRoot),
-    arguments: [Isolation.user, .trap])
+    arguments: [Isolation.mount, .user, .trap])
   func setuid(isolation: Isolation) async throws {
     let fixture = try LaunchFixture()
     try fixture.write(
@@ -86,11 +86,12 @@ struct IdentityTests {
     #expect(mounted.output == (PrivateMachine.isToBeHad ? "0\n" : ""))
   }
 
-  @Test("gains privileges by exec as before, but for trap", arguments: IsolationCase.all)
+  @Test("gains privileges by exec as before, but for trap and devrun-exec", arguments: IsolationCase.all)
   func noNewPrivileges(_ example: IsolationCase) async throws {
     let outcome = try await run("grep NoNewPrivs /proc/self/status", example)
     let isOrdinary = example.user == .ordinary || getuid() != 0
-    #expect(outcome.output == "NoNewPrivs:\t\(example.isolation == .trap && isOrdinary ? 1 : 0)\n")
+    let givesUp = isOrdinary && [.mount, .trap].contains(example.isolation)
+    #expect(outcome.output == "NoNewPrivs:\t\(givesUp ? 1 : 0)\n")
   }
 
   @Test("may make user namespaces of its own, as container tools do", arguments: IsolationCase.all)
@@ -129,7 +130,7 @@ struct IdentityTests {
     "ssh refuses root's included configuration in a user namespace, and takes the remedy",
     .enabled(
       if: PrivateMachine.isToBeHad && access("/usr/bin/ssh", X_OK) == 0, "takes ssh, and mounts of the test's own"),
-    arguments: [Isolation.user, .trap])
+    arguments: [Isolation.mount, .user, .trap])
   func ssh(isolation: Isolation) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "")
@@ -138,10 +139,10 @@ struct IdentityTests {
       mkdir -p /etc/ssh/ssh_config.d; echo 'Include /etc/ssh/ssh_config.d/*.conf' > /etc/ssh/ssh_config
       echo 'Host *' > /etc/ssh/ssh_config.d/test.conf
       """
-    for (command, isFine) in [("ssh -G somewhere", isolation == .trap), ("ssh -F none -G somewhere", true)] {
+    for (command, isFine) in [("ssh -G somewhere", isolation != .user), ("ssh -F none -G somewhere", true)] {
       var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "\(command) | grep -c '^hostname'"]))
       script.plan.hostsFile = RawString(hosts)
-      script.plan.isolation = isolation
+      script.isolate(as: IsolationCase(isolation: isolation, user: .ordinary))
       // A user that there is, and whose number is not nobody's, as which root is seen.
       let line = try ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"] + fixture.commandLine(script)
       let process = try SpawnedProcess(PrivateMachine.commandLine(setup, line), keeping: fixture)

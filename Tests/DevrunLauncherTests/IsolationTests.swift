@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Isolation on a machine that forbids", .timeLimit(.minutes(2)))
+@Suite("Isolation on a machine that forbids", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct IsolationTests {
   /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a length,
   /// those only whose third argument is that.

@@ -7,7 +7,8 @@ import devrun_launch
 @testable import DevrunLauncher
 
 @Suite(
-  "On a machine", .timeLimit(.minutes(2)), .enabled(if: PrivateMachine.isToBeHad, PrivateMachine.need))
+  "On a machine", .timeLimit(.minutes(15)), .sharingTheMachine,
+  .enabled(if: PrivateMachine.isToBeHad, PrivateMachine.need))
 struct MachineTests {
   /// A machine, and what must be so on it afterwards.
   struct Machine: CustomTestStringConvertible {
@@ -51,7 +52,7 @@ struct MachineTests {
       as: example.user, check: machine.check
     ) {
       $0.plan.hostsFile = RawString(hosts)
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
     }
     let accounts = try String(contentsOfFile: "/etc/passwd", encoding: .utf8).count { $0 == "\n" }
     #expect(outcome.errors == "" && outcome.status == .exited(0))
@@ -72,7 +73,7 @@ struct MachineTests {
     ) {
       $0.plan.hostsFile = RawString(hosts)
       $0.plan.nameServiceSwitchFile = RawString(file)
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
     }
     #expect(outcome.output == "127.201.0.1     private.of.the.test\n" && outcome.errors == "")
     #expect(outcome.status == .exited(0))
@@ -101,7 +102,7 @@ struct MachineTests {
     ) {
       $0.plan.hostsFile = RawString(hosts)
       $0.plan.hiddenPaths = ["/run/nscd"]
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
     }
     #expect(outcome.output == "127.201.0.1     private.of.the.test\n0\n" && outcome.errors == "")
     #expect(outcome.status == .exited(0))
@@ -124,7 +125,7 @@ struct MachineTests {
         """, as: example.user, check: "[ ! -e \(parent)/new ]"
     ) {
       $0.plan.mounts = [.init(source: RawString(fixture.path("volume")), target: RawString("\(parent)/new"))]
-      $0.plan.isolation = example.isolation
+      $0.isolate(as: example)
     }
     #expect(outcome.output.hasPrefix("deep\nsecret\n") && outcome.errors == "" && outcome.status == .exited(0))
   }
@@ -148,7 +149,7 @@ struct MachineTests {
     script.plan.mounts = [
       .init(source: RawString(fixture.path("volume")), target: RawString(fixture.path("target")))
     ]
-    script.plan.isolation = example.isolation
+    script.isolate(as: example)
     let later = """
       "$@" & read line < \(fixture.path("ready")); [ ! -e \(fixture.path("target"))/token ]
       mount -t tmpfs tmpfs \(disk); echo later > \(disk)/file; echo > \(fixture.path("go")); wait $!

@@ -11,6 +11,7 @@
 #include "devrun_launch.h"
 #include "devrun_mounts.h"
 #include "devrun_process.h"
+#include "devrun_record.h"
 #include "devrun_seccomp.h"
 
 #endif

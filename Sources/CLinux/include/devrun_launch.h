@@ -27,6 +27,7 @@ enum devrun_isolation {
 /// The stages between fork and exec, in their order.
 enum devrun_stage {
   DEVRUN_STAGE_PROCESS_GROUP = 1,
+  DEVRUN_STAGE_HELPER,
   DEVRUN_STAGE_USER_NAMESPACE,
   DEVRUN_STAGE_SETGROUPS,
   DEVRUN_STAGE_USER_MAP,
@@ -63,6 +64,9 @@ struct devrun_launch {
   /// The process group to join; 0: stay in the caller's.
   pid_t process_group;
   enum devrun_isolation isolation;
+  /// The program with CAP_SYS_ADMIN as a file capability that goes the way from the namespaces on in this one's place;
+  /// NULL: this one goes it.
+  const char *helper;
   const struct devrun_mount_step *steps;
   size_t step_count;
   /// Where to be after the mounts, if it is the same directory that the process was in before.
@@ -73,6 +77,8 @@ struct devrun_launch {
   unsigned filter_flags;
   /// Whether to give up gaining privileges by exec (PR_SET_NO_NEW_PRIVS), which a filter takes without CAP_SYS_ADMIN.
   bool no_new_privileges;
+  /// Whether to give up all capabilities once the mounts are made.
+  bool no_capabilities;
   /// The Unix socket that the filter's listener is sent over.
   int listener_socket;
   /// The write end of the pipe that a failure is told over; closed by exec.
@@ -90,5 +96,12 @@ struct devrun_launch {
 
 /// Forks and goes the way. Returns the child's process id; what goes wrong in the child is told over `report`.
 pid_t devrun_fork_and_launch(const struct devrun_launch *launch);
+
+/// Goes the way from the namespaces on in this process: what the helper does. Returns only by exec; what goes wrong is told
+/// over `report`.
+_Noreturn void devrun_go_on(const struct devrun_launch *launch);
+
+/// Tells a failure over the pipe and ends this process.
+_Noreturn void devrun_fail(int report, const struct devrun_launch_failure *failure);
 
 #endif

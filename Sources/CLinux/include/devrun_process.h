@@ -19,6 +19,8 @@ int devrun_forbid_core_dump(void);
 
 /// Whether this thread has CAP_SYS_ADMIN in effect.
 bool devrun_has_sys_admin(void);
+/// Gives up all capabilities of this thread for good. Async-signal-safe.
+int devrun_give_up_capabilities(void);
 
 // The W* macros are not imported, and siginfo_t's fields are in a union that Swift sees under internal names.
 

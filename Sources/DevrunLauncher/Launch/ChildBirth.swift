@@ -16,9 +16,11 @@ struct ChildBirth {
 
   /// Forks the child.
   ///
-  /// - Parameter plan: what to run; `nil` to go the whole way and then exit.
+  /// - Parameters:
+  ///   - plan: what to run; `nil` to go the whole way and then exit.
+  ///   - helper: the program that may make mount namespaces in this one's place.
   init(
-    plan: LaunchPlan?, isolation: Isolation?, keeper: Keeper, features: KernelFeatures
+    plan: LaunchPlan?, isolation: Isolation?, keeper: Keeper, features: KernelFeatures, helper: RawString?
   ) throws(LaunchError) {
     self.isolation = isolation
     executable = plan?.executable ?? ""
@@ -30,7 +32,7 @@ struct ChildBirth {
       let (ours, theirs) = try Descriptor.socketPair(type: SOCK_STREAM)
       let launch = RawLaunch(
         plan, isolation: isolation, steps: steps, keeper: keeper, features: features, report: writeEnd.number,
-        listenerSocket: wantsFilter ? theirs.number : nil)
+        listenerSocket: wantsFilter ? theirs.number : nil, helper: helper)
       process = try shim { withUnsafePointer(to: launch.raw) { devrun_fork_and_launch($0) } }
       report = readEnd
       listenerSocket = wantsFilter ? ours : nil

@@ -4,6 +4,8 @@ import CLinux
 public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
   /// Joining the process group of the shell's job.
   case processGroup = 1
+  /// Handing over to the program that has the capability.
+  case helper
   /// Making a user namespace.
   case userNamespace
   /// Giving up the change of groups in it.
@@ -37,6 +39,7 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .processGroup: "joining the job's process group"
+    case .helper: "handing over to devrun-exec"
     case .userNamespace: "making a user namespace"
     case .setgroups: "giving up the change of groups in a user namespace"
     case .userMap: "mapping the user into a user namespace"
@@ -59,6 +62,10 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
   /// - Parameter isolation: what was being tried; `nil`: none.
   func remedy(for error: Errno, _ isolation: Isolation? = nil) -> String? {
     switch (self, error) {
+    case (.helper, .protocolError):
+      "devrun-exec is of another version: install both of one build. Or choose `--isolation user`."
+    case (.helper, _):
+      "It must be executable by this user, and of this machine's architecture. Or choose `--isolation user`."
     case (.userNamespace, .noSpace):
       "The limit of user namespaces is reached or 0: `sysctl user.max_user_namespaces`. "
         + "Or choose `--isolation trap`."
@@ -76,7 +83,8 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
     case (.mountNamespace, .noSpace):
       "The limit of mount namespaces is reached or 0: `sysctl user.max_mnt_namespaces`. Or choose `--isolation trap`."
     case (.mountNamespace, _):
-      "This takes CAP_SYS_ADMIN. Choose `--isolation user` or `--isolation trap`."
+      "This takes CAP_SYS_ADMIN, which devrun-exec gives to all users once `make install-capability` was run as root. Or "
+        + "choose `--isolation user` or `--isolation trap`."
     case (.mount, .noSpace):
       "The limit of mounts is reached: `sysctl fs.mount-max`. Or choose `--isolation trap`."
     case (.filter, .busy):

@@ -1,17 +1,23 @@
 import CLinux
+public import DevrunCore
 import Glibc
 
 /// Starts the command as the launch plan says.
 public struct Launcher: Sendable {
   private let keeper: Keeper
   private let features: KernelFeatures
+  private let helper: RawString?
 
   /// A launcher of children of the keeper.
   ///
-  /// - Parameter features: what of the kernel to use; less than all to do as an older one would.
-  public init(keeper: Keeper, features: KernelFeatures = .all) {
+  /// - Parameters:
+  ///   - features: what of the kernel to use; less than all to do as an older one would.
+  ///   - helper: the path of `devrun-exec`, which may make mount namespaces if it has CAP_SYS_ADMIN as a file capability
+  ///     (capabilities(7)); `nil` where it is not installed. Not used by a process that has the capability itself.
+  public init(keeper: Keeper, features: KernelFeatures = .all, helper: RawString? = nil) {
     self.keeper = keeper
     self.features = features
+    self.helper = devrun_has_sys_admin() ? nil : helper
   }
 
   /// Finds out whether the isolation is to be had here, by trying it in a process that ends at once.
@@ -55,7 +61,7 @@ public struct Launcher: Sendable {
     if plan.changesFiles { isolation = plan.isolation == .automatic ? try choose(.automatic) : plan.isolation }
     if isolation == .trap, !plan.mounts.isEmpty { throw .mountsNeedNamespace }
     keeper.recordTerminal()
-    let birth = try ChildBirth(plan: plan, isolation: isolation, keeper: keeper, features: features)
+    let birth = try birth(of: plan, isolation)
     do throws(LaunchError) {
       // Before the program runs: from its first step on it may wait for answers.
       let files = isolation == .trap ? PrivateFiles(plan) : PrivateFiles()
@@ -82,7 +88,7 @@ public struct Launcher: Sendable {
     }
     var attempts: [LaunchError.Attempt] = []
     for candidate in [Isolation.mount, .user, .trap] {
-      if candidate == .mount, !devrun_has_sys_admin() { continue }
+      if candidate == .mount, helper == nil, !devrun_has_sys_admin() { continue }
       do throws(LaunchError) {
         try attempt(candidate)
         return candidate
@@ -96,9 +102,14 @@ public struct Launcher: Sendable {
 
   /// Goes all the way of a launch but the last step.
   private func attempt(_ isolation: Isolation) throws(LaunchError) {
-    let birth = try ChildBirth(plan: nil, isolation: isolation, keeper: keeper, features: features)
+    let birth = try birth(of: nil, isolation)
     defer { birth.abort() }
     try birth.awaitExecution()
+  }
+
+  private func birth(of plan: LaunchPlan?, _ isolation: Isolation?) throws(LaunchError) -> ChildBirth {
+    try ChildBirth(
+      plan: plan, isolation: isolation, keeper: keeper, features: features, helper: isolation == .mount ? helper : nil)
   }
 }
 

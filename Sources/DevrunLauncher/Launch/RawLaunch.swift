@@ -17,9 +17,10 @@ final class RawLaunch {
   /// - Parameters:
   ///   - report: where a failure is told.
   ///   - listenerSocket: where the filter's listener is sent, if there is a filter.
+  ///   - helper: the program that may make mount namespaces in this one's place.
   init(
     _ plan: LaunchPlan?, isolation: Isolation?, steps: [MountStep], keeper: Keeper, features: KernelFeatures,
-    report: Int32, listenerSocket: Int32?
+    report: Int32, listenerSocket: Int32?, helper: RawString?
   ) {
     let executable = plan?.executable ?? ""
     let arguments = plan?.arguments ?? []
@@ -29,6 +30,7 @@ final class RawLaunch {
       CStringArray([executable]), CStringArray(arguments), CStringArray(plan?.environment ?? []),
       CStringArray(["sh", executable] + arguments.dropFirst()),
       CStringArray(inherited.workingDirectory.map { [$0] } ?? []), stepStrings,
+      CStringArray(helper.map { [$0] } ?? []),
     ]
     filter = PinnedArray(listenerSocket == nil ? [] : Self.filter(trappingOpens: isolation == .trap))
     self.steps = PinnedArray(
@@ -47,6 +49,7 @@ final class RawLaunch {
     raw.environment = UnsafePointer(strings[2].pointers)
     raw.shell_arguments = UnsafePointer(strings[3].pointers)
     raw.working_directory = UnsafePointer(strings[4].pointers[0])
+    raw.helper = UnsafePointer(strings[6].pointers[0])
     raw.isolation = isolation?.raw ?? DEVRUN_ISOLATION_NONE
     raw.steps = UnsafePointer(self.steps.start)
     raw.step_count = self.steps.count

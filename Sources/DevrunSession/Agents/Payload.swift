@@ -36,18 +36,15 @@ struct Payload: Sendable {
     pieces = try names.sorted().map { ($0, try read($0)) }
   }
 
-  /// Where the payload lies, seen from devrun's own binary: `../libexec/devrun` of an installation, `../payload` of a
-  /// build.
+  /// Where the payload lies.
   ///
   /// - Throws: `SessionError.payloadMissing`
   static func directory() throws -> String {
-    let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-    let prefix = binary.deletingLastPathComponent()
-    let candidates = [prefix.appending(path: "libexec/devrun").path, prefix.appending(path: "payload").path]
-    guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: "\($0)/loader") }) else {
-      throw SessionError.payloadMissing(candidates[0], cause: "nor is it in \(candidates[1])")
+    guard let loader = Installation.path(of: "loader") else {
+      throw SessionError.payloadMissing(
+        Installation.folders[0], cause: "nor is it in \(Installation.folders.dropFirst().joined(separator: ", "))")
     }
-    return found
+    return String(loader.dropLast("/loader".count))
   }
 }
 

@@ -106,9 +106,14 @@ final class LaunchFixture: Sendable {
   /// The program that launches without a cluster: built beside the tests, or another build that DEVRUN_LAUNCH names.
   private static func launcher() throws -> String {
     if let other = ProcessInfo.processInfo.environment["DEVRUN_LAUNCH"] { return other }
-    let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let path = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("devrun-launch").path
+    let path = built("devrun-launch")
     try #require(access(path, X_OK) == 0, "the launcher is not beside the tests: \(path)")
     return path
+  }
+
+  /// The path of a program that is built beside the tests.
+  static func built(_ name: String) -> String {
+    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+      .appendingPathComponent(name).path
   }
 }
