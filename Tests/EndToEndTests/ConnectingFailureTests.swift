@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Beginnings {
   /// What goes wrong while devrun connects leaves no trace.
   @Suite("Failures while connecting")
   struct ConnectingFailures {

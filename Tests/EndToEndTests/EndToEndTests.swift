@@ -3,6 +3,14 @@ import Testing
 /// devrun against a real cluster, as an ordinary user of it.
 ///
 /// Runs where `DEVRUN_E2E=1` (`make e2e`) on the cluster that KUBECONFIG names, whose administrator it needs to be; see
-/// `Settings` for the other variables. Serialized, since the sessions share the workload `myapp1`.
-@Suite("End to end", .serialized, .enabled(if: Settings.isAskedFor, "needs a cluster: make e2e"), .cluster)
-enum EndToEnd {}
+/// `Settings` for the other variables. Each lane has its own workload `myapp1`, which its sessions share one after the
+/// other.
+@Suite("End to end", .enabled(if: Settings.isAskedFor, "needs a cluster: make e2e"))
+enum EndToEnd {
+  /// How sessions begin.
+  @Suite(.serialized, .lane) enum Beginnings {}
+  /// How sessions end.
+  @Suite(.serialized, .lane) enum Endings {}
+  /// What is the same within a session as in the container.
+  @Suite(.serialized, .lane) enum Insides {}
+}

@@ -2,7 +2,7 @@ import DevrunCore
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Beginnings {
   /// `devrun env`, and programs that are made for the inside of a cluster.
   @Suite("The environment for other programs")
   struct EnvCommand {

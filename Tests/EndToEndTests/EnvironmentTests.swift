@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Insides {
   /// The child's environment.
   @Suite(
     "Environment",

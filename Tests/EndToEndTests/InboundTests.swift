@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Insides {
   /// Connections of the cluster's own clients to myapp1, while it is redirected.
   @Suite("Inbound", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
   struct Inbound {

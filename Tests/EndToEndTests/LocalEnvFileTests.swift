@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Insides {
   /// The example file of Azure Dev Spaces' documentation, as it stands.
   @Suite("azds-local.env")
   struct LocalEnvFile {
@@ -105,13 +105,13 @@ extension EndToEnd {
     /// A folder under /run that the user can write to.
     private func socketFolder(_ cleanUp: CleanUp) throws -> String {
       let parent =
-        cluster.user.isOther ? "/run/\(OrdinaryUser.name)" : ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"]
+        cluster.user.isOther ? "/run/\(cluster.user.name)" : ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"]
       let folder = "\(try #require(parent, "XDG_RUNTIME_DIR names no folder under /run"))/e2e"
       try cluster.user.own(folder)
       cleanUp.add { [isOther = cluster.user.isOther] in
-        try FileManager.default.removeItem(atPath: isOther ? "/run/\(OrdinaryUser.name)" : folder)
+        try FileManager.default.removeItem(atPath: isOther ? "/run/\(cluster.user.name)" : folder)
       }
-      if cluster.user.isOther { chmod("/run/\(OrdinaryUser.name)", 0o755) }
+      if cluster.user.isOther { chmod("/run/\(cluster.user.name)", 0o755) }
       return folder
     }
 

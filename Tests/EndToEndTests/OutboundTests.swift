@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Insides {
   /// Connections of the child to services of the cluster, by an ordinary user on an unchanged machine.
   @Suite("Outbound", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
   struct Outbound {

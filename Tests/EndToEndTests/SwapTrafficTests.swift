@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Endings {
   @Suite("Traffic during the swap and the restore")
   struct SwapTraffic {
     @Test("A client that asks all the time is answered all the time: by the app, by this machine, by the app again")
@@ -9,7 +9,7 @@ extension EndToEnd {
       let cluster = try Cluster.shared
       try await cluster.leavingNoTrace {
         // The developer's server listens before the session and after it.
-        let server = try await LocalEnvFile.start(
+        let server = try await EndToEnd.Insides.LocalEnvFile.start(
           cluster, "web.py 127.0.0.1 \(cluster.port) \(cluster.user.work)/requests")
         defer { kill(server, SIGTERM) }
         try await cluster.kubectl.script(in: "client", "rm -f /tmp/stop /tmp/seen*")

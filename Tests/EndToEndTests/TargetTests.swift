@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Beginnings {
   @Suite("Targets and mistakes")
   struct Targets {
     let cluster: Cluster

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Endings {
   /// However a session ends, cluster and machine are as they were.
   @Suite("Teardown")
   struct Teardown {

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd {
+extension EndToEnd.Insides {
   /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
   /// agent's pod spares the minute that it takes otherwise.
   @Suite("Volumes", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
@@ -60,6 +60,20 @@ extension EndToEnd {
       _ = try await shell.output(
         "until grep -q red /etc/volumes/all/colour; do sleep 0.1; done", within: .seconds(120))
       #expect(try await shell.output("cat /etc/volumes/single.conf") == "one")
+    }
+  }
+
+  /// kubelet renews tokens at once when it is restarted, which breaks the tunnels of all sessions.
+  @Suite(
+    "Renewed tokens", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] },
+    .alone)
+  struct RenewedTokens {
+    let cluster: Cluster
+    let shell: SessionShell
+
+    init() throws {
+      cluster = try Cluster.shared
+      shell = try SessionShell.shared
     }
 
     @Test(

@@ -4,9 +4,9 @@ import Testing
 
 /// The place where the tests play: namespaces of their own on a real cluster, and an ordinary user of it on this machine.
 ///
-/// Made once for the whole suite and undone in reverse order.
+/// Made once for each lane of the suite and undone in reverse order.
 struct Cluster: Sendable {
-  /// The one that the running suite was given.
+  /// The one that the running lane was given.
   @TaskLocal static var current: Cluster?
 
   let settings: Settings
@@ -29,14 +29,14 @@ struct Cluster: Sendable {
 
   init(_ settings: Settings, _ cleanUp: CleanUp) async throws {
     self.settings = settings
-    user = try await OrdinaryUser(settings, cleanUp)
+    let suffix = String((0..<5).compactMap { _ in "bcdfghjklmnpqrstvwxz0123456789".randomElement() })
+    user = try await OrdinaryUser(settings, name: "devrun-e2e-\(suffix)", cleanUp)
     devrun = try await Self.install(settings.devrun, for: user)
     port = try Self.freePort()
     fixtures = "\(user.folder)/fixtures"
     try await run(["cp", "-r", Settings.fixture("cluster"), fixtures])
     try await run(["chmod", "-R", "a+rX", fixtures])
     machine = Machine(user: user, devrun: devrun)
-    let suffix = String((0..<5).compactMap { _ in "bcdfghjklmnpqrstvwxz0123456789".randomElement() })
     kubectl = Kubectl(namespace: "devrun-e2e-\(suffix)", kinds: try await Kubectl.lastingKinds())
     other = Kubectl(namespace: "devrun-e2e-\(suffix)-other")
     accounts = Kubectl(namespace: "devrun-e2e-\(suffix)-accounts")
@@ -136,36 +136,8 @@ struct Cluster: Sendable {
   }
 }
 
-/// Gives the suite its ``Cluster`` and takes it away again.
-struct ClusterTrait: SuiteTrait, TestScoping {
-  func provideScope(
-    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
-  ) async throws {
-    // A test that writes to a process that has ended must be told, not killed.
-    signal(SIGPIPE, SIG_IGN)
-    let cleanUp = CleanUp()
-    do {
-      let cluster = try await Cluster(Settings(), cleanUp)
-      try await Cluster.$current.withValue(cluster) { try await function() }
-      for (id, command) in try cluster.machine.processes() {
-        Issue.record("process \(id) is left at the end: \(command)")
-        kill(id, SIGKILL)
-      }
-    } catch {
-      await cleanUp.run()
-      throw error
-    }
-    await cleanUp.run()
-  }
-}
-
-extension Trait where Self == ClusterTrait {
-  /// Namespaces on the cluster that KUBECONFIG names, with accounts and workloads, for the time of the suite.
-  static var cluster: Self { ClusterTrait() }
-}
-
 extension Cluster {
-  /// The cluster of the running suite.
+  /// The cluster of the running lane.
   static var shared: Cluster {
     get throws { try #require(current, "this test is not part of the end-to-end suite") }
   }

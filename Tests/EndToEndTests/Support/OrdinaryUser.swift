@@ -6,8 +6,8 @@ import Glibc
 /// Where the suite runs as root, that is a system user made for it, which may not send to the cluster's pods and services:
 /// what it gets from there has come through the tunnel.
 struct OrdinaryUser: Sendable {
-  static let name = "devrun-e2e"
-
+  /// The user's name: one of its own for each lane, so that what it left is told apart.
+  let name: String
   /// The folder that holds all others; anyone may read it.
   let folder: String
   let id: uid_t
@@ -18,14 +18,15 @@ struct OrdinaryUser: Sendable {
   var temporary: String { "\(folder)/tmp" }
   var work: String { "\(folder)/work" }
 
-  init(_ settings: Settings, _ cleanUp: CleanUp) async throws {
+  init(_ settings: Settings, name: String, _ cleanUp: CleanUp) async throws {
+    self.name = name
     isOther = geteuid() == 0
     if isOther {
-      if getpwnam(Self.name) == nil {
-        try await run(["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", Self.name])
-        cleanUp.add { try await run(["userdel", Self.name]) }
+      if getpwnam(name) == nil {
+        try await run(["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", name])
+        cleanUp.add { try await run(["userdel", name]) }
       }
-      guard let entry = getpwnam(Self.name) else { throw Failure("there is no user \(Self.name)") }
+      guard let entry = getpwnam(name) else { throw Failure("there is no user \(name)") }
       id = entry.pointee.pw_uid
     } else {
       id = geteuid()
@@ -54,14 +55,14 @@ struct OrdinaryUser: Sendable {
   /// The command line that runs another one as this user, with no capability.
   func command(_ arguments: [String]) -> [String] {
     guard isOther else { return arguments }
-    return ["setpriv", "--reuid=\(Self.name)", "--regid=\(Self.name)", "--clear-groups", "--inh-caps=-all", "--"]
+    return ["setpriv", "--reuid=\(name)", "--regid=\(name)", "--clear-groups", "--inh-caps=-all", "--"]
       + arguments
   }
 
   /// The environment of this user's shell.
   var environment: [String: String] {
     [
-      "HOME": home, "USER": isOther ? Self.name : NSUserName(), "LOGNAME": isOther ? Self.name : NSUserName(),
+      "HOME": home, "USER": isOther ? name : NSUserName(), "LOGNAME": isOther ? name : NSUserName(),
       "PATH": "/usr/local/bin:/usr/bin:/bin", "SHELL": "/bin/sh", "TERM": "xterm", "LANG": "C.UTF-8",
       "TMPDIR": temporary,
     ]
@@ -69,7 +70,7 @@ struct OrdinaryUser: Sendable {
 
   private func keepFromCluster(_ cidr: String, _ cleanUp: CleanUp) async throws {
     let rule = [
-      "OUTPUT", "-m", "owner", "--uid-owner", Self.name, "-d", cidr, "-m", "comment", "--comment", Self.name,
+      "OUTPUT", "-m", "owner", "--uid-owner", name, "-d", cidr, "-m", "comment", "--comment", name,
       "-j", "REJECT",
     ]
     try await run(["iptables", "-w", "-I"] + rule)
