@@ -45,12 +45,28 @@ struct ExitStatusTests {
     #expect(outcome.output == "\(script) argument\n")
   }
 
-  @Test("is told with sizes when the arguments are too long")
+  @Test("is told with sizes, and what is largest, when one variable is too long")
   func tooLong() async throws {
-    let outcome = try await LaunchFixture().run(["true"]) {
-      $0.plan.environment.append(RawString("LONG=" + String(repeating: "x", count: 200_000)))
+    let outcome = try await LaunchFixture().run(["true", String(repeating: "a", count: 2_000)]) {
+      $0.plan.environment.append(RawString("LONG=" + String(repeating: "secret", count: 34_000)))
     }
     #expect(outcome.status == .exited(126))
-    #expect(outcome.errors.contains("bytes"))
+    #expect(outcome.errors.contains("the largest: LONG (199.2Ki), argument 1 ("))
+    #expect(!outcome.errors.contains("secret"))
+  }
+
+  @Test("is told with sizes when all of the environment is too large together")
+  func tooMuch() async throws {
+    let fixture = try LaunchFixture()
+    var script = LaunchScript(plan: try LaunchFixture.plan(["true"]))
+    for number in 0..<12 {
+      script.plan.environment.append(RawString("PART_\(number)=" + String(repeating: "x", count: 100_000)))
+    }
+    // A quarter of the stack's limit: a megabyte.
+    let process = try SpawnedProcess(
+      ["sh", "-c", "ulimit -s 4096; exec \"$@\"", "sh"] + fixture.commandLine(script), keeping: fixture)
+    #expect(await process.status() == .exited(126))
+    #expect(await process.errors.whole().contains("they take 12001"))
+    #expect(process.errors.text.contains("the largest: PART_10 (97.7Ki), PART_11 (97.7Ki), PART_0 (97.7Ki)"))
   }
 }

@@ -11,7 +11,7 @@ struct ChildBirth {
   private let listenerSocket: Descriptor?
   private let isolation: Isolation?
   private let executable: RawString
-  private let argumentBytes: Int
+  private let arguments: ArgumentBlock
   private let steps: [MountStep]
 
   /// Forks the child.
@@ -24,7 +24,7 @@ struct ChildBirth {
   ) throws(LaunchError) {
     self.isolation = isolation
     executable = plan?.executable ?? ""
-    argumentBytes = ((plan?.arguments ?? []) + (plan?.environment ?? [])).reduce(0) { $0 + $1.bytes.count + 1 }
+    arguments = ArgumentBlock(arguments: plan?.arguments ?? [], environment: plan?.environment ?? [])
     steps = try Self.steps(for: plan, isolation, keeper.inherited.workingDirectory)
     let wantsFilter = plan?.redirectsConnections ?? true || isolation == .trap
     do throws(Errno) {
@@ -69,7 +69,7 @@ struct ChildBirth {
     let error = Errno(rawValue: failure.error)
     switch stage {
     case .execution:
-      throw .execution(executable, error, argumentBytes: argumentBytes)
+      throw .execution(executable, error, arguments)
     case .mount where ![.accessDenied, .notPermitted, .noSpace].contains(error) && failure.step < steps.count:
       throw .mounts(.notMounted(steps[failure.step].subject, error))
     default:

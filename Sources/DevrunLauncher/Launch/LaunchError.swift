@@ -14,7 +14,7 @@ public enum LaunchError: UserFacingError {
   /// None of the ways to isolate is to be had: each with where it ended.
   case noIsolation([Attempt])
   /// The program did not start.
-  case execution(RawString, Errno, argumentBytes: Int)
+  case execution(RawString, Errno, ArgumentBlock)
   /// The child failed on its way to the program.
   case stage(LaunchStage, Errno)
 
@@ -51,8 +51,8 @@ public enum LaunchError: UserFacingError {
         "the command cannot be given files of its own",
         why: attempts.map { "\($0.isolation.rawValue): \($0.stage.description): \($0.error)" }.joined(separator: "\n"),
         remedy: attempts.compactMap { $0.stage.remedy(for: $0.error, $0.isolation) }.first)
-    case .execution(let path, let error, let bytes):
-      return Self.executionMessage(path, error, bytes)
+    case .execution(let path, let error, let arguments):
+      return Self.executionMessage(path, error, arguments)
     case .stage(let stage, let error):
       return ErrorMessage(
         "the command cannot be started", why: "\(stage.description): \(error)", remedy: stage.remedy(for: error))
@@ -68,13 +68,15 @@ public enum LaunchError: UserFacingError {
     }
   }
 
-  private static func executionMessage(_ path: RawString, _ error: Errno, _ bytes: Int) -> ErrorMessage {
+  private static func executionMessage(_ path: RawString, _ error: Errno, _ arguments: ArgumentBlock) -> ErrorMessage {
     switch error {
     case .argumentListTooLong:
       ErrorMessage(
         "'\(path)' cannot be executed: arguments and environment are too long together",
-        why: "they take \(bytes) bytes; a single one may have 131071, and all of them a quarter of the stack's limit",
-        remedy: "Raise the limit with `ulimit -s`, or make the environment smaller.")
+        why:
+          "they take \(arguments.bytes) bytes; a single one may have 131071, and all of them a quarter of the stack's "
+          + "limit\nthe largest: \(arguments.largest.map(\.description).joined(separator: ", "))",
+        remedy: "Leave some out (`--env-exclude NAME`), or raise the limit with `ulimit -s`.")
     case .noEntry:
       ErrorMessage(
         "'\(path)' cannot be executed", why: "its interpreter or dynamic loader does not exist on this machine",
