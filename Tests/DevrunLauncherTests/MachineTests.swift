@@ -79,7 +79,7 @@ struct MachineTests {
     #expect(outcome.status == .exited(0))
   }
 
-  @Test("with nscd, the child does not find its socket", arguments: IsolationCase.mounting)
+  @Test("with nscd, the child does not find its socket", arguments: IsolationCase.all)
   func nscd(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
@@ -96,7 +96,15 @@ struct MachineTests {
       """
     let file = try fixture.write("server.py", server)
     let outcome = try await fixture.run(
-      ["sh", "-c", "getent hosts private.of.the.test; ls -A /var/run/nscd | wc -l"],
+      [
+        "sh", "-c",
+        """
+        getent hosts private.of.the.test
+        for path in /run /var/run; do
+          python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('$path/nscd/socket')" 2>&1 | tail -1
+        done
+        """,
+      ],
       on: "mount -t tmpfs tmpfs /run; mkdir -m 755 /run/nscd; python3 \(file); [ -S /run/nscd/socket ]",
       as: example.user, check: "python3 -c '\(Self.endServer)' && [ ! -e \(fixture.path("asked")) ]"
     ) {
@@ -104,7 +112,8 @@ struct MachineTests {
       $0.plan.hiddenPaths = ["/run/nscd"]
       $0.isolate(as: example)
     }
-    #expect(outcome.output == "127.201.0.1     private.of.the.test\n0\n" && outcome.errors == "")
+    let missing = "FileNotFoundError: [Errno 2] No such file or directory\n"
+    #expect(outcome.output == "127.201.0.1     private.of.the.test\n\(missing)\(missing)" && outcome.errors == "")
     #expect(outcome.status == .exited(0))
   }
 

@@ -29,6 +29,11 @@ extension ConnectRedirect {
     guard wanted > 0 else { return false }
     let count = devrun_read_memory(call.thread, address, memory.baseAddress, wanted)
     if count == -Int(EPERM) { reportForbidden(call) }
+    if count == wanted, hidesSocket(memory[..<wanted]) {
+      // As if there were no such socket.
+      _ = devrun_answer(listener.number, call.id, 0, ENOENT)
+      return true
+    }
     guard count == wanted,
       let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased),
       table.contains(target.address)
@@ -40,6 +45,15 @@ extension ConnectRedirect {
       // Otherwise the caller is gone, or its descriptor is none.
       return false
     }
+  }
+
+  /// Whether the address is that of a Unix socket which the child must not find.
+  private func hidesSocket(_ address: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
+    let header = MemoryLayout<sa_family_t>.size
+    guard address.count > header, Int32(address.base.loadUnaligned(as: sa_family_t.self)) == AF_UNIX else {
+      return false
+    }
+    return files.hides(socketAt: address.dropFirst(header))
   }
 
   /// Says, once, that there is a process whose connects cannot be seen or taken: the kernel lets nobody look into it from

@@ -114,7 +114,7 @@ public final class ConnectRedirect: Sendable {
   private func receive() {
     // Where the kernel cannot do this, it does not report the last caller's end to who waits for a call, either.
     let isSynchronous = features.contains(.synchronousWakeUp) && devrun_take_turns(listener.number) == 0
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 16)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 128, alignment: 16)
     defer { memory.deallocate() }
     var call = devrun_notification()
     while true {

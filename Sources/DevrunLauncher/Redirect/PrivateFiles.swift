@@ -7,11 +7,13 @@ import Glibc
 struct PrivateFiles: Sendable {
   private let files: [(path: [UInt8], replacement: RawString)]
   private let mostBytes: Int
+  private let hidden: [[UInt8]]
 
   /// None.
   init() {
     files = []
     mostBytes = 0
+    hidden = []
   }
 
   /// The single files of a launch plan.
@@ -22,6 +24,21 @@ struct PrivateFiles: Sendable {
     // With the final NUL, as the caller's memory has it.
     files = candidates.compactMap { path, file in file.map { (path.bytes + [0], $0) } }
     mostBytes = files.map(\.path.count).max() ?? 0
+    // Programs that are older than /run know it as /var/run (FHS 3.0, 5.13).
+    hidden = plan.hiddenPaths.flatMap { path in
+      path.bytes.starts(with: "/run/".utf8) ? [path.bytes, Array("/var".utf8) + path.bytes] : [path.bytes]
+    }
+  }
+
+  /// Whether a Unix socket is one that the child must not find: at a hidden path, or below one.
+  ///
+  /// - Parameter path: the socket's address without its family (unix(7), `sun_path`).
+  func hides(socketAt path: Slice<UnsafeMutableRawBufferPointer>) -> Bool {
+    hidden.contains { hidden in
+      guard path.starts(with: hidden) else { return false }
+      let next = path.dropFirst(hidden.count).first
+      return next == nil || next == 0 || next == UInt8(ascii: "/")
+    }
   }
 
   /// The descriptor that the caller is to get, and whether it is closed on exec. `nil` if the kernel is to do what it

@@ -3,8 +3,8 @@ import Glibc
 
 /// Reading and making the kernel's socket addresses.
 enum SocketAddress {
-  /// The longest that is of interest.
-  static let room = MemoryLayout<sockaddr_in6>.size
+  /// The longest that is of interest: a path's.
+  static let room = MemoryLayout<sockaddr_un>.size
 
   /// The address family, address and port in the bytes of an IPv4 or IPv6 socket address. `nil` for any other family, or
   /// if there are too few bytes. Allocates nothing.
