@@ -4,7 +4,8 @@
 #   make test       unit and process tests; no cluster is needed
 #   make e2e        the end-to-end suite, on the cluster that KUBECONFIG names
 #   make fuzz       FUZZ_SECONDS (default 60) of each fuzz target in Tests/Fuzz, from the corpus in fixtures/fuzz
-#   make bench      what the launcher costs, beside the same things done bare
+#   make bench      what the launcher costs, beside the same things done bare; and the tunnel beside kubectl port-forward,
+#                   where KUBECONFIG names a cluster
 #   make sanitize   the launcher's tests with a launcher that checks memory (ASan) and undefined behaviour (UBSan)
 #   make storm      10,000 processes that connect, get signals and die in mid-call
 #   make lint       formatting and lint rules
@@ -75,19 +76,24 @@ e2e: build
 # A finding ends the run with its input in build/fuzz. What has been learned is kept there from run to run.
 fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer
 
+# All at once: they are one process each.
 fuzz:
 	$(SWIFT) build $(fuzz_flags)
-	@for target in local-env yaml archive; do \
+	@path="$$($(SWIFT) build $(fuzz_flags) --show-bin-path)"; pids=; \
+	for target in local-env yaml archive; do \
 		mkdir -p build/fuzz/$$target && echo "fuzz-$$target, $(FUZZ_SECONDS) s" && \
-		SWIFT_BACKTRACE=enable=no "$$($(SWIFT) build $(fuzz_flags) --show-bin-path)/fuzz-$$target" \
+		SWIFT_BACKTRACE=enable=no "$$path/fuzz-$$target" \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -verbosity=0 \
 			-dict=fixtures/fuzz/$$target.dict -artifact_prefix=build/fuzz/$$target- \
-			build/fuzz/$$target fixtures/fuzz/$$target || exit 1; \
-	done
+			build/fuzz/$$target fixtures/fuzz/$$target & pids="$$pids $$!"; \
+	done; \
+	for pid in $$pids; do wait $$pid || failed=1; done; [ -z "$$failed" ] && echo "no finding"
 
-bench:
+bench: build
 	$(SWIFT) build $(release_flags) --product devrun-launch
 	python3 fixtures/bench/bench.py "$(release_path)/devrun-launch"
+	@if [ -n "$$KUBECONFIG" ]; then python3 fixtures/bench/tunnel.py "$(CURDIR)/$(bin)/devrun"; \
+	else echo "KUBECONFIG names no cluster: the tunnel beside kubectl port-forward is left out"; fi
 
 sanitize:
 	$(SWIFT) build $(sanitize_flags)
