@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd.Endings {
+extension EndToEnd.Runs {
   @Suite("A run from its start to its end")
   struct Lifecycle {
     @Test("The exit status is the child's, the cluster is as it was, and standard output is the child's alone")

@@ -2,7 +2,7 @@ import DevrunCore
 import Foundation
 import Testing
 
-extension EndToEnd.Beginnings {
+extension EndToEnd.Runs {
   /// A target with nothing in it to lean on: no shell, no user of consequence, nowhere to write, little memory.
   @Suite("Scratch target", .session(manifest: "scratch") { _ in ["-t", "deployment/scratch"] })
   struct ScratchTarget {

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd.Insides {
+extension EndToEnd.Files {
   /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
   /// agent's pod spares the minute that it takes otherwise.
   @Suite("Volumes", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
@@ -60,34 +60,6 @@ extension EndToEnd.Insides {
       _ = try await shell.output(
         "until grep -q red /etc/volumes/all/colour; do sleep 0.1; done", within: .seconds(120))
       #expect(try await shell.output("cat /etc/volumes/single.conf") == "one")
-    }
-  }
-
-  /// kubelet renews tokens at once when it is restarted, which breaks the tunnels of all sessions.
-  @Suite(
-    "Renewed tokens", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] },
-    .alone)
-  struct RenewedTokens {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
-    }
-
-    @Test(
-      "A service account's token that kubelet rotates is the new one here",
-      .enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to restart the kubelet, which then renews tokens"))
-    func rotated() async throws {
-      let pod = try await shell.output("cat /etc/volumes/all/name")
-      let before = try await shell.output("cat /etc/volumes/all/token")
-      try await cluster.restartKubelet()
-      try await cluster.kubectl("annotate", "pod/\(pod)", "example.com/now=2", "--overwrite")
-      let after = try await shell.output(
-        "old=\(before); until test \"$(cat /etc/volumes/all/token)\" != $old; do sleep 0.1; done; cat /etc/volumes/all/token",
-        within: .seconds(120))
-      #expect(try await cluster.kubectl.script(in: pod, "cat /etc/volumes/all/token").trimmed == after)
     }
   }
 

@@ -94,6 +94,15 @@ struct Cluster: Sendable {
   /// Makes namespaces that go, with all that they hold, at the end.
   static func make(_ namespaces: [String], _ cleanUp: CleanUp) async throws {
     cleanUp.add {
+      // A kubelet takes its time to remove pods, some of it for those that it has ended long ago.
+      for namespace in namespaces {
+        try await run(
+          [
+            "kubectl", "-n", namespace, "delete", "deployments,pods", "--all", "--force", "--grace-period=0",
+            "--wait=false",
+          ],
+          within: .seconds(60))
+      }
       try await run(["kubectl", "delete", "namespace", "--ignore-not-found"] + namespaces, within: .seconds(180))
     }
     for namespace in namespaces { try await run(["kubectl", "create", "namespace", namespace]) }

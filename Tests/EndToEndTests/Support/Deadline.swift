@@ -1,4 +1,5 @@
 /// Runs `body` and throws when it takes longer than `limit`: a bound on hangs, never a measurement.
+@discardableResult
 func within<Value: Sendable>(
   _ limit: Duration, _ what: @autoclosure @escaping @Sendable () -> String,
   _ body: @escaping @Sendable () async throws -> Value
@@ -17,12 +18,13 @@ func within<Value: Sendable>(
 
 /// Asks again until `obstacle` returns nothing. What is asked is the cluster or the kernel, which have no event for it.
 func eventually(
-  within limit: Duration = .seconds(45), _ obstacle: @escaping @Sendable () async throws -> String?
+  within limit: Duration = .seconds(45), every pause: Duration = .milliseconds(250),
+  _ obstacle: @escaping @Sendable () async throws -> String?
 ) async throws {
   let clock = ContinuousClock()
   let end = clock.now + limit
   while let reason = try await obstacle() {
     guard clock.now < end else { throw Failure("not within \(limit): \(reason)") }
-    try await Task.sleep(for: .milliseconds(250))
+    try await Task.sleep(for: pause)
   }
 }

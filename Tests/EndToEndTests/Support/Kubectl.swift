@@ -40,7 +40,8 @@ struct Kubectl: Sendable {
   /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds and
   /// more to remove a pod whose containers have all ended; such a pod is removed here.
   func settled() async throws {
-    try await eventually(within: .seconds(90)) {
+    // Each kubectl takes a good part of a second of computing, which others need.
+    try await eventually(within: .seconds(90), every: .milliseconds(700)) {
       let items = try await json("deployments,pods")["items"]?.array ?? []
       for item in items {
         let name = item[path: "metadata", "name"]?.string ?? "?"

@@ -15,14 +15,7 @@ struct LaneTrait: SuiteTrait, TestTrait, TestScoping {
     guard Cluster.current != nil else { return try await provideCluster(function) }
     // Without users of their own, lanes could not tell whose process is left.
     let isAlone = geteuid() != 0 || test.traits.contains { $0 is AloneTrait }
-    await Road.shared.enter(alone: isAlone)
-    do {
-      try await function()
-    } catch {
-      await Road.shared.leave(alone: isAlone)
-      throw error
-    }
-    await Road.shared.leave(alone: isAlone)
+    try await Road.shared.travelling(alone: isAlone, function)
   }
 
   private func provideCluster(_ function: @Sendable () async throws -> Void) async throws {
@@ -30,17 +23,17 @@ struct LaneTrait: SuiteTrait, TestTrait, TestScoping {
     signal(SIGPIPE, SIG_IGN)
     let cleanUp = CleanUp()
     do {
-      let cluster = try await Cluster(Settings(), cleanUp)
+      let cluster = try await Road.shared.travelling { try await Cluster(Settings(), cleanUp) }
       try await Cluster.$current.withValue(cluster) { try await function() }
       for (id, command) in try cluster.machine.processes() {
         Issue.record("process \(id) is left at the end: \(command)")
         kill(id, SIGKILL)
       }
     } catch {
-      await cleanUp.run()
+      await Road.shared.travelling { await cleanUp.run() }
       throw error
     }
-    await cleanUp.run()
+    await Road.shared.travelling { await cleanUp.run() }
   }
 }
 
@@ -57,8 +50,8 @@ extension Trait where Self == AloneTrait {
   static var alone: Self { AloneTrait() }
 }
 
-/// What the suites of all lanes share: many at once, or one alone. Who waits for being alone is let in before those that
-/// come later.
+/// What the suites of all lanes share: many at once, or one alone. Who waits for being alone waits until nobody else is
+/// there, at the latest when all others have ended: else all would wait with it for the longest suite.
 actor Road {
   static let shared = Road()
 
@@ -66,15 +59,30 @@ actor Road {
   private var isTaken = false
   private var queue: [(alone: Bool, continuation: CheckedContinuation<Void, Never>)] = []
 
-  func enter(alone: Bool) async {
-    if queue.isEmpty, isFree(for: alone) { return take(alone) }
+  /// Does something beside others, or alone.
+  nonisolated func travelling<Value: Sendable>(
+    alone: Bool = false, _ body: () async throws -> Value
+  ) async rethrows -> Value {
+    await enter(alone: alone)
+    do {
+      let value = try await body()
+      await leave(alone: alone)
+      return value
+    } catch {
+      await leave(alone: alone)
+      throw error
+    }
+  }
+
+  private func enter(alone: Bool) async {
+    if isFree(for: alone) { return take(alone) }
     await withCheckedContinuation { queue.append((alone, $0)) }
   }
 
-  func leave(alone: Bool) {
+  private func leave(alone: Bool) {
     if alone { isTaken = false } else { travellers -= 1 }
-    while let next = queue.first, isFree(for: next.alone) {
-      queue.removeFirst()
+    while let index = queue.firstIndex(where: { isFree(for: $0.alone) }) {
+      let next = queue.remove(at: index)
       take(next.alone)
       next.continuation.resume()
     }

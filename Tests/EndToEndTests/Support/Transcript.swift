@@ -34,12 +34,17 @@ final class Transcript: Sendable {
   }
 
   /// Returns when the text contains `needle`, throws when it ends without.
-  func contains(_ needle: String) async throws {
-    let needle = Array(needle.utf8)
-    try await wait { bytes, _ in bytes.firstRange(of: needle) != nil }
-    guard bytes.firstRange(of: needle) != nil else {
-      throw Failure("the output ended without '\(String(decoding: needle, as: UTF8.self))': \(text)")
+  ///
+  /// - Parameter start: how many bytes at the beginning do not count.
+  /// - Returns: how many bytes there are up to the needle's end.
+  @discardableResult
+  func contains(_ needle: String, after start: Int = 0) async throws -> Int {
+    let bytes = Array(needle.utf8)
+    try await wait { all, _ in all.dropFirst(start).firstRange(of: bytes) != nil }
+    guard let found = self.bytes.dropFirst(start).firstRange(of: bytes) else {
+      throw Failure("the output ended without '\(needle)': \(text)")
     }
+    return found.upperBound
   }
 
   /// Returns when every process that could write has closed its end.
