@@ -21,6 +21,7 @@ CC := clang
 
 bin := build/bin
 payload := build/payload
+rigged := build/rigged
 # ConfigMaps hold 1 MiB; a piece leaves room for its name and for what the API server adds.
 piece_bytes := 1000000
 
@@ -32,7 +33,7 @@ release_path = $$($(SWIFT) build $(release_flags) --show-bin-path)
 sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
 	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 
-.PHONY: build devrun agent loader payload test e2e fuzz bench sanitize storm lint format install install-capability clean
+.PHONY: build devrun agent loader payload test e2e rigged fuzz bench sanitize storm lint format install install-capability clean
 
 build: devrun payload $(payload)/devrun-exec
 
@@ -70,8 +71,17 @@ test:
 	$(SWIFT) test --skip-build --skip DevrunLauncherTests
 	$(SWIFT) test --skip-build --filter DevrunLauncherTests
 
-e2e: build
-	DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" $(SWIFT) test --filter EndToEndTests
+e2e: build rigged
+	DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" DEVRUN_E2E_RIGGED="$(CURDIR)/$(rigged)/bin/devrun" \
+		$(SWIFT) test --filter EndToEndTests
+
+# The same devrun with an agent that sends archives which no honest one sends.
+rigged: build
+	$(SWIFT) build $(release_flags) --product rigged-agent
+	rm -rf $(rigged) && mkdir -p $(rigged)/bin $(rigged)/payload
+	ln $(bin)/devrun $(rigged)/bin/devrun
+	cp $(payload)/loader $(payload)/architecture $(rigged)/payload
+	gzip -9nc "$(release_path)/rigged-agent" | split -b $(piece_bytes) -d -a 3 - $(rigged)/payload/agent.gz.
 
 # A finding ends the run with its input in build/fuzz. What has been learned is kept there from run to run.
 fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer

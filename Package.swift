@@ -127,6 +127,11 @@ let package = Package(
         "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunConfig", "DevrunCore", nioCore, nioPosix,
       ],
       swiftSettings: settings),
+    // An agent that is not to be trusted, for the end-to-end tests.
+    .executableTarget(
+      name: "rigged-agent", dependencies: ["DevrunAgent", "DevrunArchive"], path: "Tests/RiggedAgent",
+      swiftSettings: settings,
+      linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
     .testTarget(name: "EndToEndTests", dependencies: ["DevrunCore"], swiftSettings: settings),
   ]
 )

@@ -50,7 +50,10 @@ public final class Agent: Sendable {
   let readyFile: ReadyFile
   let requests: RequestServer
 
-  private init(_ configuration: AgentConfiguration, memory: Int, log: AgentLog, on eventLoop: any EventLoop) {
+  private init(
+    _ configuration: AgentConfiguration, memory: Int, log: AgentLog, archives: @escaping ArchiveOpening,
+    on eventLoop: any EventLoop
+  ) {
     let state = NIOLoopBoundBox.makeBoxSendingValue(State(), eventLoop: eventLoop)
     self.eventLoop = eventLoop
     self.log = log
@@ -61,21 +64,25 @@ public final class Agent: Sendable {
     self.readyFile = ReadyFile(path: configuration.readyFile, log: log)
     self.requests = RequestServer(
       sockets: SocketDialer(on: eventLoop, limits: limits), resolver: NameResolver(threads: threads), threads: threads,
-      environmentFile: configuration.environmentFile
+      environmentFile: configuration.environmentFile, archives: archives
     ) { state.value.connections.add($0) }
   }
 
   /// Starts an agent: listens on the app's ports, then on the control port.
   ///
-  /// - Parameter memory: how much the container may use, in bytes.
+  /// - Parameters:
+  ///   - memory: how much the container may use, in bytes.
+  ///   - archives: how volumes are read; `nil` for as they are.
   /// - Returns: a future that fails with an `AgentError`.
   package static func start(
-    _ configuration: AgentConfiguration, memory: Int, log: AgentLog, on eventLoop: any EventLoop
+    _ configuration: AgentConfiguration, memory: Int, log: AgentLog, archives: ArchiveOpening? = nil,
+    on eventLoop: any EventLoop
   ) -> EventLoopFuture<Agent> {
     guard let digest = SecretDigest(hexadecimal: configuration.secretDigest) else {
       return eventLoop.makeFailedFuture(AgentError.usage("the secret's digest needs 64 hexadecimal digits"))
     }
-    let agent = Agent(configuration, memory: memory, log: log, on: eventLoop)
+    let agent = Agent(
+      configuration, memory: memory, log: log, archives: archives ?? ArchiveSource.opening, on: eventLoop)
     agent.threads.start()
     // A ready file of a former run must not outlive it.
     agent.readyFile.set(false)

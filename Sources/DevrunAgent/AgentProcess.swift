@@ -9,10 +9,13 @@ public enum AgentProcess {
   ///
   /// - Parameter arguments: the command line without the program's name.
   /// - Returns: the exit status: 0 after SIGTERM, else an `AgentError`'s.
-  public static func run(_ arguments: [String]) -> Int32 {
+  public static func run(_ arguments: [String]) -> Int32 { run(arguments, archives: nil) }
+
+  /// As `run(_:)`, with volumes that are read in another way, for tests of what devrun does about it.
+  package static func run(_ arguments: [String], archives: ArchiveOpening?) -> Int32 {
     let log = AgentLog.standardError
     do {
-      try run(AgentConfiguration(arguments: arguments), log: log)
+      try run(AgentConfiguration(arguments: arguments), log: log, archives: archives)
       return 0
     } catch {
       let error = error as? AgentError ?? .system("\(error)")
@@ -21,13 +24,15 @@ public enum AgentProcess {
     }
   }
 
-  private static func run(_ configuration: AgentConfiguration, log: AgentLog) throws {
+  private static func run(
+    _ configuration: AgentConfiguration, log: AgentLog, archives: ArchiveOpening?
+  ) throws {
     let signals = try TerminationSignals()
     guard NameResolver.useFilesAndDNSOnly() else { throw AgentError.system("the name service cannot be configured") }
     // Files that are not there are what this is about: each kind of control group has its own.
     let memory = MemoryLimit.bytes { path in (try? SmallFile.read(path)).map { String(decoding: $0, as: UTF8.self) } }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let agent = try Agent.start(configuration, memory: memory, log: log, on: group.next()).wait()
+    let agent = try Agent.start(configuration, memory: memory, log: log, archives: archives, on: group.next()).wait()
     log("ready for devrun")
     signals.wait()
     try agent.end().wait()

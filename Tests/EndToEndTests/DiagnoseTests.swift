@@ -6,7 +6,7 @@ import Testing
 /// What no report and no log may contain: values of the target's variables, and of those that the tests give.
 private let secrets = ["p4ss", "a second line", "given by hand", "grüße"]
 
-extension EndToEnd.Endings {
+extension EndToEnd.Runs {
   /// `devrun diagnose` while a session runs, by the user whose session it is.
   @Suite(
     "devrun diagnose",

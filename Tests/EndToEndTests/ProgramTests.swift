@@ -8,7 +8,7 @@ private func isInstalled(_ program: String) -> Bool {
   return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
 }
 
-extension EndToEnd.Wrapped {
+extension EndToEnd.Endings {
   /// Programs that people wrap, used as they are used. The launcher's own tests try more of each, without a cluster.
   @Suite("Programs")
   struct Programs {
@@ -58,7 +58,8 @@ extension EndToEnd.Wrapped {
       .enabled(if: isInstalled("gdb"), "gdb is not installed"))
     func gdb() async throws {
       let program = try await debugged()
-      try await terminal(["gdb", "-q", "-nx", "-iex", "set pagination off", program]) { person in
+      try await terminal(["gdb", "-q", "-nx", "-iex", "set pagination off", "-iex", "set style enabled off", program]) {
+        person in
         try await person.sees("(gdb) ")
         try await person.types("break greet", sees: "Breakpoint 1 at")
         try await person.types("run", sees: "Breakpoint 1, greet")

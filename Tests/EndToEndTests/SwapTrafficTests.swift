@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd.Endings {
+extension EndToEnd.Beginnings {
   @Suite("Traffic during the swap and the restore")
   struct SwapTraffic {
     @Test("A client that asks all the time is answered all the time: by the app, by this machine, by the app again")

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-extension EndToEnd.Files {
+extension EndToEnd.Insides {
   /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
   /// agent's pod spares the minute that it takes otherwise.
   @Suite("Volumes", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
@@ -72,13 +72,14 @@ extension EndToEnd.Files {
 
     /// Runs a command with an env file and returns how it went.
     private func session(
-      _ file: String, options: [String] = [], _ script: String, streams: ChildProcess.Streams = .pipes
+      _ file: String, target: String = "volumes", options: [String] = [], _ script: String,
+      streams: ChildProcess.Streams = .pipes
     ) async throws -> Outcome {
       let path = "\(cluster.user.work)/volumes.env"
       try cluster.user.write(file, to: path)
       defer { unlink(path) }
       return try await cluster.leavingNoTrace {
-        let arguments = ["-t", "deployment/volumes", "--env-file", path] + options + ["--", "sh", "-c", script]
+        let arguments = ["-t", "deployment/\(target)", "--env-file", path] + options + ["--", "sh", "-c", script]
         return try await cluster.start(arguments, streams: streams).outcome(within: .seconds(300))
       }
     }
@@ -108,6 +109,18 @@ extension EndToEnd.Files {
         #expect(outcome.text.contains("size 1073741824"), "\(outcome)")
         #expect(outcome.text.contains("lines 1"), "\(outcome)")
         #expect(outcome.text.contains("copying volume big: 1Gi of 1Gi"), "\(outcome)")
+      }
+    }
+
+    @Test("A hundred thousand small files come, and what the container's user may not read is told")
+    func many() async throws {
+      try await cluster.with(manifest: "many") {
+        let outcome = try await session(
+          "MANY=${volumes.many}\n", target: "many",
+          "find $MANY -type f | wc -l; cat $MANY/d98/f999; ls $MANY/locked | wc -l; test -e /many/d0/f0 && echo there")
+        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.text == "100000\n999\n0\nthere\n", "\(outcome)")
+        #expect(outcome.errors.contains("1 of the files of volume many cannot be read"), "\(outcome)")
       }
     }
 

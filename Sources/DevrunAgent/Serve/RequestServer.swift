@@ -9,6 +9,7 @@ struct RequestServer: Sendable {
   let resolver: NameResolver
   let threads: NIOThreadPool
   let environmentFile: String
+  let archives: ArchiveOpening
   /// Called with each connection that was made for devrun, on the event loop.
   let connected: @Sendable (any Channel) -> Void
 
@@ -19,7 +20,7 @@ struct RequestServer: Sendable {
     case .get("/environment", _): answer(on: stream) { [environmentFile] in try SmallFile.read(environmentFile) }
     case .get("/info", _): answer(on: stream) { NULSeparated.encode(ContainerFacts.read().lines) }
     case .get("/volumes", let query):
-      sendArchive(query["path"] ?? [], query["select"].flatMap { PathSelection($0) }, on: stream)
+      sendArchive(query["path"] ?? [], query["select"], on: stream)
     case .get("/volumes/size", let query):
       answer(on: stream) {
         try FolderSize(path: query["path"] ?? [], selection: query["select"].flatMap { PathSelection($0) }).line
@@ -61,9 +62,9 @@ struct RequestServer: Sendable {
     }
   }
 
-  private func sendArchive(_ path: [UInt8], _ selection: PathSelection?, on stream: any Channel) {
-    threads.runIfActive(eventLoop: stream.eventLoop) {
-      try ArchiveSource(path: path, selection: selection)
+  private func sendArchive(_ path: [UInt8], _ selection: [UInt8]?, on stream: any Channel) {
+    threads.runIfActive(eventLoop: stream.eventLoop) { [archives] in
+      try archives(path, selection)
     }.whenComplete { result in
       switch result {
       case .success(let source):

@@ -7,12 +7,12 @@ final class ArchiveSendHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  private let source: ArchiveSource
+  private let source: any ArchivePieces
   private let threads: NIOThreadPool
   private var isReading = false
   private var isOver = false
 
-  init(source: ArchiveSource, threads: NIOThreadPool) {
+  init(source: any ArchivePieces, threads: NIOThreadPool) {
     self.source = source
     self.threads = threads
   }

@@ -5,10 +5,18 @@ internal import DevrunArchive
 internal import Glibc
 internal import Synchronization
 
+/// An archive that is read piece by piece, by one thread at a time, though not always the same.
+package protocol ArchivePieces: Sendable {
+  /// The next piece; `nil` at the end.
+  func next() throws -> [UInt8]?
+}
+
+/// How the archive of a folder or file is opened, or of a part of it.
+package typealias ArchiveOpening =
+  @Sendable (_ path: [UInt8], _ selection: [UInt8]?) throws -> any ArchivePieces
+
 /// The archive of one folder, or of one file.
-///
-/// Pieces are read by one thread at a time, though not always the same.
-final class ArchiveSource: Sendable {
+final class ArchiveSource: ArchivePieces {
   private let archive: Mutex<FolderArchive>
 
   /// Opens the folder or file.
@@ -19,7 +27,11 @@ final class ArchiveSource: Sendable {
     archive = Mutex(FolderArchive(try FolderWalk(path: path, selection: selection)))
   }
 
-  /// The next piece; `nil` at the end.
+  /// Opens what devrun asks for.
+  static let opening: ArchiveOpening = { path, selection in
+    try ArchiveSource(path: path, selection: selection.flatMap { PathSelection($0) })
+  }
+
   func next() throws -> [UInt8]? { archive.withLock { $0.next() } }
 }
 

@@ -15,5 +15,6 @@ extension FolderSize {
         close(descriptor)
       }
     }
+    unreadable = walk.unreadable
   }
 }

@@ -1,5 +1,5 @@
 // Walks a folder that lives on meanwhile: files vanish, and kubelet swaps whole trees. What is gone again, or may not be
-// looked at, is left out, as it was not there for the app either.
+// looked at, is left out, as it was not there for the app either; what may not be looked at is counted.
 
 internal import Glibc
 internal import NIOCore
@@ -24,6 +24,8 @@ struct FolderWalk: ~Copyable {
   private let selection: PathSelection?
   private var folders: [OpenFolder] = []
   private var pending: FolderEntry?
+  /// How many files and folders may not be read by this process's user.
+  private(set) var unreadable = 0
 
   /// Starts at a folder or a file.
   ///
@@ -84,7 +86,10 @@ struct FolderWalk: ~Copyable {
     case S_IFDIR:
       guard folders.count < Self.maximumDepth else { return .directory(name: place, status: status) }
       let descriptor = openat(folder.descriptor, path, O_RDONLY | O_DIRECTORY | nofollow | O_CLOEXEC)
-      guard descriptor >= 0 else { return .directory(name: place, status: status) }
+      guard descriptor >= 0 else {
+        noteFailure()
+        return .directory(name: place, status: status)
+      }
       enter(descriptor, prefix: place + [UInt8(ascii: "/")], selected: folder.selected.below(match))
       return .directory(name: place, status: status)
     case S_IFLNK:
@@ -95,7 +100,10 @@ struct FolderWalk: ~Copyable {
       return count > 0 ? .link(name: place, status: status, target: Array(target.prefix(count))) : nil
     case S_IFREG where match == .selected:
       let descriptor = openat(folder.descriptor, path, O_RDONLY | nofollow | O_NONBLOCK | O_CLOEXEC)
-      guard descriptor >= 0 else { return nil }
+      guard descriptor >= 0 else {
+        noteFailure()
+        return nil
+      }
       // It may have become something else since it was looked at.
       guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
         close(descriptor)
@@ -105,6 +113,11 @@ struct FolderWalk: ~Copyable {
     default:
       return nil
     }
+  }
+
+  /// Tells what may not be read from what has vanished, by the error of the call that was just made.
+  private mutating func noteFailure() {
+    if errno == EACCES || errno == EPERM { unreadable += 1 }
   }
 
   /// Takes an open folder over.

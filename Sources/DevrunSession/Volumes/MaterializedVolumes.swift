@@ -125,7 +125,12 @@ struct VolumeFetch: Sendable {
   /// What a volume holds, in bytes; what the API holds is never large, and not asked for.
   private func size(of item: VolumePlan.Item) async throws -> Int {
     if item.volume.isMadeOfObjects { return 0 }
-    return try await tunnel.size(of: RawString(item.volume.mountPath), selecting: item.selection).bytes
+    let size = try await tunnel.size(of: RawString(item.volume.mountPath), selecting: item.selection)
+    if size.unreadable > 0 {
+      let what = "\(size.unreadable) of the files of volume \(item.volume.name) cannot be read by the container's user"
+      observer.tell(item.isNamed ? .warning(ErrorMessage("\(what), and are left out")) : .detail(what))
+    }
+    return size.bytes
   }
 
   /// Does the same with several things, some at a time, and returns the results in their order.

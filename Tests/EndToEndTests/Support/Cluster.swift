@@ -125,13 +125,13 @@ struct Cluster: Sendable {
   }
 
   /// The binary itself where the user can run it, else a copy of it and of what is installed beside it.
-  private static func install(_ devrun: String, for user: OrdinaryUser) async throws -> String {
+  static func install(_ devrun: String, for user: OrdinaryUser, as name: String = "install") async throws -> String {
     let binary = URL(filePath: devrun).resolvingSymlinksInPath()
     if try await run(user.command([binary.path, "--version"]), expecting: nil).ending == .exited(0) {
       return binary.path
     }
     let prefix = binary.deletingLastPathComponent().deletingLastPathComponent().path
-    let copy = "\(user.folder)/install"
+    let copy = "\(user.folder)/\(name)"
     for part in ["bin", "lib", "libexec", "share", "payload"] {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(prefix)/\(part)")) ?? []
       for name in names where name.hasPrefix("devrun") || part == "payload" {

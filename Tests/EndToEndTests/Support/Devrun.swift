@@ -4,11 +4,11 @@ extension Cluster {
   /// Starts `devrun` as the ordinary user.
   func start(
     _ arguments: [String], as account: Account? = nil, environment: [String: String] = [:], directory: String? = nil,
-    streams: ChildProcess.Streams = .pipes
+    streams: ChildProcess.Streams = .pipes, program: String? = nil
   ) throws -> ChildProcess {
     let variables = user.environment.merging(["KUBECONFIG": (account ?? developer).kubeconfig]) { $1 }
     return try ChildProcess(
-      user.command([devrun] + arguments), environment: variables.merging(environment) { $1 },
+      user.command([program ?? devrun] + arguments), environment: variables.merging(environment) { $1 },
       directory: directory ?? user.work, streams: streams)
   }
 

@@ -61,6 +61,17 @@ struct Machine: Sendable {
     return found
   }
 
+  /// The files of the tests' user of a name, wherever on this machine.
+  func files(named name: String) async throws -> [String] {
+    let found = try await run(
+      [
+        "find", "/", "(", "-path", "/proc", "-o", "-path", "/sys", ")", "-prune", "-o", "-uid", "\(user.id)", "-name",
+        name,
+        "-print",
+      ], expecting: nil, within: .seconds(120))
+    return found.text.split(separator: "\n").map(String.init)
+  }
+
   /// The files of the tests' user that changed in the last two hours, wherever on this machine, and hold a text.
   func files(holding text: String) async throws -> [String] {
     let found = try await run(

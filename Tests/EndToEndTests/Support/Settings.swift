@@ -19,6 +19,8 @@ struct Settings: Sendable {
   let kube = variable("DEVRUN_E2E_KUBE")
   /// `DEVRUN_E2E_PYTHONPATH`: a folder with Python's package `kubernetes`, which the tests' user can read.
   static let pythonPath = variable("DEVRUN_E2E_PYTHONPATH")
+  /// `DEVRUN_E2E_RIGGED`: a devrun whose agent sends hostile archives (`make rigged`).
+  static let rigged = variable("DEVRUN_E2E_RIGGED")
   /// `DEVRUN_E2E_CLUSTER_CIDR`: where pods and services have their addresses, so that the tests' user can be kept out.
   let clusterCIDR = variable("DEVRUN_E2E_CLUSTER_CIDR") ?? "198.18.0.0/15"
 

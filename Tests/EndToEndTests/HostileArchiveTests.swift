@@ -1,0 +1,32 @@
+import Testing
+
+extension EndToEnd.Beginnings {
+  /// Volumes as a container could send them that is not to be trusted.
+  @Suite("Hostile archives", .enabled(if: Settings.rigged != nil, "no DEVRUN_E2E_RIGGED: make rigged"))
+  struct HostileArchives {
+    @Test("Each is refused with the reason before the command runs, and nothing of it is left anywhere")
+    func refused() async throws {
+      let cluster = try Cluster.shared
+      let rigged = try await Cluster.install(try #require(Settings.rigged), for: cluster.user, as: "rigged")
+      let path = "\(cluster.user.work)/hostile.env"
+      try await cluster.with(manifest: "hostile") {
+        for (volume, reason) in [
+          ("dotdot", "the unsafe name '../escaped'"), ("absolute", "the unsafe name '/tmp/escaped'"),
+          ("device", "neither file, folder nor link"), ("hardlink", "neither file, folder nor link"),
+          ("link", "'out/escaped'"), ("twice", "'a' twice"), ("cut", "ended too early"), ("bomb", "more than 1Mi"),
+        ] {
+          try cluster.user.write("VOLUME=${volumes.\(volume)}\n", to: path)
+          let outcome = try await cluster.leavingNoTrace {
+            try await cluster.start(
+              ["-t", "deployment/hostile", "--env-file", path, "--volume-limit", "1Mi", "--", "echo", "ran"],
+              program: rigged
+            ).outcome(within: .seconds(60))
+          }
+          #expect(outcome.ending == .exited(125) && outcome.text == "", "\(volume): \(outcome)")
+          #expect(outcome.errors.contains(reason), "\(volume): \(outcome)")
+          #expect(try await cluster.machine.files(named: "escaped") == [], "\(volume)")
+        }
+      }
+    }
+  }
+}
