@@ -8,13 +8,13 @@ import Testing
 @Suite("End to end", .enabled(if: Settings.isAskedFor, "needs a cluster: make e2e"))
 enum EndToEnd {
   /// What can be a target, and what keeps a session from beginning.
-  @Suite(.serialized, .lane) enum Beginnings {}
+  @Suite(.serialized, .lane()) enum Beginnings {}
   /// A whole run.
-  @Suite(.serialized, .lane) enum Runs {}
+  @Suite(.serialized, .lane(replicas: 2)) enum Runs {}
   /// How sessions end, and the programs that end them.
-  @Suite(.serialized, .lane) enum Endings {}
+  @Suite(.serialized, .lane()) enum Endings {}
   /// What is the same within a session as in the container: connections, environment, files.
-  @Suite(.serialized, .lane) enum Insides {}
+  @Suite(.serialized, .lane(replicas: 2)) enum Insides {}
   /// What disturbs all other sessions of the cluster.
-  @Suite(.serialized, .lane) enum Disturbances {}
+  @Suite(.serialized, .lane()) enum Disturbances {}
 }

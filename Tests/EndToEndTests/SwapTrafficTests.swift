@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-extension EndToEnd.Beginnings {
+extension EndToEnd.Runs {
   @Suite("Traffic during the swap and the restore")
   struct SwapTraffic {
     @Test("A client that asks all the time is answered all the time: by the app, by this machine, by the app again")

@@ -26,9 +26,12 @@ struct Cluster: Sendable {
   let fixtures: String
   /// Edits in the first namespace, views in the second, nothing else.
   let developer: Account
+  /// How many pods `myapp1` has.
+  let replicas: Int
 
-  init(_ settings: Settings, _ cleanUp: CleanUp) async throws {
+  init(_ settings: Settings, replicas: Int, _ cleanUp: CleanUp) async throws {
     self.settings = settings
+    self.replicas = replicas
     let suffix = String((0..<5).compactMap { _ in "bcdfghjklmnpqrstvwxz0123456789".randomElement() })
     user = try await OrdinaryUser(settings, name: "devrun-e2e-\(suffix)", cleanUp)
     devrun = try await Self.install(settings.devrun, for: user)
@@ -86,6 +89,7 @@ struct Cluster: Sendable {
   func manifest(_ name: String, release: Int = 3) throws -> String {
     var text = try String(contentsOfFile: Settings.fixture("cluster/\(name).yaml"), encoding: .utf8)
       .replacingOccurrences(of: "\"RELEASE\"", with: "\"\(release)\"")
+      .replacingOccurrences(of: "replicas: 2", with: "replicas: \(replicas)")
     if let image = settings.image { text = text.replacingOccurrences(of: "kube-e2e/busybox:1", with: image) }
     if let image = settings.scratchImage { text = text.replacingOccurrences(of: "kube-e2e/pause:1", with: image) }
     return text

@@ -47,7 +47,7 @@ extension Cluster {
       }
       try await kubectl.settled()
       // Controllers need a moment to write down what they did last.
-      try await eventually(within: .seconds(15)) {
+      try await eventually(within: .seconds(15), every: .seconds(1)) {
         let differences = try await NamespaceSnapshot(of: kubectl).differences(from: before)
         return differences.isEmpty ? nil : "left in the namespace:\n\(differences.joined(separator: "\n"))"
       }

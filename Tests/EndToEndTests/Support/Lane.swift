@@ -4,6 +4,9 @@ import Testing
 /// Makes a suite a lane: it has a ``Cluster`` of its own, namespaces and a user of this machine included, and its suites
 /// run one after the other beside those of other lanes.
 struct LaneTrait: SuiteTrait, TestTrait, TestScoping {
+  /// How many pods the lane's `myapp1` has. Each takes its time to be rolled out and to end.
+  var replicas: Int
+
   // To be told of the suites of a lane too; what is recursive must be a trait of tests as well.
   var isRecursive: Bool { true }
 
@@ -23,7 +26,7 @@ struct LaneTrait: SuiteTrait, TestTrait, TestScoping {
     signal(SIGPIPE, SIG_IGN)
     let cleanUp = CleanUp()
     do {
-      let cluster = try await Road.shared.travelling { try await Cluster(Settings(), cleanUp) }
+      let cluster = try await Road.shared.travelling { try await Cluster(Settings(), replicas: replicas, cleanUp) }
       try await Cluster.$current.withValue(cluster) { try await function() }
       for (id, command) in try cluster.machine.processes() {
         Issue.record("process \(id) is left at the end: \(command)")
@@ -42,7 +45,7 @@ struct AloneTrait: SuiteTrait {}
 
 extension Trait where Self == LaneTrait {
   /// Namespaces on the cluster that KUBECONFIG names, with accounts and workloads, for the time of the suite.
-  static var lane: Self { LaneTrait() }
+  static func lane(replicas: Int = 1) -> Self { LaneTrait(replicas: replicas) }
 }
 
 extension Trait where Self == AloneTrait {
