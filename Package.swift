@@ -105,7 +105,7 @@ let package = Package(
     .testTarget(name: "DevrunConfigTests", dependencies: ["DevrunConfig", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunLauncherTests",
-      dependencies: ["DevrunLauncher", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec"],
+      dependencies: ["DevrunLauncher", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec", "NIOClient"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunTunnelTests",
@@ -127,6 +127,9 @@ let package = Package(
         "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunConfig", "DevrunCore", nioCore, nioPosix,
       ],
       swiftSettings: settings),
+    // A client on SwiftNIO, for the launcher's tests.
+    .executableTarget(
+      name: "NIOClient", dependencies: [nioCore, nioPosix], path: "Tests/NIOClient", swiftSettings: settings),
     // An agent that is not to be trusted, for the end-to-end tests.
     .executableTarget(
       name: "rigged-agent", dependencies: ["DevrunAgent", "DevrunArchive"], path: "Tests/RiggedAgent",

@@ -23,6 +23,17 @@ struct ClientTests {
     #expect(services.server.accepted == 1)
   }
 
+  @Test("of SwiftNIO does the same, by its event loop", arguments: TestUser.available)
+  func swiftNIO(user: TestUser) async throws {
+    let services = try ServiceFixture()
+    let client = LaunchFixture.built("NIOClient")
+    let reached = try await services.run([client, "myapp1", "80"], as: user)
+    #expect(reached.output == "hello\n" && reached.errors == "" && reached.status == .exited(0))
+    let refused = try await services.run([client, "refused", "80"], as: user)
+    #expect(refused.output == "refused\n" && refused.errors == "" && refused.status == .exited(0))
+    #expect(services.server.accepted == 1)
+  }
+
   @Test(
     "of Node.js does the same, by its event loop", .enabled(if: isInstalled("node"), "node is not installed"),
     arguments: TestUser.available)

@@ -35,6 +35,18 @@ struct ChildEnvironmentTests {
     #expect(resolve(shell: [name: "here"], assignments: [(name, "asked")])[name] == "asked")
   }
 
+  // A credential plugin gets this shell's own: see PluginRunnerTests.
+  @Test(
+    "the cloud's credentials are the container's for the command",
+    arguments: [
+      "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+      "GOOGLE_APPLICATION_CREDENTIALS",
+    ] as [RawString])
+  func cloud(name: RawString) {
+    let entry = RawString(name.bytes + Array("=container".utf8))
+    #expect(resolve(shell: [name: "here"], container: [entry])[name] == "container")
+  }
+
   @Test("values arrive to the letter: empty, with equals signs, of several lines, and of bytes that are no text")
   func exact() {
     let bytes = RawString(Array("BYTES=".utf8) + [0xff, 0xfe, 0x0a])

@@ -127,8 +127,9 @@ struct VolumeFetch: Sendable {
     if item.volume.isMadeOfObjects { return 0 }
     let size = try await tunnel.size(of: RawString(item.volume.mountPath), selecting: item.selection)
     if size.unreadable > 0 {
-      let what = "\(size.unreadable) of the files of volume \(item.volume.name) cannot be read by the container's user"
-      observer.tell(item.isNamed ? .warning(ErrorMessage("\(what), and are left out")) : .detail(what))
+      let what =
+        "volume \(item.volume.name) comes without \(size.unreadable) of its files, which the container's user may not read"
+      observer.tell(item.isNamed ? .warning(ErrorMessage(what)) : .detail(what))
     }
     return size.bytes
   }
