@@ -30,12 +30,14 @@
 //   mounts       before the filter: with it, each call costs
 //   directory    after the mounts: the directory may be seen through another mount now
 //   filter       before the capabilities go with exec, else it would take PR_SET_NO_NEW_PRIVS
+//   gate         after all that can fail but exec, before signals take effect: see below
 //   descriptors  after the listener was sent
 //   signals      last: a signal that came meanwhile takes effect now, as if the program had received it at its start
 
 static int by_helper(const struct devrun_launch *launch, int record);
 static int to_private_view(const struct devrun_launch *launch, enum devrun_stage *stage, size_t *step);
 static int to_program(const struct devrun_launch *launch, enum devrun_stage *stage);
+static void await_gate(int gate);
 static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *stage);
 static int to_working_directory(const struct devrun_launch *launch, int before);
 static int send_descriptor(int socket, int descriptor);
@@ -46,6 +48,7 @@ static int execute(const struct devrun_launch *launch);
 
 /// Goes all stages up to exec. Returns a negative errno and the stage and step where it came from.
 static int go(const struct devrun_launch *launch, int record, enum devrun_stage *stage, size_t *step) {
+  if (launch->gate_writer >= 0) close(launch->gate_writer);
   *stage = DEVRUN_STAGE_PROCESS_GROUP;
   if (launch->process_group != 0 && setpgid(0, launch->process_group)) return -errno;
   *stage = DEVRUN_STAGE_HELPER;
@@ -71,6 +74,7 @@ static int to_program(const struct devrun_launch *launch, enum devrun_stage *sta
   if (launch->no_capabilities && (result = devrun_give_up_capabilities()) < 0) return result;
   if (launch->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
   if (launch->filter != NULL && (result = install_filter(launch, stage)) < 0) return result;
+  if (launch->gate >= 0) await_gate(launch->gate);
 
   *stage = DEVRUN_STAGE_LIMITS;
   if (setrlimit(RLIMIT_NOFILE, &launch->descriptor_limit)) return -errno;
@@ -122,7 +126,7 @@ static int put_number(char text[10], unsigned number) {
 /// Executes the helper, which gets the launch as a record. It inherits all descriptors that it needs, and the signals
 /// blocked.
 static int by_helper(const struct devrun_launch *launch, int record) {
-  const int handed_on[] = {record, launch->report, launch->listener_socket};
+  const int handed_on[] = {record, launch->report, launch->listener_socket, launch->gate};
   for (size_t i = 0; i < sizeof handed_on / sizeof handed_on[0]; i++)
     if (handed_on[i] >= 0 && fcntl(handed_on[i], F_SETFD, 0)) return -errno;
   char record_text[11], report_text[11];
@@ -132,6 +136,14 @@ static int by_helper(const struct devrun_launch *launch, int record) {
   char *const environment[] = {NULL};
   execve(launch->helper, arguments, environment);
   return -errno;
+}
+
+/// Waits until the front knows of the child. The child is in the front's process group by now, so a signal to the group is
+/// pending here; and one that came before, which the front hands on, becomes pending here at the latest now. Either way, and
+/// also both ways at once, it takes effect once.
+static void await_gate(int gate) {
+  char byte;
+  while (read(gate, &byte, 1) < 0 && errno == EINTR);
 }
 
 static int write_file(const char *path, const char *text) {

@@ -68,6 +68,7 @@ static void put_launch(struct writer *writer, const struct devrun_launch *launch
   if (launch->filter != NULL) put(writer, launch->filter, launch->filter_count * sizeof launch->filter[0]);
   put_number(writer, launch->filter_flags);
   put_number(writer, (uint64_t)launch->listener_socket);
+  put_number(writer, (uint64_t)launch->gate);
   put_number(writer, launch->descriptor_count);
   for (size_t i = 0; i < launch->descriptor_count; i++) put_number(writer, (uint64_t)launch->descriptors[i]);
   put(writer, &launch->ignored, sizeof launch->ignored);
@@ -236,6 +237,8 @@ int devrun_read_record(int descriptor, struct devrun_launch *out) {
   out->filter = take_filter(&reader, &out->filter_count);
   out->filter_flags = (unsigned)take_number(&reader);
   out->listener_socket = (int)take_number(&reader);
+  out->gate = (int)take_number(&reader);
+  out->gate_writer = -1;
   out->descriptors = take_descriptors(&reader, &out->descriptor_count);
   take_into(&reader, &out->ignored, sizeof out->ignored);
   take_into(&reader, &out->mask, sizeof out->mask);

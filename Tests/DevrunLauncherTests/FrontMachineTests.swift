@@ -7,7 +7,7 @@ import Testing
 struct FrontMachineTests {
   private func running(hasJobControl: Bool = true) -> FrontMachine {
     var machine = FrontMachine(hasJobControl: hasJobControl)
-    #expect(machine.handle(.message(.started(1))) == [])
+    #expect(machine.handle(.message(.started(1))) == [.tell(.heard)])
     return machine
   }
 

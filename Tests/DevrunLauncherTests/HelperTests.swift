@@ -110,6 +110,8 @@ struct LaunchRecordTests {
         launch.descriptors = descriptors.baseAddress
         launch.descriptor_count = descriptors.count
         launch.listener_socket = 9
+        launch.gate = 7
+        launch.gate_writer = 8
         let file = Descriptor(try shim { devrun_write_record(&launch) })
         return try file.readToEnd()
       }
@@ -136,7 +138,9 @@ struct LaunchRecordTests {
     #expect(launch.environment[4] == nil)
     #expect(launch.step_count == 1 && String(cString: launch.steps[0].target) == "true")
     #expect((0..<launch.descriptor_count).map { launch.descriptors[$0] } == [0, 1, 2, 9])
-    #expect(launch.filter == nil && launch.helper == nil && !launch.no_new_privileges)
+    #expect(
+      launch.filter == nil && launch.gate == 7 && launch.gate_writer == -1 && launch.helper == nil
+        && !launch.no_new_privileges)
   }
 
   @Test("cut off anywhere, or longer than it says, is refused")

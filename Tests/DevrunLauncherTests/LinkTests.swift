@@ -26,8 +26,10 @@ struct LinkTests {
   func frontMessage() throws {
     let (keeper, front) = try ends()
     try front.send(.signal(SIGTERM, groupWide: true))
+    try front.send(.heard)
     front.descriptor.close()
     #expect(try keeper.receiveFromFront() == .signal(SIGTERM, groupWide: true))
+    #expect(try keeper.receiveFromFront() == .heard)
     #expect(try keeper.receiveFromFront() == nil)
   }
 

@@ -48,6 +48,26 @@ struct SignalTests {
     #expect(await !process.output.whole().contains("\(word) 2"))
   }
 
+  @Test("for the whole group is not doubled either when it comes in the child's first moments")
+  func groupWideAtOnce() async throws {
+    let fixture = try LaunchFixture()
+    let child = """
+      n=0; trap 'n=$((n + 1))' INT; echo ready; while [ $n = 0 ]; do sleep 0.02; done; sleep 0.1; exit $((40 + n))
+      """
+    // Many at once, so that devrun's own processes are late.
+    let processes = try (0..<60).map { _ in try fixture.launch(["sh", "-c", child]) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for process in processes {
+        group.addTask {
+          #expect(await process.output.contains("ready\n"))
+          process.signalGroup(SIGINT)
+          #expect(await process.status() == .exited(41))
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
   @Test("of a script for its background job is forwarded, though both are in one group")
   func fromOwnGroup() async throws {
     let fixture = try LaunchFixture()

@@ -81,6 +81,11 @@ struct devrun_launch {
   bool no_capabilities;
   /// The Unix socket that the filter's listener is sent over.
   int listener_socket;
+  /// The read end of a pipe that holds the child up shortly before exec, with signals still blocked, until there is
+  /// something to be read, or no writer any more; -1: nothing holds it up.
+  int gate;
+  /// The write end, of which the child closes its copy; -1: there is none.
+  int gate_writer;
   /// The write end of the pipe that a failure is told over; closed by exec.
   int report;
   /// The descriptors that stay open, in rising order; `report` is among them.

@@ -54,11 +54,12 @@ struct FrontMachine {
       return hasJobControl ? [.stop(number)] : []
     case .signal(let number, let groupWide):
       // A child that is not known to run may have been made after the signal, whoever else received it. One that did
-      // receive it has not come to handle it: to be told once more changes nothing.
+      // receive it does not handle it before the front has said that it knows of the child: to be told once more changes
+      // nothing.
       return [.tell(.signal(number, groupWide: groupWide && childRuns))]
     case .message(.started):
       childRuns = true
-      return []
+      return [.tell(.heard)]
     case .message(.stopped(let number)):
       guard hasJobControl || number == SIGSTOP else { return [.tell(.signal(SIGCONT, groupWide: false))] }
       pendingStop = number

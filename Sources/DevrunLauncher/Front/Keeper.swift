@@ -32,6 +32,8 @@ public final class Keeper: Sendable {
     /// The child's process id, also after its end.
     var launched: pid_t?
     var terminal: TerminalSettings?
+    /// What holds the child up until the front knows of it.
+    var gate: Descriptor?
     var finished = false
     var frontIsGone = false
     var interruptions: [Interruption] = []
@@ -104,13 +106,48 @@ extension Keeper {
     state.withLock { $0.terminal = terminal }
   }
 
-  /// From now on signals are the child's.
-  func attach(_ child: LaunchedChild) {
-    state.withLock { state in
+  /// From now on signals are the child's, which does not take them before the gate is open: those that came since devrun
+  /// was to be launched too. So one that the group got and one that is handed on are the same to it, if they are the same.
+  ///
+  /// The gate opens once the front knows of the child, and from then on tells the group's signals from its own.
+  func attach(_ child: LaunchedChild, gate: Descriptor?) {
+    let early = state.withLock { state in
       state.child = child
       state.launched = child.processID
+      state.gate = gate
+      let early = state.interruptions.filter { $0 != .frontGone }
+      state.interruptions.removeAll { $0 != .frontGone }
+      return early
     }
+    for case .signal(let number) in early { child.send(number) }
     tell(.started(child.processID))
+    if state.withLock({ $0.frontIsGone }) { openGate() }
+  }
+
+  /// The child could not be launched after all.
+  func detach() {
+    let wasAttached = state.withLock { state in
+      defer {
+        state.child = nil
+        state.launched = nil
+        state.gate = nil
+      }
+      return state.child != nil
+    }
+    if wasAttached { tell(.childEnded) }
+  }
+
+  private func openGate() {
+    guard
+      let gate = state.withLock({ state in
+        defer { state.gate = nil }
+        return state.gate
+      })
+    else { return }
+    var byte: UInt8 = 1
+    // The child may be gone already.
+    _ = write(gate.number, &byte, 1)
+    gate.close()
   }
 
   /// The child was stopped or continued.
@@ -198,11 +235,13 @@ extension Keeper {
         state.frontIsGone = true
         return !state.finished
       }
+      openGate()
       if wasKilled { interrupt(.frontGone) }
       return false
     }
     switch message {
     case .signal(let number, let groupWide): handle(number, groupWide: groupWide)
+    case .heard: openGate()
     }
     return true
   }

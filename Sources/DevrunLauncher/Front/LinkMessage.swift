@@ -5,6 +5,8 @@ import Glibc
 enum FrontMessage: Equatable, Sendable {
   /// The front received a signal. `groupWide`: so did the others of its process group.
   case signal(Int32, groupWide: Bool)
+  /// The front knows of the child. What it told before came before the child could take a signal.
+  case heard
 }
 
 /// What the keeper tells the front.
@@ -31,6 +33,7 @@ struct Link: Sendable {
   func send(_ message: FrontMessage) throws(Errno) {
     switch message {
     case .signal(let number, let groupWide): try send([0, number, groupWide ? 1 : 0])
+    case .heard: try send([1, 0, 0])
     }
   }
 
@@ -49,8 +52,11 @@ struct Link: Sendable {
   /// Waits for a message of the front. `nil`: it is gone.
   func receiveFromFront() throws(Errno) -> FrontMessage? {
     guard let words = try receive() else { return nil }
-    guard words[0] == 0 else { throw .invalidArgument }
-    return .signal(words[1], groupWide: words[2] != 0)
+    switch words[0] {
+    case 0: return .signal(words[1], groupWide: words[2] != 0)
+    case 1: return .heard
+    default: throw .invalidArgument
+    }
   }
 
   /// Waits for a message of the keeper. `nil`: it is gone.

@@ -6,6 +6,8 @@ import Glibc
 struct ChildBirth {
   /// The child.
   let process: pid_t
+  /// What lets it go on to its program: something to be read, or the end. `nil`: nothing holds it up.
+  let gate: Descriptor?
 
   private let report: Descriptor
   private let listenerSocket: Descriptor?
@@ -30,15 +32,19 @@ struct ChildBirth {
     do throws(Errno) {
       let (readEnd, writeEnd) = try Descriptor.pipe()
       let (ours, theirs) = try Descriptor.socketPair(type: SOCK_STREAM)
+      let gate = plan == nil ? nil : try Descriptor.pipe()
       let launch = RawLaunch(
         plan, isolation: isolation, steps: steps, keeper: keeper, features: features, report: writeEnd.number,
+        gate: gate.map { ($0.0.number, $0.1.number) },
         listenerSocket: wantsFilter ? theirs.number : nil, helper: helper)
       process = try shim { withUnsafePointer(to: launch.raw) { devrun_fork_and_launch($0) } }
       report = readEnd
+      self.gate = gate?.1
       listenerSocket = wantsFilter ? ours : nil
       // Only the child holds its ends from here on, so that its end is the end of both.
       writeEnd.close()
       theirs.close()
+      gate?.0.close()
     } catch {
       throw .resources(error)
     }

@@ -46,7 +46,6 @@ public struct Launcher: Sendable {
     keeper.threads.start(name: "devrun-child", failed: { started.set(.failure(.resources($0))) }) { [self] in
       do throws(LaunchError) {
         let child = try launchHere(plan, redirecting: table)
-        keeper.attach(child)
         started.set(.success(child))
         child.watch { keeper.childChanged($0) }
       } catch {
@@ -70,12 +69,15 @@ public struct Launcher: Sendable {
           try ConnectRedirect(listener: listener, table: table, files: files, features: features)
         }
       }
+      let child = LaunchedChild(processID: birth.process, isolation: isolation, redirect: redirect)
+      keeper.attach(child, gate: birth.gate)
       try birth.awaitExecution()
       // What the child waits for must not be held open here: the ends of pipes, above all.
       try obtaining { () throws(Errno) in try StandardStreams.disconnect([0, 1]) }
       for number in keeper.inherited.descriptors where number > 2 { _ = close(number) }
-      return LaunchedChild(processID: birth.process, isolation: isolation, redirect: redirect)
+      return child
     } catch {
+      keeper.detach()
       birth.abort()
       throw error
     }

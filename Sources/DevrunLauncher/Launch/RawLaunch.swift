@@ -16,11 +16,12 @@ final class RawLaunch {
   ///
   /// - Parameters:
   ///   - report: where a failure is told.
+  ///   - gate: the two ends of the pipe that holds the child up before exec; `nil`: nothing does.
   ///   - listenerSocket: where the filter's listener is sent, if there is a filter.
   ///   - helper: the program that may make mount namespaces in this one's place.
   init(
     _ plan: LaunchPlan?, isolation: Isolation?, steps: [MountStep], keeper: Keeper, features: KernelFeatures,
-    report: Int32, listenerSocket: Int32?, helper: RawString?
+    report: Int32, gate: (read: Int32, write: Int32)?, listenerSocket: Int32?, helper: RawString?
   ) {
     let executable = plan?.executable ?? ""
     let arguments = plan?.arguments ?? []
@@ -61,6 +62,8 @@ final class RawLaunch {
     // With the capability, here or in the new user namespace, a filter does not take it.
     raw.no_new_privileges = listenerSocket != nil && (isolation ?? .trap) == .trap && !devrun_has_sys_admin()
     raw.report = report
+    raw.gate = gate?.read ?? -1
+    raw.gate_writer = gate?.write ?? -1
     raw.descriptors = UnsafePointer(descriptors.start)
     raw.descriptor_count = descriptors.count
     raw.ignored = inherited.ignoredSignals
