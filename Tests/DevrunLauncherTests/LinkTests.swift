@@ -10,18 +10,6 @@ struct LinkTests {
     return (Link(descriptor: keeper), Link(descriptor: front))
   }
 
-  @Test(
-    "carries each of the keeper's messages",
-    arguments: [
-      .started(77), .stopped(SIGTSTP), .continued, .childEnded, .finished(.exited(7)),
-      .finished(.killed(SIGSEGV, coreDumped: true)),
-    ] as [KeeperMessage])
-  func keeperMessage(_ message: KeeperMessage) throws {
-    let (keeper, front) = try ends()
-    try keeper.send(message)
-    #expect(try front.receiveFromKeeper() == message)
-  }
-
   @Test("carries the front's messages, and then tells that the front is gone")
   func frontMessage() throws {
     let (keeper, front) = try ends()
