@@ -35,6 +35,7 @@ let package = Package(
     .executable(name: "devrun-agent", targets: ["devrun-agent"]),
     // For Tests/Fuzz.
     .library(name: "DevrunCore", targets: ["DevrunCore"]),
+    .library(name: "DevrunSystem", targets: ["DevrunSystem"]),
     .library(name: "DevrunConfig", targets: ["DevrunConfig"]),
     .library(name: "DevrunArchive", targets: ["DevrunArchive"]),
   ],
@@ -52,28 +53,39 @@ let package = Package(
     .executableTarget(name: "devrun", dependencies: ["DevrunCommands"], swiftSettings: settings),
     .target(
       name: "DevrunCommands",
-      dependencies: ["DevrunSession", "DevrunLauncher", "DevrunConfig", "DevrunCore", argumentParser],
+      dependencies: [
+        "DevrunSession", "DevrunLauncher", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore", argumentParser,
+      ],
       swiftSettings: settings),
     .target(
       name: "DevrunSession",
       dependencies: [
-        "DevrunKube", "DevrunTunnel", "DevrunArchive", "DevrunLauncher", "DevrunConfig", "DevrunCore", nioCore,
-        nioPosix,
+        "DevrunKube", "DevrunTunnel", "DevrunArchive", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
+        nioCore, nioPosix,
       ],
       swiftSettings: settings),
     // Launches by a plan file, without a cluster: for the launcher's tests.
-    .executableTarget(name: "devrun-launch", dependencies: ["DevrunLauncher", "DevrunCore"], swiftSettings: settings),
+    .executableTarget(
+      name: "devrun-launch", dependencies: ["DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore"],
+      swiftSettings: settings),
     // Installed on request with CAP_SYS_ADMIN: goes the launcher's way for who has it not.
     .executableTarget(name: "devrun-exec", dependencies: ["CLinux"]),
-    .target(name: "DevrunLauncher", dependencies: ["DevrunCore", "CLinux"], swiftSettings: settings),
+    .target(
+      name: "DevrunLauncher", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux"],
+      swiftSettings: settings),
+    // The contract of session and launcher, as data.
+    .target(name: "DevrunPlan", dependencies: ["DevrunSystem", "DevrunCore"], swiftSettings: settings),
     .target(
       name: "DevrunKube",
       dependencies: [
-        "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioExtras, nioSOCKS,
+        "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS,
+        nioExtras, nioSOCKS,
         nioCompression, nioConcurrency, httpClient, logging,
       ],
       swiftSettings: settings),
-    .target(name: "DevrunConfig", dependencies: ["DevrunCore", "CLibYAML"], swiftSettings: settings),
+    .target(
+      name: "DevrunConfig", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLibYAML"],
+      swiftSettings: settings),
 
     // What runs in the cluster.
     // Fully static where it is released: it runs in images that hold nothing else. Only the root package may say so.
@@ -82,15 +94,20 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
     .target(
       name: "DevrunAgent",
-      dependencies: ["DevrunTunnel", "DevrunArchive", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      dependencies: [
+        "DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2, nioHPACK,
+      ],
       swiftSettings: settings),
 
     // What both share.
     .target(
       name: "DevrunTunnel",
-      dependencies: ["DevrunArchive", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      dependencies: [
+        "DevrunArchive", "DevrunPlan", "DevrunSystem", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK,
+      ],
       swiftSettings: settings),
-    .target(name: "DevrunArchive", dependencies: ["DevrunCore", nioCore], swiftSettings: settings),
+    .target(name: "DevrunArchive", dependencies: ["DevrunSystem", "DevrunCore", nioCore], swiftSettings: settings),
+    .target(name: "DevrunSystem", dependencies: ["DevrunCore", "CLinux"], swiftSettings: settings),
     .target(name: "DevrunCore", swiftSettings: settings),
 
     // C: what Swift cannot see.
@@ -100,31 +117,40 @@ let package = Package(
     .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
 
     .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
+    .testTarget(name: "DevrunSystemTests", dependencies: ["DevrunSystem", "DevrunCore"], swiftSettings: settings),
+    .testTarget(name: "DevrunPlanTests", dependencies: ["DevrunPlan", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunArchiveTests", dependencies: ["DevrunArchive", "DevrunCore", nioCore], swiftSettings: settings),
-    .testTarget(name: "DevrunConfigTests", dependencies: ["DevrunConfig", "DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "DevrunConfigTests", dependencies: ["DevrunConfig", "DevrunSystem", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunLauncherTests",
-      dependencies: ["DevrunLauncher", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec", "NIOClient"],
+      dependencies: [
+        "DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec",
+        "NIOClient",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunTunnelTests",
       dependencies: [
-        "DevrunTunnel", "DevrunArchive", "DevrunAgent", "DevrunCore", nioCore, nioPosix, nioEmbedded, nioHTTP2,
+        "DevrunTunnel", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem", "DevrunCore", nioCore, nioPosix,
+        nioEmbedded, nioHTTP2,
         nioHPACK, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunKubeTests",
       dependencies: [
-        "DevrunKube", "DevrunConfig", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioEmbedded,
+        "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL,
+        nioEmbedded,
         nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunSessionTests",
       dependencies: [
-        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunConfig", "DevrunCore", nioCore, nioPosix,
+        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
+        nioCore, nioPosix,
       ],
       swiftSettings: settings),
     // A client on SwiftNIO, for the launcher's tests.

@@ -1,4 +1,5 @@
 public import DevrunCore
+internal import DevrunSystem
 
 /// One file, folder or symbolic link of an archive.
 public struct ArchiveEntry: Sendable, Hashable {
@@ -85,7 +86,7 @@ public enum ArchiveError: UserFacingError, Hashable {
     case .tooManyEntries(let limit): ErrorMessage("the volume holds more than \(limit) files")
     case .truncated: ErrorMessage("the volume's archive ended too early")
     case .system(let call, let path, let errno):
-      ErrorMessage("cannot unpack the volume to \(path)", why: "\(call): \(systemErrorText(errno))")
+      ErrorMessage("cannot unpack the volume to \(path)", why: "\(call): \(Errno(rawValue: errno).description)")
     }
   }
 }

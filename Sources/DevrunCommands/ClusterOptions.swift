@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunLauncher
+internal import DevrunSystem
 internal import Foundation
 
 /// Which cluster, as which user, in which namespace: the options that every command has, as kubectl has them.
@@ -43,7 +44,7 @@ struct ClusterOptions: ParsableArguments {
 /// This process as its commands see it.
 struct ProcessContext: Sendable {
   /// The environment, to the letter.
-  let environment: [RawString: RawString]
+  let environment: EnvironmentVariables
   /// The working directory.
   let workingDirectory: String
   /// The user's name.
@@ -53,7 +54,7 @@ struct ProcessContext: Sendable {
 
   /// This process.
   init() {
-    environment = ProcessEnvironment.current
+    environment = .current
     workingDirectory = FileManager.default.currentDirectoryPath
     user = NSUserName()
     hostname = ProcessInfo.processInfo.hostName
@@ -61,7 +62,8 @@ struct ProcessContext: Sendable {
 
   /// The environment where text is wanted.
   var textEnvironment: [String: String] {
-    Dictionary(environment.map { ($0.description, $1.description) }, uniquingKeysWith: { first, _ in first })
+    Dictionary(
+      environment.map { ($0.name.description, $0.value.description) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// The user's home.

@@ -1,6 +1,8 @@
 internal import DevrunCore
 internal import DevrunLauncher
+internal import DevrunPlan
 internal import DevrunSession
+internal import DevrunSystem
 internal import Dispatch
 internal import Glibc
 
@@ -14,7 +16,9 @@ struct CommandProcess: Sendable {
   /// The namespace, for the words that tell how to restore.
   var namespace: String
   /// What is to be run.
-  var command: Command
+  var program: ProgramInvocation
+  /// How the command's own view of files is to be made.
+  var isolation: IsolationChoice
   /// Whether the session lasts until the last process that the command left running has ended.
   var waitsForDescendants: Bool
   /// The plan to launch, made of what the session has made ready.
@@ -24,7 +28,7 @@ struct CommandProcess: Sendable {
   /// The session's log, which tells the report.
   var log: SessionLog
   /// This process's environment, for the place of the log.
-  var environment: [RawString: RawString]
+  var environment: EnvironmentVariables
 
   /// Parts into front and keeper. Returns in neither: both end with the command's status.
   ///
@@ -42,10 +46,9 @@ struct CommandProcess: Sendable {
     let launcher = Launcher(keeper: keeper, helper: Installation.path(of: "devrun-exec").map { RawString($0) })
     let work = Task {
       // What this machine does not allow is told before the cluster is touched.
-      var command = command
-      command.isolation = try await launcher.probe(command.isolation)
-      log.tell(.detail("the command gets its own view of files by '\(command.isolation.rawValue)'"))
-      return try await session.run(command, askingGroup: { keeper.askingGroup }) { connected in
+      let isolation = try await launcher.probe(isolation)
+      log.tell(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
+      return try await session.run(program, isolation: isolation, askingGroup: { keeper.askingGroup }) { connected in
         report.end()
         let child = try await launcher.launch(adjust(connected), redirecting: connected.redirected)
         log.record("the command runs as process \(child.processID)")

@@ -11,7 +11,7 @@ public enum Devrun {
     case "diagnose": perform(DiagnoseCommand.self, Array(arguments.dropFirst()))
     case "env": perform(EnvCommand.self, Array(arguments.dropFirst()))
     case PrintEnvironment.name:
-      exit(PrintEnvironment.run(ProcessEnvironment.lastArguments(arguments.count - 1)))
+      exit(PrintEnvironment.run(ProcessArguments.last(arguments.count - 1)))
     case "restore": perform(RestoreCommand.self, Array(arguments.dropFirst()))
     default: perform(RunCommand.self, arguments)
     }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DevrunCore
 internal import DevrunSession
+internal import DevrunSystem
 
 /// `devrun diagnose [--json]`
 struct DiagnoseCommand: ParsableCommand {
@@ -17,7 +18,7 @@ struct DiagnoseCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let sessions = LiveSessions(environment: ProcessEnvironment.current)
+    let sessions = LiveSessions(environment: .current)
     let report = SessionReport(try runBlocking { try await sessions.ask() })
     print(json ? try report.json() : report.text(), terminator: "")
   }

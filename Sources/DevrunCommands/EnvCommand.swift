@@ -2,7 +2,9 @@ internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunLauncher
+internal import DevrunPlan
 internal import DevrunSession
+internal import DevrunSystem
 internal import Glibc
 
 /// `devrun env [options]`
@@ -58,13 +60,13 @@ struct EnvCommand: ParsableCommand {
       access: access, options: options, environment: process.environment, user: process.user,
       hostname: process.hostname, observer: observer, log: observer)
     // The child of the session prints what it has got: this program again.
-    let printer = Command(
+    let printer = ProgramInvocation(
       executable: "/proc/self/exe",
-      arguments: ["devrun", RawString(PrintEnvironment.name), RawString(format.rawValue)],
-      isolation: .automatic)
+      arguments: ["devrun", RawString(PrintEnvironment.name), RawString(format.rawValue)])
     let showSecrets = showSecrets
     try CommandProcess(
-      session: session, namespace: access.namespace, command: printer, waitsForDescendants: false,
+      session: session, namespace: access.namespace, program: printer, isolation: .automatic,
+      waitsForDescendants: false,
       adjust: { connected in
         var plan = connected.plan
         if !showSecrets { plan.arguments += connected.secretNames.sorted { $0.description < $1.description } }
@@ -86,7 +88,7 @@ enum PrintEnvironment {
     guard let format = arguments.first.flatMap({ EnvironmentFormat(rawValue: $0.description) }) else {
       return ExitStatus.usage.rawValue
     }
-    let variables = ProcessEnvironment.current.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+    let variables = EnvironmentVariables.current.sorted()
     let text = format.text(of: variables, masking: Set(arguments.dropFirst()))
     var rest = text.bytes[...]
     while !rest.isEmpty {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunSession
+internal import DevrunSystem
 
 /// Which variables the command gets, beside those of this shell.
 struct EnvironmentOptions: ParsableArguments {
@@ -46,10 +47,12 @@ struct EnvironmentOptions: ParsableArguments {
   }
 
   /// `NAME=VALUE`
-  private static func variable(_ text: String) throws -> (name: RawString, value: RawString) {
+  private static func variable(_ text: String) throws -> EnvironmentVariables.Variable {
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
       throw ValidationError("--env takes NAME=VALUE, not '\(text)'")
     }
-    return (RawString(String(text[..<equals])), RawString(String(text[text.index(after: equals)...])))
+    return .init(
+      name: RawString(String(text[..<equals])), value: RawString(String(text[text.index(after: equals)...])),
+      origin: .option)
   }
 }

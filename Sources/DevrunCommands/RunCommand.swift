@@ -2,7 +2,9 @@ internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunLauncher
+internal import DevrunPlan
 internal import DevrunSession
+internal import DevrunSystem
 
 /// `devrun [options] -- <command>`
 struct RunCommand: ParsableCommand {
@@ -87,7 +89,7 @@ struct RunCommand: ParsableCommand {
   /// Checks all that can be checked before the cluster is touched, then parts into the front and the keeper.
   func run() throws {
     let process = ProcessContext()
-    let arguments = ProcessEnvironment.lastArguments(command.count - (command.first == "--" ? 1 : 0))
+    let arguments = ProcessArguments.last(command.count - (command.first == "--" ? 1 : 0))
     let executable = try ExecutableSearch(path: process.environment["PATH"]).find(arguments[0])
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let (options, warnings) = try sessionOptions(process, project)
@@ -95,7 +97,7 @@ struct RunCommand: ParsableCommand {
     let report = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
     let observer = SessionLog(telling: report)
     for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
-    let isolation = try isolation(project)
+    let isolation = try isolationChoice(project)
     try checkMountPaths(options, process, executable: executable)
     guard let options else {
       let restoration = Restoration(access: access, environment: process.environment, observer: observer)
@@ -107,7 +109,8 @@ struct RunCommand: ParsableCommand {
       hostname: process.hostname, observer: observer, log: observer)
     try CommandProcess(
       session: session, namespace: access.namespace,
-      command: Command(executable: executable, arguments: arguments, isolation: isolation), waitsForDescendants: wait,
+      program: ProgramInvocation(executable: executable, arguments: arguments), isolation: isolation,
+      waitsForDescendants: wait,
       report: report,
       log: observer, environment: process.environment
     ).run()
@@ -144,19 +147,18 @@ struct RunCommand: ParsableCommand {
   /// A path of the files at which a volume would hide what is needed is told before the cluster is touched.
   private func checkMountPaths(_ options: SessionOptions?, _ process: ProcessContext, executable: RawString) throws {
     let protected = ProtectedPaths(
-      environment: process.environment.map { RawString($0.bytes + [UInt8(ascii: "=")] + $1.bytes) },
-      workingDirectory: RawString(process.workingDirectory), executable: executable)
+      environment: process.environment, workingDirectory: RawString(process.workingDirectory), executable: executable)
     for path in options?.localEnv.volumeReferences.compactMap(\.mountPath) ?? [] {
       try protected.check(RawString(path), force: forceVolumes)
     }
   }
 
-  private func isolation(_ project: ProjectFile) throws -> Isolation {
-    guard let name = isolation ?? project.isolation?.rawValue else { return .automatic }
-    guard let isolation = Isolation(rawValue: name) else {
-      let names = Isolation.allCases.map(\.rawValue)
+  private func isolationChoice(_ project: ProjectFile) throws -> IsolationChoice {
+    guard let name = isolation else { return project.isolation ?? .automatic }
+    guard let choice = IsolationChoice(rawValue: name) else {
+      let names = IsolationChoice.allCases.map(\.rawValue)
       throw ValidationError("--isolation takes one of \(names.joined(separator: ", ")), not '\(name)'")
     }
-    return isolation
+    return choice
   }
 }

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// A file's path and what is done with it here: joined to a folder, looked for, read whole. No Foundation, since
@@ -10,7 +11,7 @@ enum File {
     var code: Int32
 
     /// The error in the C library's words.
-    var reason: String { systemErrorText(code) }
+    var reason: String { Errno(rawValue: code).description }
     /// Whether the file or a folder on the way to it does not exist.
     var isMissing: Bool { code == ENOENT || code == ENOTDIR }
   }

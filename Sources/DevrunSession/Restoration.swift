@@ -1,17 +1,18 @@
 public import DevrunConfig
-public import DevrunCore
+internal import DevrunCore
 internal import DevrunKube
+public import DevrunSystem
 internal import NIOCore
 internal import NIOPosix
 
 /// Puts back what interrupted runs left changed, from any machine: all that is needed stands in the cluster.
 public struct Restoration: Sendable {
   private let access: ClusterAccess
-  private let environment: [RawString: RawString]
+  private let environment: EnvironmentVariables
   private let observer: any SessionObserver
 
   /// Works on the namespace of the given access.
-  public init(access: ClusterAccess, environment: [RawString: RawString], observer: any SessionObserver) {
+  public init(access: ClusterAccess, environment: EnvironmentVariables, observer: any SessionObserver) {
     self.access = access
     self.environment = environment
     self.observer = observer

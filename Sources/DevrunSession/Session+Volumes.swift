@@ -1,6 +1,6 @@
 internal import DevrunConfig
 internal import DevrunCore
-internal import DevrunLauncher
+internal import DevrunPlan
 internal import Glibc
 
 extension Session {

@@ -1,7 +1,8 @@
 public import DevrunConfig
 public import DevrunCore
 internal import DevrunKube
-public import DevrunLauncher
+public import DevrunPlan
+public import DevrunSystem
 internal import DevrunTunnel
 internal import NIOCore
 internal import NIOPosix
@@ -15,7 +16,7 @@ public struct Session: Sendable {
   public let name: String
   let access: ClusterAccess
   let options: SessionOptions
-  let environment: [RawString: RawString]
+  let environment: EnvironmentVariables
   let payloadDirectory: String
   let holder: String
   let hostname: String
@@ -35,7 +36,7 @@ public struct Session: Sendable {
   ///   - log: the session's log, if it has one. It is told by the observer, or is the observer.
   /// - Throws: `SessionError.payloadMissing`
   public init(
-    access: ClusterAccess, options: SessionOptions, environment: [RawString: RawString], user: String,
+    access: ClusterAccess, options: SessionOptions, environment: EnvironmentVariables, user: String,
     hostname: String, observer: any SessionObserver, log: SessionLog? = nil
   ) throws {
     self.name = SessionName.random()
@@ -58,12 +59,13 @@ public struct Session: Sendable {
   ///
   /// - Parameters:
   ///   - command: the program and its arguments.
+  ///   - isolation: how its own view of files will be made.
   ///   - askingGroup: the process group in which a credential plugin can ask the user, `nil` while it cannot.
   ///   - launch: starts the command as the plan says and returns when it has ended.
   /// - Returns: what `launch` returned.
   /// - Throws: what connecting failed of; `SessionError.notRestored` where something could not be put back.
   public func run<Result: Sendable>(
-    _ command: Command, askingGroup: @escaping @Sendable () -> Int32?,
+    _ command: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
     launch: @Sendable (Connected) async throws -> Result
   ) async throws -> Result {
     introduce(command)
@@ -73,7 +75,8 @@ public struct Session: Sendable {
     do {
       outcome = .success(
         try await connectAndRun(
-          command, askingGroup: askingGroup, teardown: teardown, diagnosis: diagnosis, launch: launch))
+          command, isolation: isolation, askingGroup: askingGroup, teardown: teardown, diagnosis: diagnosis,
+          launch: launch))
     } catch {
       outcome = .failure(error)
     }
@@ -89,7 +92,8 @@ public struct Session: Sendable {
   }
 
   private func connectAndRun<Result: Sendable>(
-    _ command: Command, askingGroup: @escaping @Sendable () -> Int32?, teardown: Teardown, diagnosis: Diagnosis,
+    _ command: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
+    teardown: Teardown, diagnosis: Diagnosis,
     launch: @Sendable (Connected) async throws -> Result
   ) async throws -> Result {
     let payload = try Payload(directory: payloadDirectory)
@@ -119,29 +123,27 @@ public struct Session: Sendable {
     async let container = tunnel.environment()
     async let info = tunnel.info()
 
-    let variables = try await container
+    let variables = EnvironmentVariables(entries: try await container, origin: .container)
     let secrets = SecretMask.secrets(in: variables, podSpec: agents.pod["spec"] ?? [:], container: agents.container)
     log?.mask(secrets.map(\.description))
     let view = try ClusterView.make(
       session: self, services: listing.services, domain: try await info.clusterDomain, container: variables,
       directory: directory)
-    let volumes = try await materialize(agents, isolation: command.isolation, directory: directory, teardown: teardown)
+    let volumes = try await materialize(agents, isolation: isolation, directory: directory, teardown: teardown)
     let hostsFile = try view.writeHosts()
     let acceptor = TunnelConnector(tunnels: agents.pods.tunnels, view: view, group: group)
     await teardown.add("closing the local ends") { await acceptor.close() }
 
     let nameService = try NameService(directory: directory)
     let resolved = try childEnvironment(container: variables, view: view, volumes: volumes)
-    log?.mask(resolved.filter { SecretMask.looksSecret($0.key.description) }.map(\.value.description))
+    log?.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
     await diagnosis.gathered(
       .init(
-        view: view, info: try await info, volumes: volumes, container: variables, environment: resolved))
+        view: view, info: try await info, volumes: volumes, environment: resolved))
     let plan = LaunchPlan(
       executable: command.executable, arguments: command.arguments,
-      environment: resolved.sorted { $0.key < $1.key }.map {
-        RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes)
-      },
-      isolation: command.isolation, hostsFile: RawString(hostsFile),
+      environment: resolved.sorted(),
+      isolation: isolation, hostsFile: RawString(hostsFile),
       nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
       forcesVolumes: options.forcesVolumes,
       hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
@@ -167,15 +169,15 @@ public struct Session: Sendable {
     }
     for fact in agents.facts { observer.tell(.fact(fact)) }
     let secretNames = resolved.filter {
-      SecretMask.looksSecret($0.key.description) || !$0.value.bytes.isEmpty && secrets.contains($0.value)
-    }.keys
+      SecretMask.looksSecret($0.name.description) || !$0.value.bytes.isEmpty && secrets.contains($0.value)
+    }.map(\.name)
     return try await launch(
       Connected(plan: plan, connector: acceptor, redirected: view.redirected, secretNames: Set(secretNames)))
   }
 
   /// The command's environment.
-  private func childEnvironment(container: [RawString], view: ClusterView, volumes: MaterializedVolumes) throws
-    -> [RawString: RawString]
+  private func childEnvironment(container: EnvironmentVariables, view: ClusterView, volumes: MaterializedVolumes) throws
+    -> EnvironmentVariables
   {
     let services = view.services
     let local = services.compactMap { key, entry -> ServiceAddress? in
@@ -209,20 +211,17 @@ public struct Connected: Sendable {
   public var secretNames: Set<RawString>
 }
 
-/// The command that a session runs.
-public struct Command: Sendable {
+/// The program that a session runs.
+public struct ProgramInvocation: Sendable {
   /// The program's path.
   public var executable: RawString
   /// Its arguments, the first of which is its name.
   public var arguments: [RawString]
-  /// How it is kept apart from the machine.
-  public var isolation: Isolation
 
   /// A command of the given parts.
-  public init(executable: RawString, arguments: [RawString], isolation: Isolation) {
+  public init(executable: RawString, arguments: [RawString]) {
     self.executable = executable
     self.arguments = arguments
-    self.isolation = isolation
   }
 }
 

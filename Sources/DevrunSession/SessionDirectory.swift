@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// The session's private folder: the hosts file, and the volumes that are materialized.
@@ -20,14 +21,14 @@ struct SessionDirectory: Sendable {
   ///   - session: The session's name, the end of the folder's.
   ///   - environment: This process's, for `XDG_RUNTIME_DIR` and `TMPDIR`.
   /// - Throws: `SessionError.noSessionDirectory`
-  init(session: String, environment: [RawString: RawString]) throws {
+  init(session: String, environment: EnvironmentVariables) throws {
     try self.init(session: session, in: Self.bases(environment))
   }
 
   /// Makes a folder like it in the temporary directory, for what is too large for memory.
   ///
   /// - Throws: `SessionError.noSessionDirectory`
-  init(onDiskFor session: String, environment: [RawString: RawString]) throws {
+  init(onDiskFor session: String, environment: EnvironmentVariables) throws {
     try self.init(session: "\(session)-disk", in: Self.temporaryBases(environment))
   }
 
@@ -65,17 +66,17 @@ struct SessionDirectory: Sendable {
   }
 
   /// Removes what killed sessions of this user left on this machine, wherever it may lie.
-  static func removeAbandoned(environment: [RawString: RawString]) {
+  static func removeAbandoned(environment: EnvironmentVariables) {
     for base in Set(bases(environment)) { removeAbandoned(in: base) }
   }
 
   /// Where the folder may lie, the best first: folders that this user owns or that all may write to.
-  static func bases(_ environment: [RawString: RawString]) -> [String] {
+  static func bases(_ environment: EnvironmentVariables) -> [String] {
     let runtime = environment["XDG_RUNTIME_DIR"]?.description
     return usable([runtime, "/dev/shm"]) + temporaryBases(environment)
   }
 
-  private static func temporaryBases(_ environment: [RawString: RawString]) -> [String] {
+  private static func temporaryBases(_ environment: EnvironmentVariables) -> [String] {
     usable([environment["TMPDIR"]?.description, "/tmp"]) + ["/tmp"]
   }
 

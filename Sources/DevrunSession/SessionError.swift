@@ -1,4 +1,5 @@
 public import DevrunCore
+internal import DevrunSystem
 
 /// What a session can fail of, beside what the modules below it tell themselves.
 public enum SessionError: UserFacingError, Hashable {
@@ -128,9 +129,9 @@ public enum SessionError: UserFacingError, Hashable {
       ErrorMessage(
         "the agent is not where it should be: \(path)", why: cause, remedy: "run 'make build' or install anew")
     case .noSessionDirectory(let path, let errno):
-      ErrorMessage("no folder for the session could be made in \(path)", why: systemErrorText(errno))
+      ErrorMessage("no folder for the session could be made in \(path)", why: Errno(rawValue: errno).description)
     case .noSessionLog(let path, let errno):
-      ErrorMessage("this session has no log: \(path)", why: systemErrorText(errno))
+      ErrorMessage("this session has no log: \(path)", why: Errno(rawValue: errno).description)
     case .volumeNotMounted(let volume, let container):
       ErrorMessage("container \(container) does not mount volume \(volume)")
     case .volumeTooLarge(let volume, let bytes, let limit):
@@ -145,7 +146,7 @@ public enum SessionError: UserFacingError, Hashable {
         "there is no ${volumes.\(part)} in the container", why: "the volume holds nothing of that name",
         remedy: "see what it holds with ${volumes.\(part.prefix { $0 != "/" })}")
     case .cannotChange(let path, let errno):
-      ErrorMessage("\(path) cannot be changed", why: systemErrorText(errno))
+      ErrorMessage("\(path) cannot be changed", why: Errno(rawValue: errno).description)
     case .cancelled(let signal):
       ErrorMessage("interrupted by signal \(signal) before the command was started")
     case .notRestored(let failures, let remedy):

@@ -1,5 +1,6 @@
 public import DevrunConfig
-public import DevrunCore
+internal import DevrunCore
+public import DevrunSystem
 
 /// What a session is to do, read from the command line, `devrun.yaml` and `azds-local.env`.
 public struct SessionOptions: Sendable {
@@ -22,10 +23,10 @@ public struct SessionOptions: Sendable {
   /// What the files that adjust environment and volumes say.
   public var localEnv: LocalEnvFile
   /// Variables of the command line.
-  public var variables: [(name: RawString, value: RawString)]
+  public var variables: [EnvironmentVariables.Variable]
 
   /// Variables of `devrun.yaml`, which the files of `localEnv` may assign otherwise.
-  public var projectVariables: [(name: RawString, value: RawString)] = []
+  public var projectVariables: [EnvironmentVariables.Variable] = []
   /// Which of the container's variables the command gets.
   public var containerVariables = NameFilter()
   /// Whether volumes may also hide what the command or this machine needs.
@@ -39,7 +40,7 @@ public struct SessionOptions: Sendable {
   /// Options with everything given.
   public init(
     target: Target, container: String?, ports: [PortMapping], localEnv: LocalEnvFile,
-    variables: [(name: RawString, value: RawString)]
+    variables: [EnvironmentVariables.Variable]
   ) {
     self.target = target
     self.container = container

@@ -1,4 +1,5 @@
 public import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// Why a connection through the tunnel could not be made.
@@ -37,7 +38,7 @@ public enum DialError: UserFacingError, Hashable {
   public var message: ErrorMessage {
     switch self {
     case .connect(let errno):
-      ErrorMessage("the connection could not be made from the pod", why: systemErrorText(errno))
+      ErrorMessage("the connection could not be made from the pod", why: Errno(rawValue: errno).description)
     case .nameNotFound: ErrorMessage("the name does not exist in the cluster")
     case .nameUnavailable: ErrorMessage("the cluster's name servers do not answer")
     case .refused(let text): ErrorMessage("the agent does not make this connection", why: text)

@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunLauncher
+import DevrunPlan
 import Foundation
 
 /// `devrun-launch SCRIPT`: devrun without a cluster.
@@ -29,7 +30,7 @@ struct DevrunLaunch {
       let table = RedirectTable(networks: script.routes.compactMap { IPNetwork($0.network) })
       let launcher = Launcher(keeper: keeper, features: script.features, helper: script.helper)
       var plan = script.plan
-      plan.isolation = try await launcher.probe(plan.isolation)
+      plan.isolation = try await launcher.probe(script.isolation)
       let child = try await launcher.launch(plan, redirecting: table)
       try log?.write(contentsOf: Data("isolation \(child.isolation?.rawValue ?? "none")\n".utf8))
       let status = await withTaskGroup(of: Void.self) { group in

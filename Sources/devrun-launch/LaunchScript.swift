@@ -1,10 +1,13 @@
 public import DevrunCore
 public import DevrunLauncher
+public import DevrunPlan
 
 /// A launch without a cluster, as the launcher's tests use it.
 public struct LaunchScript: Codable, Sendable {
-  /// What is launched.
+  /// What is launched. Its isolation is replaced by the one that the choice leads to.
   public var plan: LaunchPlan
+  /// How the child's own view of files is to be made.
+  public var isolation = IsolationChoice.automatic
   /// What answers in the place of the cluster.
   public var routes: [Route] = []
   /// What of the kernel is used.

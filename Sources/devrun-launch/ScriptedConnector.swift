@@ -1,5 +1,7 @@
 import DevrunCore
 import DevrunLauncher
+import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// A cluster as the script has it.
@@ -8,8 +10,8 @@ struct ScriptedConnector: OutboundConnector {
 
   func begin(to destination: IPEndpoint) -> any OutboundAttempt {
     let route = routes.first { route in
-      let table = RedirectTable(networks: [IPNetwork(route.network)].compactMap { $0 })
-      return table.contains(destination.address) && (route.port ?? destination.port) == destination.port
+      let covers = IPNetwork(route.network)?.contains(destination.address) ?? false
+      return covers && (route.port ?? destination.port) == destination.port
     }
     return ScriptedAttempt(route: route)
   }
@@ -32,24 +34,24 @@ private final class ScriptedAttempt: OutboundAttempt {
     return acceptor
   }
 
-  func outcome() async -> Int32? {
-    guard let route else { return EHOSTUNREACH }
-    return await withTaskGroup(of: Int32?.self) { group in
+  func outcome() async -> DialOutcome {
+    guard let route else { return .failed(Errno(rawValue: EHOSTUNREACH)) }
+    return await withTaskGroup(of: DialOutcome.self) { group in
       group.addTask {
         for await _ in self.cancelled.stream { break }
-        return ECONNABORTED
+        return .failed(.connectionAborted)
       }
       group.addTask {
         guard let errno = route.errno else {
           for await _ in AsyncStream<Void>.makeStream().stream {}
-          return ECONNABORTED
+          return .failed(.connectionAborted)
         }
         try? await Task.sleep(for: .milliseconds(route.delayMilliseconds))
-        return errno == 0 ? nil : errno
+        return errno == 0 ? .connected : .failed(Errno(rawValue: errno))
       }
       let first = await group.next()
       group.cancelAll()
-      return first ?? nil
+      return first ?? .undecided
     }
   }
 

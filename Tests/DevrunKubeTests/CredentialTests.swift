@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import Foundation
 import NIOConcurrencyHelpers
 import NIOHTTP1
@@ -57,14 +58,14 @@ struct ExecCredentialTests {
 @Suite("A credential plugin")
 struct PluginRunnerTests {
   private func run(
-    _ plugin: ExecCredentialPlugin, environment: [RawString: RawString] = ["PATH": "/usr/bin:/bin"],
+    _ plugin: ExecCredentialPlugin, environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin"],
     canAsk: Bool = false
   ) async throws -> ExecCredential {
     try await PluginRunner(plugin: plugin, environment: environment, askingGroup: { canAsk ? getpgrp() : nil }).run()
   }
 
   private func failure(
-    _ plugin: ExecCredentialPlugin, environment: [RawString: RawString] = ["PATH": "/usr/bin:/bin"]
+    _ plugin: ExecCredentialPlugin, environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin"]
   ) async throws -> CredentialError? {
     try await caught(CredentialError.self) { _ = try await run(plugin, environment: environment) }
   }

@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import Testing
 
 @testable import DevrunKube
@@ -84,7 +85,7 @@ import Testing
 
 @Suite struct ProxyChoiceTests {
   private func choose(
-    _ server: String = "https://kube.test:6443", proxyURL: String? = nil, in environment: [RawString: RawString]
+    _ server: String = "https://kube.test:6443", proxyURL: String? = nil, in environment: EnvironmentVariables
   ) throws -> String? {
     let url = try #require(ServerURL(server))
     let access = ClusterAccess(server: server, proxyURL: proxyURL, contextName: "c")
@@ -93,7 +94,7 @@ import Testing
 
   @Test("The environment's proxy is the one for the server's scheme")
   func theEnvironmentSProxy() throws {
-    let environment: [RawString: RawString] = ["HTTPS_PROXY": "http://secure:1", "http_proxy": "plain:2"]
+    let environment: EnvironmentVariables = ["HTTPS_PROXY": "http://secure:1", "http_proxy": "plain:2"]
     #expect(try choose(in: environment) == "http://secure:1")
     #expect(try choose("http://kube.test", in: environment) == "http://plain:2")
     #expect(try choose(in: ["https_proxy": "http://lower:3"]) == "http://lower:3")
@@ -103,7 +104,7 @@ import Testing
 
   @Test("proxy-url comes before the environment, and NO_PROXY does not concern it")
   func proxyUrlComesBefore() throws {
-    let environment: [RawString: RawString] = ["HTTPS_PROXY": "http://env:1", "NO_PROXY": "*"]
+    let environment: EnvironmentVariables = ["HTTPS_PROXY": "http://env:1", "NO_PROXY": "*"]
     #expect(try choose(proxyURL: "socks5://mine", in: environment) == "socks5://mine")
     #expect(try choose(in: environment) == nil)
   }

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Glibc
 import Testing
@@ -33,11 +34,11 @@ struct ConnectResourceTests {
     let keeper = process.output.text.split(separator: "\n").last { $0.starts(with: "ready") }?.split(separator: " ")
       .last
     let folder = RawString("/proc/\(try #require(keeper))/fd")
-    let before = try DirectoryListing.names(in: folder).count
+    let before = try Directory.entries(of: folder).count
     process.output.clear()
     try process.write("\n")
     #expect(await process.output.contains("ready", within: .seconds(600)))
-    let after = try DirectoryListing.names(in: folder).count
+    let after = try Directory.entries(of: folder).count
     let output = process.output.text
     process.closeInput()
     #expect(await process.status() == .exited(0))

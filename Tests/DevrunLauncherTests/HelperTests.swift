@@ -1,5 +1,6 @@
 import CLinux
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Glibc
 import Testing

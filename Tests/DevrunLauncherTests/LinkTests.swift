@@ -1,3 +1,4 @@
+import DevrunSystem
 import Glibc
 import Testing
 

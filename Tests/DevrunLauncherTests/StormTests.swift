@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Glibc
 import Testing
@@ -25,7 +26,7 @@ struct StormTests {
     var residentKilobytes: Int
 
     init(of keeper: Substring) throws {
-      descriptors = try DirectoryListing.names(in: RawString("/proc/\(keeper)/fd")).count
+      descriptors = try Directory.entries(of: RawString("/proc/\(keeper)/fd")).count
       let status = try String(contentsOfFile: "/proc/\(keeper)/status", encoding: .utf8)
       let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
       residentKilobytes = try #require(

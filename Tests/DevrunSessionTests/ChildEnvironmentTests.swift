@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Testing
 
 @testable import DevrunSession
@@ -6,9 +7,9 @@ import Testing
 @Suite("The command's environment")
 struct ChildEnvironmentTests {
   private func resolve(
-    shell: [RawString: RawString] = [:], container: [RawString] = [], services: [ServiceAddress] = [],
+    shell: EnvironmentVariables = [:], container: [RawString] = [], services: [ServiceAddress] = [],
     assignments: [(name: RawString, value: RawString)] = [], clusterNames: [String] = []
-  ) -> [RawString: RawString] {
+  ) -> EnvironmentVariables {
     ChildEnvironment(
       shell: shell, container: container, services: services, assignments: assignments, clusterNames: clusterNames
     ).resolved()

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import DevrunTunnel
 internal import Glibc
 
@@ -12,10 +13,10 @@ struct ReadyFile: Sendable {
     guard let path else { return }
     if isReady {
       let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else { return log("cannot make \(path): \(systemErrorText(errno))") }
+      guard descriptor >= 0 else { return log("cannot make \(path): \(Errno(rawValue: errno).description)") }
       close(descriptor)
     } else if unlink(path) != 0, errno != ENOENT {
-      log("cannot remove \(path): \(systemErrorText(errno))")
+      log("cannot remove \(path): \(Errno(rawValue: errno).description)")
     }
   }
 }

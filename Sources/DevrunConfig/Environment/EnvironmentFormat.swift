@@ -1,4 +1,5 @@
 public import DevrunCore
+public import DevrunSystem
 
 /// How an environment is printed for other programs to read.
 ///
@@ -30,22 +31,20 @@ public enum EnvironmentFormat: String, Sendable, Hashable, CaseIterable {
     public var omitted: [RawString]
   }
 
-  /// The environment as text, in the given order. Of two variables of a name the last counts.
+  /// The environment as text, in its order.
   ///
   /// - Parameters:
-  ///   - environment: names with their values; neither may hold a NUL.
+  ///   - environment: the variables; neither a name nor a value may hold a NUL.
   ///   - masked: the names whose values are shown as `***`.
-  public func text(of environment: [(name: RawString, value: RawString)], masking masked: Set<RawString> = []) -> Text {
-    var last: [RawString: Int] = [:]
-    for (index, variable) in environment.enumerated() { last[variable.name] = index }
+  public func text(of environment: EnvironmentVariables, masking masked: Set<RawString> = []) -> Text {
     var lines: [[UInt8]] = []
     var omitted: [RawString] = []
-    for index in last.values.sorted() {
-      let (name, value) = environment[index]
-      if canWrite(name) {
-        lines.append(line(name: name.bytes, value: masked.contains(name) ? Self.mask.bytes : value.bytes))
+    for variable in environment {
+      let value = masked.contains(variable.name) ? Self.mask : variable.value
+      if canWrite(variable.name) {
+        lines.append(line(name: variable.name.bytes, value: value.bytes))
       } else {
-        omitted.append(name)
+        omitted.append(variable.name)
       }
     }
     return Text(bytes: joined(lines), omitted: omitted)

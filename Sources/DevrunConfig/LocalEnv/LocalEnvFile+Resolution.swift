@@ -1,4 +1,5 @@
-public import DevrunCore
+internal import DevrunCore
+public import DevrunSystem
 
 // From the file to the environment, in two steps, because a volume must be fetched before its path is known:
 // `volumeReferences`, `serviceReferences` and `endpointReferences` say what a file asks for, before the cluster is
@@ -74,9 +75,9 @@ extension LocalEnvFile {
   /// - Throws: `LocalEnvError` as `volumes(in:)` does, with every variable that is not there and has no text in its
   ///   place, and what the closures throw.
   public func environment(
-    volumes available: [String], variables: [RawString: RawString], volumePath: (VolumeUse) throws -> String,
+    volumes available: [String], variables: EnvironmentVariables, volumePath: (VolumeUse) throws -> String,
     serviceAddress: (ServiceReference) throws -> String
-  ) throws -> [(name: RawString, value: RawString)] {
+  ) throws -> [EnvironmentVariables.Variable] {
     try check(volumes: available, variables: variables)
     return try assignments.map { assignment in
       var value: [UInt8] = []
@@ -94,16 +95,16 @@ extension LocalEnvFile {
           }
         }
       }
-      return (assignment.name, RawString(value))
+      return .init(name: assignment.name, value: RawString(value), origin: .file)
     }
   }
 
   /// All that `environment(...)` can find wrong, for when the environment is not needed yet.
   ///
   /// - Throws: `LocalEnvError` as `environment(...)` does.
-  public func check(volumes available: [String], variables: [RawString: RawString]) throws(LocalEnvError) {
+  public func check(volumes available: [String], variables: EnvironmentVariables) throws(LocalEnvError) {
     var problems = resolve(volumes: available).problems
-    let names = variables.keys.map(\.description).sorted()
+    let names = variables.map(\.name.description).sorted()
     for reference in variableReferences where Self.value(of: reference, in: variables) == nil {
       let name = reference.name.description
       problems.append(
@@ -136,7 +137,7 @@ extension LocalEnvFile {
     return (uses, problems)
   }
 
-  private static func value(of reference: VariableReference, in variables: [RawString: RawString]) -> RawString? {
+  private static func value(of reference: VariableReference, in variables: EnvironmentVariables) -> RawString? {
     guard let value = variables[reference.name] else { return reference.fallback }
     return value.bytes.isEmpty ? reference.fallback ?? value : value
   }

@@ -1,4 +1,6 @@
-public import DevrunCore
+internal import DevrunCore
+public import DevrunPlan
+public import DevrunSystem
 
 /// `devrun.yaml`: the options that would be typed each time. What is absent is `nil` or empty.
 ///
@@ -21,18 +23,6 @@ public struct ProjectFile: Sendable {
   /// The file's name.
   public static let fileName = "devrun.yaml"
 
-  /// How the command's private view is made.
-  public enum Isolation: String, Sendable, Hashable, CaseIterable {
-    /// The best that is to be had; the default.
-    case automatic
-    /// In a mount namespace.
-    case mount
-    /// In a mount namespace within a user namespace.
-    case user
-    /// In no namespace, by answering system calls.
-    case trap
-  }
-
   /// What is redirected.
   public var target: TargetReference?
   /// The container of the target's pods.
@@ -48,7 +38,7 @@ public struct ProjectFile: Sendable {
   /// The absolute paths of the files to read in place of `azds-local.env`.
   public var envFiles: [String] = []
   /// Variables to set, in the order of the file.
-  public var environment: [(name: RawString, value: RawString)] = []
+  public var environment: [EnvironmentVariables.Variable] = []
   /// Whether to make a pod instead of redirecting one.
   public var newPod: Bool?
   /// The new pod's carrier image.
@@ -56,7 +46,7 @@ public struct ProjectFile: Sendable {
   /// The image to take the agent from.
   public var agentImage: String?
   /// How the command's private view is made.
-  public var isolation: Isolation?
+  public var isolation: IsolationChoice?
 
   /// A file without options.
   public init() {}
@@ -119,7 +109,7 @@ public struct ProjectFile: Sendable {
     }
   }
 
-  private static func variable(_ member: YAMLField.Member) throws -> (name: RawString, value: RawString) {
+  private static func variable(_ member: YAMLField.Member) throws -> EnvironmentVariables.Variable {
     guard !member.key.isEmpty, !member.key.contains("="), !member.key.contains("\0") else {
       throw YAMLError(
         source: member.value.source, mark: member.mark,
@@ -127,7 +117,7 @@ public struct ProjectFile: Sendable {
     }
     let text = try member.value.text()
     guard !text.contains("\0") else { throw member.value.error("holds a NUL, which no variable can") }
-    return (RawString(member.key), RawString(text))
+    return .init(name: RawString(member.key), value: RawString(text), origin: .option)
   }
 }
 
@@ -156,10 +146,10 @@ extension YAMLField {
     return text
   }
 
-  fileprivate func isolation() throws -> ProjectFile.Isolation {
+  fileprivate func isolation() throws -> IsolationChoice {
     let text = try string()
-    let all = ProjectFile.Isolation.allCases.map(\.rawValue)
-    guard let isolation = ProjectFile.Isolation(rawValue: text) else {
+    let all = IsolationChoice.allCases.map(\.rawValue)
+    guard let isolation = IsolationChoice(rawValue: text) else {
       throw error(
         "is '\(text)', but must be one of \(all.joined(separator: ", "))",
         remedy: nearest(to: text, in: all).map { "did you mean \($0)?" })

@@ -1,5 +1,6 @@
 public import DevrunConfig
-public import DevrunCore
+import DevrunCore
+public import DevrunSystem
 public import Logging
 public import NIOCore
 
@@ -61,7 +62,7 @@ public final class KubeClient: Sendable {
   /// Throws `KubeError.configuration` where the URL, a certificate authority or a proxy cannot be used, and
   /// `KubeError.credentials` where a client certificate cannot.
   public init(
-    access: ClusterAccess, environment: [RawString: RawString], group: any EventLoopGroup, options: Options = Options(),
+    access: ClusterAccess, environment: EnvironmentVariables, group: any EventLoopGroup, options: Options = Options(),
     logger: Logger = Logger(label: "devrun.kube", factory: { _ in SwiftLogNoOpLogHandler() })
   ) throws(KubeError) {
     guard let url = ServerURL(access.server), url.scheme == "https" || url.scheme == "http" else {

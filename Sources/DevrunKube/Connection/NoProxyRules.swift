@@ -9,7 +9,7 @@ struct NoProxyRules: Sendable, Hashable {
   private enum Rule: Sendable, Hashable {
     case all
     case address(IPAddress, port: Int?)
-    case block(IPAddress, prefixLength: Int)
+    case block(IPNetwork)
     case domain(suffix: String, alsoItself: Bool, port: Int?)
   }
 
@@ -32,8 +32,8 @@ struct NoProxyRules: Sendable, Hashable {
       switch rule {
       case .all: true
       case .address(let excluded, let onlyPort): address == excluded && (onlyPort ?? port) == port
-      case .block(let network, let prefixLength):
-        address.map { $0.isIPv4 == network.isIPv4 && $0.hasPrefix(of: network, bits: prefixLength) } ?? false
+      case .block(let network):
+        address.map { $0.isIPv4 == network.address.isIPv4 && network.contains($0) } ?? false
       case .domain(let suffix, let alsoItself, let onlyPort):
         address == nil && (onlyPort ?? port) == port
           && (host.hasSuffix("." + suffix) || (alsoItself && host == suffix))
@@ -44,12 +44,7 @@ struct NoProxyRules: Sendable, Hashable {
   private static func rule(_ entry: Substring) -> Rule? {
     if entry.isEmpty { return nil }
     if entry == "*" { return .all }
-    if let slash = entry.firstIndex(of: "/") {
-      guard let network = IPAddress(String(entry[..<slash])),
-        let length = Int(entry[entry.index(after: slash)...]), (0...network.bytes.count * 8).contains(length)
-      else { return nil }
-      return .block(network, prefixLength: length)
-    }
+    if entry.contains("/") { return IPNetwork(String(entry)).map { .block($0) } }
     if let address = IPAddress(String(entry)) { return .address(address, port: nil) }
     guard let (host, port) = ServerURL.hostAndPort(entry) else { return nil }
     if let address = IPAddress(host) { return .address(address, port: port) }
@@ -65,15 +60,5 @@ extension Substring {
   fileprivate func trimmingSuffix(while predicate: (Character) -> Bool) -> Substring {
     guard let last = lastIndex(where: { !predicate($0) }) else { return "" }
     return self[...last]
-  }
-}
-
-extension IPAddress {
-  /// Whether the first bits are those of a network of the same family.
-  fileprivate func hasPrefix(of network: IPAddress, bits: Int) -> Bool {
-    let whole = bits / 8
-    guard bytes.prefix(whole).elementsEqual(network.bytes.prefix(whole)) else { return false }
-    let rest = bits % 8
-    return rest == 0 || (bytes[whole] ^ network.bytes[whole]) >> (8 - rest) == 0
   }
 }

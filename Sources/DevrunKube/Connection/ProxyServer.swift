@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+internal import DevrunSystem
 
 /// The proxy on the way to the API server.
 struct ProxyServer: Sendable, Hashable {
@@ -28,7 +29,7 @@ struct ProxyServer: Sendable, Hashable {
   ///
   /// Throws `KubeError.configuration` where the proxy's URL cannot be used.
   static func choose(
-    for server: ServerURL, access: ClusterAccess, environment: [RawString: RawString]
+    for server: ServerURL, access: ClusterAccess, environment: EnvironmentVariables
   ) throws(KubeError) -> ProxyServer? {
     if let text = access.proxyURL, !text.isEmpty {
       return try ProxyServer(text, source: "proxy-url of the cluster in the kubeconfig")

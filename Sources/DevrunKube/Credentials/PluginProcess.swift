@@ -5,6 +5,7 @@
 // leaves the child to be reaped under the lock: so a signal is never sent to a process id that is someone else's by then.
 
 import DevrunCore
+internal import DevrunSystem
 import Foundation
 import Glibc
 import NIOConcurrencyHelpers
@@ -25,7 +26,7 @@ final class PluginProcess: Sendable {
     var code: CInt
 
     /// The failure in words.
-    var words: String { "\(call): \(systemErrorText(code))" }
+    var words: String { "\(call): \(Errno(rawValue: code).description)" }
   }
 
   /// Held from the making of a pipe until its process runs, lest another plugin's process inherits the pipe: the end of
@@ -41,7 +42,7 @@ final class PluginProcess: Sendable {
   /// - Parameter group: the process group that it joins, so that it can ask on the terminal, with this process's
   ///   standard input. `nil`: it has none, and stays in this process's group.
   init(
-    path: String, arguments: [String], environment: [RawString: RawString], askingIn group: pid_t?
+    path: String, arguments: [String], environment: EnvironmentVariables, askingIn group: pid_t?
   ) throws(SystemError) {
     Self.spawning.lock()
     defer { Self.spawning.unlock() }
@@ -77,9 +78,8 @@ final class PluginProcess: Sendable {
     }
     posix_spawnattr_setflags(&attributes, Int16(flags))
 
-    let variables = environment.map { RawString($0.key.bytes + [UInt8(ascii: "=")] + $0.value.bytes) }
     failure.code = withCStrings(arguments.map { RawString($0) }) { arguments in
-      withCStrings(variables) { variables in
+      withCStrings(environment.entries) { variables in
         posix_spawn(&pid, path, &actions, &attributes, arguments, variables)
       }
     }

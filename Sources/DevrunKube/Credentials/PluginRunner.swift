@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+internal import DevrunSystem
 import Glibc
 
 /// Runs a credential plugin as kubectl does: with the user's own environment, the user's terminal for what it says, and
@@ -8,7 +9,7 @@ struct PluginRunner: Sendable {
   /// The plugin to run.
   let plugin: ExecCredentialPlugin
   /// The user's environment.
-  let environment: [RawString: RawString]
+  let environment: EnvironmentVariables
   /// Whether the plugin could ask the user: standard input is a terminal that this process may read from.
   let askingGroup: @Sendable () -> pid_t?
 
@@ -25,8 +26,11 @@ struct PluginRunner: Sendable {
       throw CredentialError.pluginNeedsTerminal(command: command)
     }
     var environment = environment
-    for variable in plugin.environment { environment[RawString(variable.name)] = RawString(variable.value) }
-    environment["KUBERNETES_EXEC_INFO"] = RawString(plugin.info(isInteractive: isInteractive))
+    for variable in plugin.environment {
+      environment.set(RawString(variable.name), to: RawString(variable.value), from: .file)
+    }
+    environment.set(
+      "KUBERNETES_EXEC_INFO", to: RawString(plugin.info(isInteractive: isInteractive)), from: .option)
     guard let path = executable(in: environment["PATH"]) else {
       throw CredentialError.pluginNotFound(command: command, installHint: plugin.installHint)
     }

@@ -1,5 +1,6 @@
 internal import DevrunCore
 import AsyncHTTPClient
+internal import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
@@ -37,7 +38,7 @@ extension TransportFailure {
   }
 
   private init(errno code: CInt) {
-    let words = systemErrorText(code)
+    let words = Errno(rawValue: code).description
     switch code {
     case ECONNREFUSED: self = .refused
     case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, EADDRNOTAVAIL: self = .unreachable(words)

@@ -1,4 +1,6 @@
 import CLinux
+import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// The process that the shell started, after the keeper was split off: in the job's process group, it mirrors the child.
@@ -19,8 +21,7 @@ struct Front {
     self.keeper = keeper
     try StandardStreams.release(keeping: [link.descriptor.number])
     witness = try Witness.start()
-    var everything = sigset_t.all
-    signals = Descriptor(try shim { devrun_signal_descriptor(&everything) })
+    signals = Descriptor(try shim { withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) } })
     machine = FrontMachine(hasJobControl: JobControl.isThere)
   }
 
@@ -74,27 +75,27 @@ struct Front {
     for action in actions {
       switch action {
       case .tell(let message): try link.send(message)
-      case .stop(let signal): take(signal)
+      case .stop(let signal): try take(signal)
       case .end(.exited(let status)): _exit(status)
-      case .end(.killed(let signal, _)): die(of: signal)
+      case .end(.killed(let signal, _)): try die(of: signal)
       case .reportLoss: reportLoss()
       }
     }
   }
 
   /// Lets the signal have its default effect on this process.
-  private func take(_ signal: Int32) {
+  private func take(_ signal: Int32) throws(Errno) {
     _ = devrun_set_default(signal)
-    var one = sigset_t([signal])
+    let one = SignalSet([signal])
     _ = kill(getpid(), signal)
-    pthread_sigmask(SIG_UNBLOCK, &one, nil)
-    pthread_sigmask(SIG_BLOCK, &one, nil)
+    try one.unblock()
+    try one.block()
   }
 
   /// Dies of the signal that the child died of, without a core dump of its own beside the child's.
-  private func die(of signal: Int32) -> Never {
+  private func die(of signal: Int32) throws(Errno) -> Never {
     _ = devrun_forbid_core_dump()
-    take(signal)
+    try take(signal)
     _exit(128 + signal)
   }
 

@@ -1,3 +1,4 @@
+import DevrunPlan
 import Glibc
 
 /// What the front does about signals and about the keeper's messages: the rules, without any system call.

@@ -1,13 +1,14 @@
 import CLinux
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// What devrun was started with and must hand on to the child as it was.
 struct InheritedState: Sendable {
   /// The signals that were blocked.
-  var blockedSignals: sigset_t
+  var blockedSignals: SignalSet
   /// The signals that were ignored: SIGHUP under nohup, SIGINT in a shell's background job.
-  var ignoredSignals: sigset_t
+  var ignoredSignals: SignalSet
   /// The open descriptors, in rising order.
   var descriptors: [Int32]
   /// The limit of open descriptors.
@@ -21,26 +22,20 @@ struct InheritedState: Sendable {
   /// the child it stays closed.
   static func capture() throws(Errno) -> InheritedState {
     try fillStandardStreams()
-    var blocked = sigset_t()
-    let code = pthread_sigmask(SIG_BLOCK, nil, &blocked)
-    if code != 0 { throw Errno(rawValue: code) }
     var limit = rlimit()
     try system { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
     return InheritedState(
-      blockedSignals: blocked,
-      ignoredSignals: sigset_t((1...64 as ClosedRange<Int32>).filter { devrun_is_ignored($0) }),
+      blockedSignals: try SignalSet.blocked,
+      ignoredSignals: SignalSet((1...64 as ClosedRange<Int32>).filter { devrun_is_ignored($0) }),
       descriptors: try openDescriptors(), descriptorLimit: limit, workingDirectory: currentDirectory())
   }
 
   /// Whether devrun was started with the signal ignored.
-  func ignores(_ signal: Int32) -> Bool {
-    var signals = ignoredSignals
-    return sigismember(&signals, signal) == 1
-  }
+  func ignores(_ signal: Int32) -> Bool { ignoredSignals.contains(signal) }
 
   /// The descriptors that exec hands on.
   private static func openDescriptors() throws(Errno) -> [Int32] {
-    let names = try DirectoryListing.names(in: "/proc/self/fd")
+    let names = try Directory.entries(of: "/proc/self/fd")
     return names.compactMap { Int32($0.description) }
       .filter { number in
         // The one that the listing itself used is closed by now.

@@ -1,3 +1,6 @@
+public import DevrunPlan
+internal import DevrunSystem
+
 /// The time from the launch to the end of what was launched.
 extension Keeper {
   /// Waits until the child has ended, and ends it when the front is killed.

@@ -1,4 +1,6 @@
 import CLinux
+public import DevrunPlan
+public import DevrunSystem
 import Glibc
 import Synchronization
 
@@ -26,6 +28,7 @@ public final class Keeper: Sendable {
   private let link: Link
   private let front: pid_t
   private let state = Mutex(State())
+  private let interruptionsSoFar = Broadcast<Interruption>()
 
   private struct State {
     var child: LaunchedChild?
@@ -36,9 +39,6 @@ public final class Keeper: Sendable {
     var gate: Descriptor?
     var finished = false
     var frontIsGone = false
-    var interruptions: [Interruption] = []
-    var subscribers: [Int: AsyncStream<Interruption>.Continuation] = [:]
-    var nextSubscriber = 0
   }
 
   /// Makes this process the keeper. Called in the forked process, with all signals blocked.
@@ -58,19 +58,7 @@ public final class Keeper: Sendable {
   /// The reasons to end the session early: those that have come already, then each that comes.
   ///
   /// Any number of tasks may ask; each gets all. A stream ends when its consumer is cancelled.
-  public func interruptions() -> AsyncStream<Interruption> {
-    AsyncStream { continuation in
-      let number = state.withLock { state in
-        state.nextSubscriber += 1
-        for interruption in state.interruptions { continuation.yield(interruption) }
-        state.subscribers[state.nextSubscriber] = continuation
-        return state.nextSubscriber
-      }
-      continuation.onTermination = { _ in
-        self.state.withLock { _ = $0.subscribers.removeValue(forKey: number) }
-      }
-    }
-  }
+  public func interruptions() -> AsyncStream<Interruption> { interruptionsSoFar.stream() }
 
   /// Ends the front: it exits with the status, or dies of the signal, and with it what the shell waits for. To be called
   /// when all that the user is promised is done. This process may go on.
@@ -115,9 +103,7 @@ extension Keeper {
       state.child = child
       state.launched = child.processID
       state.gate = gate
-      let early = state.interruptions.filter { $0 != .frontGone }
-      state.interruptions.removeAll { $0 != .frontGone }
-      return early
+      return interruptionsSoFar.takeBack { $0 != .frontGone }
     }
     for case .signal(let number) in early { child.send(number) }
     tell(.started(child.processID))
@@ -193,14 +179,13 @@ extension Keeper {
   private func listen() throws(Errno) {
     let (signals, caught) = try Descriptor.pipe()
     for end in [signals, caught] { try system { fcntl(end.number, F_SETFL, O_NONBLOCK) } }
-    let handled = sigset_t(Self.ownSignals + Self.harmlessSignals)
-    try shim { withUnsafePointer(to: handled) { devrun_catch($0, caught.number) } }
+    let handled = SignalSet(Self.ownSignals + Self.harmlessSignals)
+    try shim { withUnsafePointer(to: handled.raw) { devrun_catch($0, caught.number) } }
     try NativeThread.start(name: "devrun-keeper") { [self] in
       do throws(Errno) {
         // Held as long as the handler writes to it.
         try withExtendedLifetime(caught) { () throws(Errno) in
-          var unblocked = handled
-          pthread_sigmask(SIG_UNBLOCK, &unblocked, nil)
+          try handled.unblock()
           try hear(signals)
         }
       } catch {
@@ -279,15 +264,11 @@ extension Keeper {
   }
 
   private func interrupt(_ interruption: Interruption) {
-    let (subscribers, endsWaiting) = state.withLock { state in
-      state.interruptions.append(interruption)
-      // A signal before the launch is passed on to the child that comes.
-      let endsWaiting = interruption == .frontGone || state.launched != nil && state.child == nil
-      return (Array(state.subscribers.values), endsWaiting)
+    // A signal before the launch is passed on to the child that comes.
+    let endsWaiting = state.withLock { state in
+      interruption == .frontGone || state.launched != nil && state.child == nil
     }
-    // Not under the lock: to yield takes a lock of the consuming task, which is held where that task is cancelled and
-    // `onTermination` waits for this one.
-    for subscriber in subscribers { subscriber.yield(interruption) }
+    interruptionsSoFar.send(interruption)
     if endsWaiting { descendantsAwaited.set(()) }
   }
 }

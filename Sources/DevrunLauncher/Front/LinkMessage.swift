@@ -1,4 +1,6 @@
 import CLinux
+import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// What the front tells the keeper.

@@ -1,5 +1,6 @@
 import CLinux
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// Reaps what the child left behind, and knows whether anything is left.

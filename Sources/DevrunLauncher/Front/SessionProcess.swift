@@ -1,5 +1,6 @@
 import CLinux
 public import DevrunCore
+public import DevrunSystem
 import Glibc
 
 /// The two processes of a run.
@@ -20,7 +21,7 @@ public enum SessionProcess {
       let inherited = try InheritedState.capture()
       let (keeperEnd, frontEnd) = try Descriptor.socketPair(type: SOCK_SEQPACKET)
       // Before the fork: no signal may be lost between it and the reading of signals in either process.
-      _ = try sigset_t.all.block()
+      try SignalSet.all.block()
       let front = getpid()
       let keeper = try system { fork() }
       if keeper == 0 {

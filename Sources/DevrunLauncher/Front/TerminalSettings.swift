@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// The settings of the job's terminal as they were before the command could change them (termios(3)).

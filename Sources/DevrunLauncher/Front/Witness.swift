@@ -1,4 +1,5 @@
 import CLinux
+import DevrunSystem
 import Glibc
 
 /// A process of the front's group that does nothing but receive signals.
@@ -62,8 +63,7 @@ struct Witness: Sendable {
     } catch {
       _exit(125)
     }
-    var everything = sigset_t.all
-    let signals = devrun_signal_descriptor(&everything)
+    let signals = withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) }
     var received: Set<Int32> = []
     while true {
       var sources = [

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 
 /// What a program is given at its start: arguments and environment, which the kernel limits together (execve(2), "Limits
 /// on size of arguments and environment").
@@ -23,13 +24,12 @@ public struct ArgumentBlock: Sendable, Hashable {
   /// How many of the largest parts are told.
   static let told = 3
 
-  init(arguments: [RawString], environment: [RawString]) {
+  init(arguments: [RawString], environment: EnvironmentVariables) {
     let parts =
       arguments.enumerated().map { Part(name: "argument \($0.offset)", bytes: $0.element.bytes.count + 1) }
       + environment.map { variable in
-        Part(
-          name: RawString(variable.bytes.prefix { $0 != UInt8(ascii: "=") }).description,
-          bytes: variable.bytes.count + 1)
+        // With the equals sign and the final NUL.
+        Part(name: variable.name.description, bytes: variable.name.bytes.count + variable.value.bytes.count + 2)
       }
     bytes = parts.reduce(0) { $0 + $1.bytes }
     largest = Array(parts.sorted { ($1.bytes, $0.name) < ($0.bytes, $1.name) }.prefix(Self.told))

@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// A child between its fork and the start of its program. To be used by one thread, which stays its parent.
@@ -26,7 +28,7 @@ struct ChildBirth {
   ) throws(LaunchError) {
     self.isolation = isolation
     executable = plan?.executable ?? ""
-    arguments = ArgumentBlock(arguments: plan?.arguments ?? [], environment: plan?.environment ?? [])
+    arguments = ArgumentBlock(arguments: plan?.arguments ?? [], environment: plan?.environment ?? [:])
     steps = try Self.steps(for: plan, isolation, keeper.inherited.workingDirectory)
     let wantsFilter = plan?.redirectsConnections ?? true || isolation == .trap
     do throws(Errno) {

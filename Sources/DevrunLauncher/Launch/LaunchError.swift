@@ -1,4 +1,6 @@
 public import DevrunCore
+public import DevrunPlan
+public import DevrunSystem
 import Glibc
 
 /// Why the command could not be launched.

@@ -1,4 +1,6 @@
 import CLinux
+import DevrunPlan
+import DevrunSystem
 
 /// The stages between fork and exec, in their order.
 public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {

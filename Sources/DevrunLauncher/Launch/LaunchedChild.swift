@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+public import DevrunPlan
+import DevrunSystem
 import Glibc
 import Synchronization
 
@@ -17,7 +19,7 @@ enum ChildEvent: Sendable, Hashable {
 public final class LaunchedChild: Sendable {
   /// Its process id.
   public let processID: Int32
-  /// How it got its own view of files. Never `automatic`; `nil` if its files are the machine's.
+  /// How it got its own view of files. `nil` if its files are the machine's.
   public let isolation: Isolation?
   /// What answers its connects, if they are redirected.
   public let redirect: ConnectRedirect?

@@ -1,5 +1,7 @@
 import CLinux
 public import DevrunCore
+public import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// Starts the command as the launch plan says.
@@ -22,13 +24,13 @@ public struct Launcher: Sendable {
 
   /// Finds out whether the isolation is to be had here, by trying it in a process that ends at once.
   ///
-  /// - Parameter isolation: the way that the user chose, or `automatic`.
-  /// - Returns: the way to go; for `automatic` the best that works.
+  /// - Parameter choice: what the user asks for.
+  /// - Returns: the best way that the choice allows and that works.
   /// - Throws: `LaunchError.isolation` or `.noIsolation`, or `.stage` if connections cannot be redirected.
-  public func probe(_ isolation: Isolation) async throws(LaunchError) -> Isolation {
+  public func probe(_ choice: IsolationChoice) async throws(LaunchError) -> Isolation {
     let result = Latch<Result<Isolation, LaunchError>>()
     keeper.threads.start(name: "devrun-probe", failed: { result.set(.failure(.resources($0))) }) { [self] in
-      do throws(LaunchError) { result.set(.success(try choose(isolation))) } catch { result.set(.failure(error)) }
+      do throws(LaunchError) { result.set(.success(try choose(choice))) } catch { result.set(.failure(error)) }
     }
     return try await result.uncancelledValue().get()
   }
@@ -56,8 +58,7 @@ public struct Launcher: Sendable {
   }
 
   private func launchHere(_ plan: LaunchPlan, redirecting table: RedirectTable) throws(LaunchError) -> LaunchedChild {
-    var isolation: Isolation?
-    if plan.changesFiles { isolation = plan.isolation == .automatic ? try choose(.automatic) : plan.isolation }
+    let isolation = plan.changesFiles ? plan.isolation : nil
     if isolation == .trap, !plan.mounts.isEmpty { throw .mountsNeedNamespace }
     keeper.recordTerminal()
     let birth = try birth(of: plan, isolation)
@@ -83,13 +84,13 @@ public struct Launcher: Sendable {
     }
   }
 
-  private func choose(_ isolation: Isolation) throws(LaunchError) -> Isolation {
-    guard isolation == .automatic else {
-      try attempt(isolation)
-      return isolation
+  private func choose(_ choice: IsolationChoice) throws(LaunchError) -> Isolation {
+    guard choice == .automatic else {
+      for isolation in choice.candidates { try attempt(isolation) }
+      return choice.candidates[0]
     }
     var attempts: [LaunchError.Attempt] = []
-    for candidate in [Isolation.mount, .user, .trap] {
+    for candidate in choice.candidates {
       if candidate == .mount, helper == nil, !devrun_has_sys_admin() { continue }
       do throws(LaunchError) {
         try attempt(candidate)

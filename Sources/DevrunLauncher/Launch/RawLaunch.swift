@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// A launch in the form that the way from fork to exec takes: all memory in place, so that nothing is allocated there.
@@ -28,7 +30,7 @@ final class RawLaunch {
     let inherited = keeper.inherited
     let stepStrings = CStringArray(steps.flatMap { [$0.parts.source, $0.parts.target] })
     strings = [
-      CStringArray([executable]), CStringArray(arguments), CStringArray(plan?.environment ?? []),
+      CStringArray([executable]), CStringArray(arguments), CStringArray(plan?.environment.entries ?? []),
       CStringArray(["sh", executable] + arguments.dropFirst()),
       CStringArray(inherited.workingDirectory.map { [$0] } ?? []), stepStrings,
       CStringArray(helper.map { [$0] } ?? []),
@@ -66,8 +68,8 @@ final class RawLaunch {
     raw.gate_writer = gate?.write ?? -1
     raw.descriptors = UnsafePointer(descriptors.start)
     raw.descriptor_count = descriptors.count
-    raw.ignored = inherited.ignoredSignals
-    raw.mask = inherited.blockedSignals
+    raw.ignored = inherited.ignoredSignals.raw
+    raw.mask = inherited.blockedSignals.raw
     raw.descriptor_limit = inherited.descriptorLimit
   }
 
@@ -101,7 +103,7 @@ extension Isolation {
     switch self {
     case .mount: DEVRUN_ISOLATION_MOUNT
     case .user: DEVRUN_ISOLATION_USER
-    case .automatic, .trap: DEVRUN_ISOLATION_NONE
+    case .trap: DEVRUN_ISOLATION_NONE
     }
   }
 }

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// What is at a path.

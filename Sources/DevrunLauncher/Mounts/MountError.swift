@@ -1,4 +1,5 @@
 public import DevrunCore
+public import DevrunSystem
 
 /// Why the child cannot be given the view of files that was asked for.
 public enum MountError: UserFacingError, Hashable {

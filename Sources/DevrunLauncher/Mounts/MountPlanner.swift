@@ -1,4 +1,6 @@
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 
 /// Plans the child's view of files: which steps lead to it from the machine's.
 ///
@@ -92,7 +94,7 @@ struct MountPlanner {
     guard case .directory(let mode) = try kind(of: directory) else {
       throw .inaccessible(directory.text, .notADirectory)
     }
-    let names = try reading(directory.text) { () throws(Errno) in try DirectoryListing.names(in: backing(directory)) }
+    let names = try reading(directory.text) { () throws(Errno) in try Directory.entries(of: backing(directory)) }
     if names.count > Self.mostEntries { throw .tooManyEntries(directory.text, names.count) }
     steps.append(.cover(directory, mode: mode))
     for name in names where !replaced.contains(directory.appending(name)) {

@@ -1,4 +1,5 @@
 public import DevrunCore
+public import DevrunSystem
 
 /// The paths of this machine that a volume must not be shown at, because it would hide what is needed there.
 ///
@@ -100,17 +101,17 @@ extension ProtectedPaths {
   /// The paths to protect for a command with this environment.
   ///
   /// - Parameters:
-  ///   - environment: as `NAME=VALUE`; HOME, TMPDIR and XDG_RUNTIME_DIR count.
+  ///   - environment: the command's; HOME, TMPDIR and XDG_RUNTIME_DIR count.
   ///   - workingDirectory: where the command starts; `nil` if that has no path.
   ///   - executable: the path of the program.
   ///   - sources: what devrun shows to the command.
   public init(
-    environment: [RawString], workingDirectory: RawString?, executable: RawString?, sources: [RawString] = []
+    environment: EnvironmentVariables, workingDirectory: RawString?, executable: RawString?, sources: [RawString] = []
   ) {
     let places = [
-      ("the working directory", workingDirectory), ("HOME", Self.value("HOME", in: environment)),
-      ("TMPDIR", Self.value("TMPDIR", in: environment)),
-      ("XDG_RUNTIME_DIR", Self.value("XDG_RUNTIME_DIR", in: environment)), ("the command", executable),
+      ("the working directory", workingDirectory), ("HOME", environment["HOME"]),
+      ("TMPDIR", environment["TMPDIR"]),
+      ("XDG_RUNTIME_DIR", environment["XDG_RUNTIME_DIR"]), ("the command", executable),
     ]
     // One that cannot be looked at counts as it is written.
     self.init(
@@ -128,11 +129,6 @@ extension ProtectedPaths {
     for path in [resolved, ViewPath(ViewPath.split(target)).text] {
       if let reason = reason(against: path, force: force) { throw .hides(target, reason) }
     }
-  }
-
-  private static func value(_ name: String, in environment: [RawString]) -> RawString? {
-    let prefix = Array("\(name)=".utf8)
-    return environment.first { $0.bytes.starts(with: prefix) }.map { RawString($0.bytes.dropFirst(prefix.count)) }
   }
 }
 

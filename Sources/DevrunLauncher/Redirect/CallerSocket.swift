@@ -1,5 +1,6 @@
 import CLinux
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// A duplicate of a socket of the child, or of one of its descendants: what is done to it is done to theirs.

@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Glibc
 import Synchronization
 

@@ -1,4 +1,6 @@
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Glibc
 import Synchronization
 
@@ -22,17 +24,18 @@ extension ConnectRedirect {
   /// Answers the call. Whether the attempt is still needed afterwards.
   private func answer(_ call: TrappedConnect, _ attempt: any OutboundAttempt) async -> Bool {
     let acceptor: IPEndpoint
-    let result: Int32??
+    let outcome: DialOutcome
     do {
       acceptor = try await attempt.acceptor()
       let patience = call.socket.isNonBlocking ? Self.patience : try call.socket.timeout
-      result = if let patience { await call.outcome.wait(for: patience) } else { await call.outcome.wait() }
+      let result = if let patience { await call.outcome.wait(for: patience) } else { await call.outcome.wait() }
+      outcome = result ?? .undecided
     } catch {
       settle(call, .networkUnreachable)
       return false
     }
-    if case .some(.some(let code)) = result {
-      settle(call, Errno(rawValue: code))
+    if case .failed(let error) = outcome {
+      settle(call, error)
       return false
     }
     // A socket whose owner is gone must not be connected: somebody would seem to be at its end.
@@ -43,8 +46,8 @@ extension ConnectRedirect {
     do throws(Errno) {
       let connection = try await call.socket.connect(to: acceptor)
       attempt.attach(connection.local)
-      // Without a result in time the caller goes on without it, as it does when its own connect takes so long.
-      settle(call, result == nil ? .inProgress : connection.error)
+      // Without an answer in time the caller goes on without it, as it does when its own connect takes so long.
+      settle(call, outcome == .undecided ? .inProgress : connection.error)
       return true
     } catch {
       settle(call, error)

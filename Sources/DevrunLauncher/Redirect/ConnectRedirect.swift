@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+public import DevrunPlan
+import DevrunSystem
 import Glibc
 import Synchronization
 
@@ -54,7 +56,7 @@ public final class ConnectRedirect: Sendable {
       guard pending.count >= manyPending else { return }
       for (key, call) in pending where !call.isAwaited && !call.canBeRepeated(features) {
         pending[key] = nil
-        call.outcome.set(ECONNABORTED)
+        call.outcome.set(.failed(.connectionAborted))
       }
       manyPending = max(64, pending.count * 2)
     }
@@ -103,9 +105,6 @@ public final class ConnectRedirect: Sendable {
     for call in pending { call.answer(.networkUnreachable) }
     consumer?.finish()
   }
-
-  /// Whether a process is left that depends on the answers.
-  public var isUsed: Bool { hungUp.value == nil }
 
   /// Waits until no process is left that depends on the answers, or this task is cancelled.
   public func unused() async { _ = await hungUp.wait() }

@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Glibc
 
 /// The files that the child finds in the place of the machine's where it has no mount namespace: its calls that open a

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// Reading and making the kernel's socket addresses.

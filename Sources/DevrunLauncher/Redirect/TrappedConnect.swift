@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Synchronization
 
 /// A `connect` of the child to a destination of the session, not answered yet.
@@ -23,8 +25,8 @@ final class TrappedConnect: Sendable {
   let destination: IPEndpoint
   /// The child's socket.
   let socket: CallerSocket
-  /// What the far end answers; see `OutboundAttempt.outcome`. Set to anything, it ends the waiting.
-  let outcome = Latch<Int32?>()
+  /// What the far end answers. Setting it ends the waiting.
+  let outcome = Latch<DialOutcome>()
 
   private let listener: Descriptor
   private let callers: Mutex<[UInt64]>
@@ -57,11 +59,6 @@ final class TrappedConnect: Sendable {
     takeCallers().reduce(false) { heard, caller in
       devrun_answer(listener.number, caller, 0, error?.rawValue ?? 0) == 0 || heard
     }
-  }
-
-  /// Lets the kernel do what the child asked for.
-  func answerContinue() {
-    for caller in takeCallers() { _ = devrun_answer_continue(listener.number, caller) }
   }
 
   private func takeCallers() -> [UInt64] {

@@ -1,6 +1,7 @@
 internal import DevrunConfig
 internal import DevrunCore
-internal import DevrunLauncher
+internal import DevrunPlan
+internal import DevrunSystem
 internal import DevrunTunnel
 internal import Foundation
 internal import Glibc
@@ -13,10 +14,8 @@ actor Diagnosis {
     var view: ClusterView
     var info: AgentInfo
     var volumes: MaterializedVolumes
-    /// The container's variables, as `NAME=VALUE`.
-    var container: [RawString]
     /// The command's variables.
-    var environment: [RawString: RawString]
+    var environment: EnvironmentVariables
   }
 
   private let session: Session
@@ -30,7 +29,7 @@ actor Diagnosis {
   private var environment: [SessionState.Variable] = []
 
   /// Of a session that is about to connect.
-  init(session: Session, command: Command) {
+  init(session: Session, command: ProgramInvocation) {
     self.session = session
     base = SessionState(
       session: session.name, devrun: devrunVersion, process: getpid(), since: .now, target: session.target,
@@ -52,11 +51,8 @@ actor Diagnosis {
     view = gathered.view
     info = gathered.info
     volumes = gathered.volumes
-    environment = EnvironmentOrigins(
-      shell: session.environment, container: gathered.container,
-      file: Set(session.options.localEnv.assignments.map(\.name)),
-      options: Set(session.options.variables.map(\.name)), services: gathered.view.services.keys.map(\.name)
-    ).variables(gathered.environment)
+    environment = SessionState.Variable.list(
+      gathered.environment, services: gathered.view.services.keys.map(\.name))
     if stage == .connecting { stage = .running }
   }
 
@@ -127,32 +123,5 @@ actor Diagnosis {
         containerPath: volume.mountPath, localPath: copy.path.description, mountPaths: copy.item.targets,
         updated: isThere ? Date(timeIntervalSince1970: TimeInterval(status.st_ctim.tv_sec)) : nil)
     } + absent
-  }
-}
-
-/// Says where the variables of a command come from.
-struct EnvironmentOrigins {
-  /// This shell's variables.
-  var shell: [RawString: RawString]
-  /// The container's, as `NAME=VALUE`.
-  var container: [RawString]
-  /// The names that files assign.
-  var file: Set<RawString>
-  /// The names that the command line and `devrun.yaml` assign.
-  var options: Set<RawString>
-  /// The names of services.
-  var services: [String]
-
-  /// The variables with their origin, in the order of their names. Values are left out but for those of services.
-  func variables(_ environment: [RawString: RawString]) -> [SessionState.Variable] {
-    let containers = Set(container.compactMap(ChildEnvironment.split).map(\.0).filter { !ChildEnvironment.keeps($0) })
-    return environment.sorted { $0.key < $1.key }.map { name, value in
-      let origin: SessionState.Variable.Origin =
-        options.contains(name) ? .option : file.contains(name) ? .file : containers.contains(name) ? .container : .shell
-      let (name, value) = (name.description, value.description)
-      let isShown =
-        origin == .container && ServiceVariable.matches(name: name, value: value, services: services)
-      return .init(name: name, origin: origin, value: isShown ? value : nil)
-    }
   }
 }

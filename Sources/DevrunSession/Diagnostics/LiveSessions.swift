@@ -1,4 +1,5 @@
-public import DevrunCore
+internal import DevrunCore
+public import DevrunSystem
 internal import Foundation
 internal import Glibc
 internal import NIOCore
@@ -17,13 +18,13 @@ public struct LiveSessions: Sendable {
     case silent(session: String, folder: String, why: String)
   }
 
-  private let environment: [RawString: RawString]
+  private let environment: EnvironmentVariables
   private let patience: Duration
 
   /// - Parameters:
   ///   - environment: this process's, for the places where sessions have their folders.
   ///   - patience: how long a keeper may take to answer.
-  public init(environment: [RawString: RawString], patience: Duration = Self.patience) {
+  public init(environment: EnvironmentVariables, patience: Duration = Self.patience) {
     self.environment = environment
     self.patience = patience
   }
@@ -123,7 +124,7 @@ private final class ReadHandler: ChannelInboundHandler {
 extension SessionDirectory {
   /// The folders of this user's sessions, living or not, wherever they may lie: another shell's environment may name
   /// another place.
-  static func folders(_ environment: [RawString: RawString]) -> [String] {
+  static func folders(_ environment: EnvironmentVariables) -> [String] {
     Set(bases(environment) + ["/run/user/\(geteuid())"]).sorted().flatMap { base in
       let names: [String]
       do { names = try FileManager.default.contentsOfDirectory(atPath: base) } catch { return [String]() }

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// The folder of this user's session logs: `devrun` in the temporary directory.
@@ -20,7 +21,7 @@ struct LogFolder: ~Copyable {
   ///
   /// - Parameter environment: This process's, for `TMPDIR`.
   /// - Throws: `SessionError.noSessionLog`
-  init(environment: [RawString: RawString]) throws {
+  init(environment: EnvironmentVariables) throws {
     let variable = environment["TMPDIR"]?.description ?? ""
     var base = variable.hasPrefix("/") ? variable : "/tmp"
     while base.count > 1, base.hasSuffix("/") { base.removeLast() }

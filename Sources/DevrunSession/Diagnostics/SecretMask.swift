@@ -1,5 +1,6 @@
 internal import DevrunConfig
 internal import DevrunCore
+internal import DevrunSystem
 
 /// Takes secrets out of a text that is to be kept: those that are known, and whatever looks like one.
 ///
@@ -51,22 +52,22 @@ extension SecretMask {
   /// are named as if they did.
   ///
   /// - Parameters:
-  ///   - environment: the container's variables, as `NAME=VALUE`.
+  ///   - environment: the container's variables.
   ///   - podSpec: `spec` of the pod, which says where they come from.
-  static func secrets(in environment: [RawString], podSpec: JSONValue, container: String) -> [RawString] {
+  static func secrets(in environment: EnvironmentVariables, podSpec: JSONValue, container: String) -> [RawString] {
     let spec = (podSpec["containers"]?.array ?? []).first { $0["name"]?.string == container } ?? [:]
     let variables = spec["env"]?.array ?? []
     let fromSecrets = Set(
       variables.filter { $0[path: "valueFrom", "secretKeyRef"] != nil }.compactMap { $0["name"]?.string })
     let explained = Set(variables.compactMap { $0["name"]?.string }).subtracting(fromSecrets)
     let prefixes = (spec["envFrom"]?.array ?? []).filter { $0["secretRef"] != nil }.map { $0["prefix"]?.string ?? "" }
-    return environment.compactMap(ChildEnvironment.split).filter { name, value in
-      let (name, text) = (name.description, value.description)
+    return environment.filter { variable in
+      let (name, text) = (variable.name.description, variable.value.description)
       if fromSecrets.contains(name) || looksSecret(name) { return true }
       // Without a prefix any name may be a Secret's; those that the machine keeps and the services' are none.
       return !explained.contains(name) && prefixes.contains(where: name.hasPrefix)
-        && !ChildEnvironment.keeps(RawString(name)) && !ServiceVariable.isAddress(text)
-    }.map(\.1)
+        && !ChildEnvironment.keeps(variable.name) && !ServiceVariable.isAddress(text)
+    }.map(\.value)
   }
 
   /// Whether a variable of this name usually holds a secret.

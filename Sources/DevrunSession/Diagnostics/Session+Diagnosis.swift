@@ -5,7 +5,7 @@ internal import NIOPosix
 
 extension Session {
   /// The log's first words.
-  func introduce(_ command: Command) {
+  func introduce(_ command: ProgramInvocation) {
     log?.mask(SecretMask.secrets(of: access.credentials))
     log?.record(
       "devrun \(devrunVersion), session \(name), process \(getpid()): \(command.executable) for \(target)"

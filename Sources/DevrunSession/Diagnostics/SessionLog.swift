@@ -1,4 +1,5 @@
-public import DevrunCore
+internal import DevrunCore
+public import DevrunSystem
 internal import Foundation
 internal import Glibc
 internal import Synchronization
@@ -73,7 +74,7 @@ public final class SessionLog: SessionObserver {
   /// - Parameters:
   ///   - session: the session's name.
   ///   - environment: this process's, for `TMPDIR`.
-  public func open(session: String, environment: [RawString: RawString]) {
+  public func open(session: String, environment: EnvironmentVariables) {
     let opened: Result<(Int32, String, [String]), any Error> = Result {
       let folder = try LogFolder(environment: environment)
       let time = Date.now.formatted(.iso8601).replacing("-", with: "").replacing(":", with: "")

@@ -1,3 +1,4 @@
+internal import DevrunSystem
 internal import DevrunTunnel
 public import Foundation
 

@@ -1,3 +1,5 @@
+internal import DevrunCore
+public import DevrunSystem
 public import DevrunTunnel
 public import Foundation
 
@@ -42,22 +44,10 @@ public struct SessionState: Sendable, Hashable, Codable {
 
   /// A variable of the command.
   public struct Variable: Sendable, Hashable, Codable {
-    /// Where its value comes from.
-    public enum Origin: String, Sendable, Hashable, Codable, CaseIterable {
-      /// The shell that devrun was started from.
-      case shell
-      /// The container.
-      case container
-      /// `azds-local.env`, or another file of that kind.
-      case file
-      /// The command line, or `devrun.yaml`.
-      case option
-    }
-
     /// The name.
     public var name: String
     /// Where its value comes from.
-    public var origin: Origin
+    public var origin: EnvironmentVariables.Origin
     /// The value of a service's variable; all others are masked.
     public var value: String?
   }
@@ -154,6 +144,20 @@ public struct SessionState: Sendable, Hashable, Codable {
   public var names: Names?
   /// The container's volumes.
   public var volumes: [Volume] = []
+}
+
+extension SessionState.Variable {
+  /// The variables in the order of their names. Values are left out, except those of services.
+  ///
+  /// - Parameter services: the names of services.
+  static func list(_ environment: EnvironmentVariables, services: [String]) -> [SessionState.Variable] {
+    environment.sorted().map { variable in
+      let (name, value) = (variable.name.description, variable.value.description)
+      let isShown =
+        variable.origin == .container && ServiceVariable.matches(name: name, value: value, services: services)
+      return .init(name: name, origin: variable.origin, value: isShown ? value : nil)
+    }
+  }
 }
 
 extension SessionState {

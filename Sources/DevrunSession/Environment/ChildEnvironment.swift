@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 
 /// The environment that the command gets: this shell's, then the container's, then `azds-local.env`, then `--env`.
 struct ChildEnvironment {
@@ -15,45 +16,38 @@ struct ChildEnvironment {
   }
 
   /// This shell's variables.
-  var shell: [RawString: RawString]
-  /// The container's variables, as `NAME=VALUE`.
-  var container: [RawString]
+  var shell: EnvironmentVariables
+  /// The container's variables.
+  var container: EnvironmentVariables
   /// Which of them count.
   var filter = NameFilter()
   /// The cluster's services, whose variables carry local addresses here.
   var services: [ServiceAddress]
   /// What the file and the command line assign, in that order.
-  var assignments: [(name: RawString, value: RawString)]
+  var assignments: [EnvironmentVariables.Variable]
   /// Names and addresses that no proxy of this machine can reach, for `NO_PROXY`.
   var clusterNames: [String]
 
   /// The variables by name.
-  func resolved() -> [RawString: RawString] {
+  func resolved() -> EnvironmentVariables {
     var result = shell
-    for entry in container {
-      guard let (name, value) = Self.split(entry), !Self.keeps(name), filter.takes(name) else { continue }
-      result[name] = value
-    }
+    for variable in container where !Self.keeps(variable.name) && filter.takes(variable.name) { result.set(variable) }
     for service in services { service.localize(&result) }
-    for (name, value) in assignments { result[name] = value }
+    for assignment in assignments { result.set(assignment) }
     extendNoProxy(&result)
     return result
   }
 
-  /// `NAME=VALUE` in its parts; `nil` for what has no `=` or no name.
-  static func split(_ entry: RawString) -> (RawString, RawString)? {
-    guard let equals = entry.bytes.dropFirst().firstIndex(of: UInt8(ascii: "=")) else { return nil }
-    return (RawString(entry.bytes[..<equals]), RawString(entry.bytes[(equals + 1)...]))
-  }
-
   /// Where this shell has a proxy, the cluster's names must not go through it.
-  private func extendNoProxy(_ variables: inout [RawString: RawString]) {
+  private func extendNoProxy(_ variables: inout EnvironmentVariables) {
     let proxies: [RawString] = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
     guard proxies.contains(where: { !(variables[$0]?.bytes.isEmpty ?? true) }) else { return }
     for name: RawString in ["no_proxy", "NO_PROXY"] {
       let present = variables[name]?.description.split(separator: ",").map(String.init) ?? []
       let added = clusterNames.filter { !present.contains($0) }
-      variables[name] = RawString((present + added).joined(separator: ","))
+      variables.set(
+        name, to: RawString((present + added).joined(separator: ",")),
+        from: variables.variable(named: name)?.origin ?? .shell)
     }
   }
 }
@@ -73,17 +67,18 @@ struct ServiceAddress: Hashable, Sendable {
 
   /// Writes the local address where the service's own variables carry the cluster's. A variable of the same name that
   /// holds anything else is the app's own and stays.
-  func localize(_ variables: inout [RawString: RawString]) {
+  func localize(_ variables: inout EnvironmentVariables) {
     guard name != "kubernetes" else { return }
     let host = Array((prefix + "_SERVICE_HOST").utf8)
     let port = Array((prefix + "_PORT").utf8)
-    for (variable, value) in variables where variable.bytes == host || variable.bytes.starts(with: port) {
-      let text = value.description
+    for var variable in variables where variable.name.bytes == host || variable.name.bytes.starts(with: port) {
+      let text = variable.value.description
       if text == clusterIP {
-        variables[variable] = RawString(local)
+        variable.value = RawString(local)
       } else if let range = text.firstRange(of: "://\(clusterIP):") {
-        variables[variable] = RawString(text.replacingCharacters(in: range, with: "://\(local):"))
+        variable.value = RawString(text.replacingCharacters(in: range, with: "://\(local):"))
       }
+      variables.set(variable)
     }
   }
 }

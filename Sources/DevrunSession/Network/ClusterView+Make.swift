@@ -1,6 +1,7 @@
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunKube
+internal import DevrunSystem
 internal import DevrunTunnel
 
 extension ClusterView {
@@ -8,7 +9,8 @@ extension ClusterView {
   ///
   /// - Parameter container: the container's variables, which name the API server.
   static func make(
-    session: Session, services: [JSONValue], domain: String, container: [RawString], directory: SessionDirectory
+    session: Session, services: [JSONValue], domain: String, container: EnvironmentVariables,
+    directory: SessionDirectory
   ) throws -> ClusterView {
     var book = AddressBook(namespace: session.access.namespace, domain: domain)
     for service in services { book.update(service) }
@@ -32,8 +34,8 @@ extension ClusterView {
         book.request(host: reference.host)
       }
     }
-    let server = container.compactMap(ChildEnvironment.split).first { $0.0 == "KUBERNETES_SERVICE_HOST" }
-    let fixed = Set([server.flatMap { IPAddress($0.1.description) }].compactMap { $0 })
+    let server = container["KUBERNETES_SERVICE_HOST"].flatMap { IPAddress($0.description) }
+    let fixed = Set([server].compactMap { $0 })
     return ClusterView(
       book: book, hosts: HostsFile(machine: NameService.read("/etc/hosts"), hostname: session.hostname),
       directory: directory, fixed: fixed.union(endpoints))

@@ -1,6 +1,6 @@
 internal import DevrunCore
 internal import DevrunKube
-internal import DevrunLauncher
+internal import DevrunPlan
 internal import Synchronization
 
 /// The cluster's services as the child sees them: the names in its hosts file, the addresses that are redirected, and

@@ -1,7 +1,7 @@
 internal import DevrunCore
-internal import DevrunLauncher
+internal import DevrunPlan
+internal import DevrunSystem
 internal import DevrunTunnel
-internal import Glibc
 internal import NIOCore
 
 /// Reaches the cluster for the child: what the launcher asks for goes through the tunnel, and the child's socket to a
@@ -17,12 +17,11 @@ final class TunnelConnector: OutboundConnector {
     self.acceptor = OutboundAcceptor(on: group.next())
   }
 
-  func begin(to destination: IPEndpoint) -> any DevrunLauncher.OutboundAttempt {
+  func begin(to destination: IPEndpoint) -> any OutboundAttempt {
     guard let tunnel = tunnels.outbound else { return NoTunnel() }
-    let attempt = acceptor.begin(
+    return acceptor.begin(
       at: Self.listeningAddress(for: destination.address), host: view.destination(of: destination.address),
       port: Int(destination.port), through: tunnel)
-    return TunnelAttempt(attempt: attempt)
   }
 
   /// Closes the listeners.
@@ -36,26 +35,11 @@ final class TunnelConnector: OutboundConnector {
   }
 }
 
-/// An attempt of the tunnel, as the launcher knows attempts.
-private struct TunnelAttempt: DevrunLauncher.OutboundAttempt {
-  var attempt: DevrunTunnel.OutboundAttempt
-
-  func acceptor() async throws -> IPEndpoint { try await attempt.acceptor() }
-
-  func outcome() async -> Int32? { await attempt.outcome() }
-
-  func attach(_ local: IPEndpoint) { attempt.attach(local) }
-
-  func cancel() { attempt.cancel() }
-}
-
 /// An attempt while no tunnel is up: the network is not reachable.
-private struct NoTunnel: DevrunLauncher.OutboundAttempt {
-  func acceptor() async throws -> IPEndpoint {
-    throw SessionError.agentFailed(pod: "-", why: "no tunnel is up")
-  }
+private struct NoTunnel: OutboundAttempt {
+  func acceptor() async throws -> IPEndpoint { throw DialError.tunnelClosed }
 
-  func outcome() async -> Int32? { ENETUNREACH }
+  func outcome() async -> DialOutcome { .failed(.networkUnreachable) }
 
   func attach(_ local: IPEndpoint) {}
 

@@ -1,7 +1,7 @@
 internal import DevrunArchive
 internal import DevrunConfig
 internal import DevrunCore
-internal import DevrunLauncher
+internal import DevrunPlan
 internal import DevrunTunnel
 internal import Glibc
 

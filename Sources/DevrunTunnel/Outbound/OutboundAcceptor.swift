@@ -5,7 +5,7 @@ public import NIOCore
 /// tunnel.
 ///
 /// There is one listener per local address, made when it is first asked for, at a port that the kernel chooses. Only
-/// connections that were announced (`OutboundAttempt.attach`) are served, and only from this machine.
+/// connections that were announced (`TunnelAttempt.attach`) are served, and only from this machine.
 public final class OutboundAcceptor: Sendable {
   /// How long things wait for each other.
   public struct Patience: Sendable {
@@ -20,7 +20,7 @@ public final class OutboundAcceptor: Sendable {
 
   private struct State {
     var listeners: [IPAddress: EventLoopFuture<any Channel>] = [:]
-    var pairs = PairingTable<any Channel, OutboundAttempt>()
+    var pairs = PairingTable<any Channel, TunnelAttempt>()
     var closed = false
   }
 
@@ -49,13 +49,13 @@ public final class OutboundAcceptor: Sendable {
   ///   - host: what is dialled in the cluster, a name or an address.
   ///   - port: the port there.
   ///   - tunnel: the tunnel that is dialled through, on this acceptor's event loop.
-  public func begin(at address: IPAddress, host: String, port: Int, through tunnel: Tunnel) -> OutboundAttempt {
+  public func begin(at address: IPAddress, host: String, port: Int, through tunnel: Tunnel) -> TunnelAttempt {
     let dial =
       tunnel.eventLoop === eventLoop
       ? tunnel.startDial(Authority(host: host, port: port))
       : PendingStream(
         stream: eventLoop.makeFailedFuture(DialError.refused("the tunnel is on another event loop")), cancel: {})
-    return OutboundAttempt(acceptor: self, address: address, dial: dial)
+    return TunnelAttempt(acceptor: self, address: address, dial: dial)
   }
 
   /// Closes the listeners and the connections that nobody has announced. Joined connections are the tunnel's.
@@ -131,7 +131,7 @@ public final class OutboundAcceptor: Sendable {
   }
 
   /// Announces the connection of an attempt. On the event loop only.
-  func announce(_ attempt: OutboundAttempt, at key: PairingKey) {
+  func announce(_ attempt: TunnelAttempt, at key: PairingKey) {
     guard !state.value.closed else { return attempt.cancel() }
     switch state.value.pairs.announce(attempt, at: key) {
     case .paired(let connection): attempt.join(connection)

@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -152,7 +153,7 @@ private final class Responder: ChannelInboundHandler {
 /// Runs a body with a server, and with a client of it that is shut down afterwards.
 func withServer(
   access: @Sendable (Int) -> ClusterAccess = { ClusterAccess(server: "http://127.0.0.1:\($0)", contextName: "test") },
-  environment: [RawString: RawString] = [:], options: KubeClient.Options = .quick, tls: TLSConfiguration? = nil,
+  environment: EnvironmentVariables = [:], options: KubeClient.Options = .quick, tls: TLSConfiguration? = nil,
   answer: @escaping @Sendable (SeenRequest, Int) -> [Step],
   _ body: (KubeClient, LoopbackServer) async throws -> Void
 ) async throws {
@@ -165,7 +166,7 @@ func withServer(
 
 /// Runs a body with a client that is shut down afterwards.
 func withClient(
-  _ access: ClusterAccess, environment: [RawString: RawString] = [:], options: KubeClient.Options = .quick,
+  _ access: ClusterAccess, environment: EnvironmentVariables = [:], options: KubeClient.Options = .quick,
   _ body: (KubeClient) async throws -> Void
 ) async throws {
   let client = try KubeClient(

@@ -1,4 +1,6 @@
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Foundation
 import Synchronization
 import Testing

@@ -1,5 +1,7 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Glibc
 import Synchronization
 import Testing
@@ -92,9 +94,9 @@ final class SpawnedProcess: Sendable {
       posix_spawnattr_destroy(&attributes)
       posix_spawn_file_actions_destroy(&actions)
     }
-    var mask = sigset_t([Int32]())
+    var mask = SignalSet().raw
     // Those above are glibc's own, which it would ignore instead.
-    var defaults = sigset_t((1...31 as ClosedRange<Int32>).filter { ![SIGKILL, SIGSTOP].contains($0) })
+    var defaults = SignalSet((1...31 as ClosedRange<Int32>).filter { ![SIGKILL, SIGSTOP].contains($0) }).raw
     posix_spawnattr_setsigmask(&attributes, &mask)
     posix_spawnattr_setsigdefault(&attributes, &defaults)
     var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
@@ -114,8 +116,7 @@ final class SpawnedProcess: Sendable {
       }
     }
     // What libraries of this process opened without close-on-exec must not be taken for the command's.
-    for number in try DirectoryListing.names(in: "/proc/self/fd").compactMap({ Int32($0.description) }) where number > 2
-    {
+    for number in try Directory.entries(of: "/proc/self/fd").compactMap({ Int32($0.description) }) where number > 2 {
       _ = fcntl(number, F_SETFD, FD_CLOEXEC)
     }
     let arguments = CStringArray(command.map { RawString($0) })

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Glibc
 import NIOPosix
@@ -13,7 +14,7 @@ struct LiveSessionsTests {
 
   init() throws { scratch = try ScratchFolder() }
 
-  private var environment: [RawString: RawString] { ["XDG_RUNTIME_DIR": RawString(scratch.path)] }
+  private var environment: EnvironmentVariables { ["XDG_RUNTIME_DIR": RawString(scratch.path)] }
 
   private func ask(within patience: Duration = .seconds(30)) async throws -> [LiveSessions.Answer] {
     try await LiveSessions(environment: environment, patience: patience).ask().filter { answer in

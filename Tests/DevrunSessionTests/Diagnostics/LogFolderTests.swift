@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Glibc
 import Testing
@@ -14,7 +15,7 @@ struct LogFolderTests {
 
   private func folder() throws -> String { try LogFolder(environment: environment).path }
 
-  private var environment: [RawString: RawString] { ["TMPDIR": RawString(scratch.path)] }
+  private var environment: EnvironmentVariables { ["TMPDIR": RawString(scratch.path)] }
 
   private func log(_ number: Int) -> String {
     let digits = String(number)

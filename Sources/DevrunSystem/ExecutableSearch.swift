@@ -1,5 +1,5 @@
 public import DevrunCore
-import Glibc
+internal import Glibc
 
 /// Finds the file that a command's name stands for, as execvp(3) and the shells do.
 public struct ExecutableSearch: Sendable {

@@ -1,4 +1,5 @@
 public import DevrunCore
+public import DevrunSystem
 
 /// Reaches the destinations of the cluster for the child. Implemented by the session, over the tunnel.
 public protocol OutboundConnector: Sendable {
@@ -13,10 +14,10 @@ public protocol OutboundAttempt: Sendable {
   /// - Throws: if no listener can be made.
   func acceptor() async throws -> IPEndpoint
 
-  /// Waits for the far end. `nil`: it is connected. Otherwise the errno that the child's `connect` must return.
+  /// Waits for the far end.
   ///
   /// Must return when the attempt is cancelled by `cancel`, also when the task that waits is not.
-  func outcome() async -> Int32?
+  func outcome() async -> DialOutcome
 
   /// The child's socket has been connected to the acceptor, which sees this endpoint as its peer: that connection belongs
   /// to this attempt. It may have been accepted already.
@@ -25,4 +26,14 @@ public protocol OutboundAttempt: Sendable {
   /// Nobody waits for this any more: the caller is gone, or was told something else. Drops the dial, and a connection
   /// that was attached.
   func cancel()
+}
+
+/// What came of a dial.
+public enum DialOutcome: Sendable, Hashable {
+  /// The far end has accepted.
+  case connected
+  /// The dial failed; the child's `connect` must return this error.
+  case failed(Errno)
+  /// The far end has not answered in time.
+  case undecided
 }

@@ -1,18 +1,5 @@
 public import DevrunCore
-
-/// How the child gets a view of files that only it and its descendants see.
-public enum Isolation: String, Sendable, Hashable, Codable, CaseIterable {
-  /// The best of the following that this machine allows.
-  case automatic
-  /// A mount namespace alone. Takes CAP_SYS_ADMIN and changes nothing else for the child.
-  case mount
-  /// A mount namespace in a user namespace, in which only the user's own user and group exist: files of others look
-  /// like nobody's, and setuid programs don't gain their privileges.
-  case user
-  /// No namespace: each opening of a file is trapped, and the private files are handed out instead of the machine's.
-  /// Volumes cannot appear at paths of their own, and setuid programs don't gain their privileges.
-  case trap
-}
+public import DevrunSystem
 
 /// All that the launcher needs, as plain data: what to run, and what it sees.
 ///
@@ -22,9 +9,9 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   public var executable: RawString
   /// The arguments, of which the first is the program's name as it was typed.
   public var arguments: [RawString]
-  /// The environment as `NAME=VALUE`, in order.
-  public var environment: [RawString]
-  /// How the child gets its own view of files.
+  /// The environment, in order.
+  public var environment: EnvironmentVariables
+  /// How the child gets its own view of files, if `changesFiles`.
   public var isolation: Isolation
   /// The file that is /etc/hosts for the child.
   public var hostsFile: RawString?
@@ -55,7 +42,7 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
 
   /// A plan to run the program as it would run without devrun, except for what is named.
   public init(
-    executable: RawString, arguments: [RawString], environment: [RawString], isolation: Isolation = .automatic,
+    executable: RawString, arguments: [RawString], environment: EnvironmentVariables, isolation: Isolation,
     hostsFile: RawString? = nil, nameServiceSwitchFile: RawString? = nil, mounts: [Mount] = [],
     forcesVolumes: Bool = false, hiddenPaths: [RawString] = [], redirectsConnections: Bool = true
   ) {
@@ -72,7 +59,7 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   }
 
   /// Whether the child's files differ from the machine's in anything.
-  var changesFiles: Bool {
+  public var changesFiles: Bool {
     hostsFile != nil || nameServiceSwitchFile != nil || !mounts.isEmpty || !hiddenPaths.isEmpty
   }
 }

@@ -1,15 +1,15 @@
-import CLinux
-import Glibc
+internal import CLinux
+internal import Glibc
 
 /// A thread of the kernel's, for work that waits in system calls and so must not be done by Swift's few cooperative
 /// threads.
-enum NativeThread {
+public enum NativeThread {
   /// Starts a thread that runs the body once, with all signals blocked. It belongs to nobody: it ends with the body.
   ///
   /// - Parameters:
   ///   - name: what the system's tools show, up to 15 bytes.
   ///   - body: what the thread does.
-  static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(Errno) {
+  public static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(Errno) {
     let start = Unmanaged.passRetained(Start(name: name, body: body))
     var attributes = pthread_attr_t()
     var code = pthread_attr_init(&attributes)
@@ -25,8 +25,8 @@ enum NativeThread {
       { argument in
         if let argument {
           let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-          var everything = sigset_t.all
-          pthread_sigmask(SIG_SETMASK, &everything, nil)
+          // Cannot fail: the set and the way to change it are valid (pthread_sigmask(3)).
+          _ = try? SignalSet.all.block()
           _ = devrun_set_thread_name(start.name)
           start.body()
         }

@@ -1,8 +1,8 @@
-import DevrunCore
+public import DevrunCore
 
 extension RawString {
   /// The string that a C function or the kernel gave, up to its NUL.
-  init(cString: UnsafePointer<CChar>) {
+  public init(cString: UnsafePointer<CChar>) {
     var bytes: [UInt8] = []
     var next = cString
     while next.pointee != 0 {
@@ -13,7 +13,7 @@ extension RawString {
   }
 
   /// Calls the body with the bytes and a final NUL.
-  func withCString<Result, Failure: Error>(
+  public func withCString<Result, Failure: Error>(
     _ body: (UnsafePointer<CChar>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let characters = bytes.map { CChar(bitPattern: $0) } + [0]
@@ -24,13 +24,13 @@ extension RawString {
 }
 
 /// An array of C strings as `execve` takes it: it ends with a null pointer and stays in place.
-final class CStringArray {
+public final class CStringArray {
   /// The array.
-  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  public let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   private let count: Int
 
   /// Copies the strings.
-  init(_ strings: [RawString]) {
+  public init(_ strings: [RawString]) {
     count = strings.count
     pointers = .allocate(capacity: count + 1)
     for (index, string) in strings.enumerated() {

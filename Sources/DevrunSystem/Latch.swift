@@ -1,9 +1,9 @@
-import Synchronization
+internal import Synchronization
 
 /// A value that is set once and that any number of tasks wait for.
 ///
 /// The bridge from threads that wait in system calls to tasks: setting it never blocks.
-final class Latch<Value: Sendable>: Sendable {
+public final class Latch<Value: Sendable>: Sendable {
   private struct State {
     var value: Value?
     var waiters: [Int: CheckedContinuation<Value?, Never>] = [:]
@@ -13,11 +13,14 @@ final class Latch<Value: Sendable>: Sendable {
 
   private let state = Mutex(State())
 
+  /// A latch that is not set.
+  public init() {}
+
   /// The value, if it has been set.
-  var value: Value? { state.withLock { $0.value } }
+  public var value: Value? { state.withLock { $0.value } }
 
   /// Sets the value. Later settings change nothing.
-  func set(_ value: Value) {
+  public func set(_ value: Value) {
     let (waiters, patientWaiters) = state.withLock { state in
       guard state.value == nil else { return (State().waiters, State().patientWaiters) }
       defer { state = State(value: value) }
@@ -28,7 +31,7 @@ final class Latch<Value: Sendable>: Sendable {
   }
 
   /// Waits for the value. `nil` if this task was cancelled before there was one.
-  func wait() async -> Value? {
+  public func wait() async -> Value? {
     let number = state.withLock { state in
       state.nextWaiter += 1
       return state.nextWaiter
@@ -49,7 +52,7 @@ final class Latch<Value: Sendable>: Sendable {
   }
 
   /// Waits for the value, also when this task is cancelled: for what is sure to come soon.
-  func uncancelledValue() async -> Value {
+  public func uncancelledValue() async -> Value {
     await withCheckedContinuation { continuation in
       let ready: Value? = state.withLock { state in
         if state.value == nil { state.patientWaiters.append(continuation) }
@@ -60,7 +63,7 @@ final class Latch<Value: Sendable>: Sendable {
   }
 
   /// Waits for the value for a bounded time. `nil` if there was none in time, or this task was cancelled.
-  func wait(for duration: Duration) async -> Value? {
+  public func wait(for duration: Duration) async -> Value? {
     if let value { return value }
     return await withTaskGroup(of: Value?.self) { group in
       group.addTask { await self.wait() }

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// What /proc/PID/stat tells of a process (proc(5)).

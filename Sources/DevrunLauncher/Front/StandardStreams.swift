@@ -1,5 +1,6 @@
 import CLinux
 import DevrunCore
+import DevrunSystem
 import Glibc
 
 /// The descriptors that devrun itself keeps of those it was started with.

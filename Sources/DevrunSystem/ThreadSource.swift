@@ -1,11 +1,11 @@
-import Glibc
-import Synchronization
+internal import Glibc
+internal import Synchronization
 
 /// Starts threads that have what the process was started with: niceness, scheduling policy, CPU affinity.
 ///
 /// On Linux these are each thread's own, and a thread inherits them of the one that starts it. Swift's runtime gives its
 /// own threads other ones, so a program forked by a thread that such a thread had started would get those.
-final class ThreadSource: Sendable {
+public final class ThreadSource: Sendable {
   private struct Request {
     var name: String
     var body: @Sendable () -> Void
@@ -16,7 +16,7 @@ final class ThreadSource: Sendable {
   private let bell: Descriptor
 
   /// A source of threads like the calling one.
-  init() throws(Errno) {
+  public init() throws(Errno) {
     let (listening, bell) = try Descriptor.pipe()
     self.bell = bell
     try NativeThread.start(name: "devrun-threads") { [self] in
@@ -36,7 +36,7 @@ final class ThreadSource: Sendable {
   }
 
   /// Starts a thread that runs the body, or tells why it cannot be started.
-  func start(
+  public func start(
     name: String, failed: @escaping @Sendable (Errno) -> Void, _ body: @escaping @Sendable () -> Void
   ) {
     requests.withLock { $0.append(Request(name: name, body: body, failed: failed)) }

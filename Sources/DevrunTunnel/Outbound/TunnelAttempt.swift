@@ -1,11 +1,13 @@
 public import DevrunCore
+public import DevrunPlan
+internal import DevrunSystem
 internal import NIOCore
 
 /// One connection of the child to the cluster, from its connect on.
 ///
 /// The order of calls is: `acceptor()`, perhaps `outcome()`, then `attach` once the child's socket is connected, or
 /// `cancel()`.
-public final class OutboundAttempt: Sendable {
+public final class TunnelAttempt: OutboundAttempt {
   private let owner: OutboundAcceptor
   private let address: IPAddress
   private let dial: PendingStream<any Channel>
@@ -23,15 +25,13 @@ public final class OutboundAttempt: Sendable {
     try await owner.endpoint(at: address).get()
   }
 
-  /// Waits for the far end.
-  ///
-  /// - Returns: `nil` when it is connected; otherwise the errno that connect(2) is to return.
-  public func outcome() async -> Int32? {
+  /// Waits for the far end, without a bound of its own: the agent bounds the dial.
+  public func outcome() async -> DialOutcome {
     do {
       _ = try await dial.stream.get()
-      return nil
+      return .connected
     } catch {
-      return (error as? DialError ?? .tunnelClosed).errno
+      return .failed(Errno(rawValue: (error as? DialError ?? .tunnelClosed).errno))
     }
   }
 
@@ -47,7 +47,8 @@ public final class OutboundAttempt: Sendable {
     }
   }
 
-  /// The caller is gone or was told otherwise: drops the dial, and resets what it has come to.
+  /// Drops the dial, and resets the connection that it has led to. To be called when the caller is gone or got another
+  /// answer.
   public func cancel() { dial.cancel() }
 
   /// Joins the child's connection with the far end, as soon as that is there. On the event loop only.

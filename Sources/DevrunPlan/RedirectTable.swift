@@ -1,0 +1,41 @@
+public import DevrunCore
+internal import Synchronization
+
+/// The addresses that connections are redirected from: those of the session's services, and networks of the cluster. May
+/// be changed at any time, by anyone.
+public final class RedirectTable: Sendable {
+  private struct Entries {
+    var addresses: Set<AddressKey> = []
+    var networks: [IPNetwork] = []
+  }
+
+  private let entries = Mutex(Entries())
+
+  /// A table of the given addresses and networks.
+  public init(addresses: some Sequence<IPAddress> = [], networks: some Sequence<IPNetwork> = []) {
+    replace(addresses: addresses, networks: networks)
+  }
+
+  /// Puts other addresses and networks in the place of all that there are.
+  public func replace(addresses: some Sequence<IPAddress>, networks: some Sequence<IPNetwork>) {
+    let addresses = Set(addresses.map { AddressKey($0) })
+    let networks = Array(networks)
+    entries.withLock {
+      $0.addresses = addresses
+      $0.networks = networks
+    }
+  }
+
+  /// Whether connections to the address are redirected.
+  public func contains(_ address: IPAddress) -> Bool { contains(AddressKey(address)) }
+
+  /// Whether connections to the address are redirected. This is asked for each connect of the child, and allocates
+  /// nothing.
+  public func contains(_ address: AddressKey) -> Bool {
+    entries.withLock { entries in
+      if entries.addresses.contains(address) { return true }
+      for network in entries.networks where network.contains(address) { return true }
+      return false
+    }
+  }
+}
