@@ -68,11 +68,11 @@ import Testing
     "../x", "a/../b", "a/..", "/etc/passwd", "a//b", "./a", "a/./b", "", "a/", String(repeating: "x", count: 256),
     String(repeating: "a/", count: 3000) + "b", String(repeating: "a/", count: 200) + "b",
   ])
-  func `A file's name that is not plain is refused`(name: String) {
+  func `An archive with an unsafe file name is refused`(name: String) {
     #expect(throws: ArchiveError.unsafeName(name)) { try Self.read(Self.entry(name) + Self.end) }
   }
 
-  @Test(arguments: ["../", "/", "a/../", "//"]) func `A folder's name that is not plain is refused`(name: String) {
+  @Test(arguments: ["../", "/", "a/../", "//"]) func `An archive with an unsafe folder name is refused`(name: String) {
     #expect(throws: ArchiveError.unsafeName(name)) { try Self.read(Self.entry(name, .directory) + Self.end) }
   }
 
@@ -82,8 +82,9 @@ import Testing
     ("link", "/etc/passwd", true), ("link", "..", true), ("link", "../x", true), ("a/link", "../../x", true),
     ("a/link", ".././../x", true), ("a/link", "b/../../..", true), ("link", "a/..", true), ("a/link", "x/..", true),
   ])
-  func `A link is data, but one that could lead out is told as such`(name: String, target: String, escapes: Bool) throws
-  {
+  func `A link that could lead out of the archive is reported as escaping, any other as an entry`(
+    name: String, target: String, escapes: Bool
+  ) throws {
     let events = try Self.read(Self.entry(name, .symbolicLink, link: target) + Self.end)
     let entry = ArchiveEntry(
       path: name.split(separator: "/").map { RawString(String($0)) },

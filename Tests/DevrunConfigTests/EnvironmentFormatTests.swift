@@ -25,10 +25,9 @@ private func randomValues(_ count: Int) -> [RawString] {
   }
 }
 
-@Suite("An environment as text")
+@Suite("Environments as text")
 struct EnvironmentFormatTests {
   @Test(
-    "has the quotes that a value needs",
     arguments: [
       ("", "", "''", #""""#), ("abc", "abc", "abc", #""abc""#), ("a b", "'a b'", "'a b'", #""a b""#),
       ("/a:b@c,d=e%f+g.h-i_j", "/a:b@c,d=e%f+g.h-i_j", "/a:b@c,d=e%f+g.h-i_j", #""/a:b@c,d=e%f+g.h-i_j""#),
@@ -39,15 +38,16 @@ struct EnvironmentFormatTests {
       ("\u{1b}[0m", "'\u{1b}[0m'", #"$'\033[0m'"#, #""\u001b[0m""#), ("grün", "'grün'", "'grün'", #""grün""#),
       ("~", "'~'", "'~'", #""~""#), ("${volumes.x}", "'${volumes.x}'", "'${volumes.x}'", #""${volumes.x}""#),
     ])
-  func quotes(value: String, dotenv: String, shell: String, json: String) {
+  func `A value is written with the quotes that each output format needs`(
+    value: String, dotenv: String, shell: String, json: String
+  ) {
     let environment: [Variable] = [("A", RawString(value))]
     #expect(text(.dotenv, environment) == "A=\(dotenv)\n")
     #expect(text(.shell, environment) == "export A=\(shell)\n")
     #expect(text(.json, environment) == "{\n  \"A\": \(json)\n}\n")
   }
 
-  @Test("keeps the order, lets the last of a name count, and masks what it is told to")
-  func order() {
+  @Test func `Variables are written in order, only the last one of a name, with secret values masked`() {
     let environment: [Variable] = [("B", "1"), ("A", "secret"), ("B", "2"), ("C", "it's")]
     #expect(text(.dotenv, environment, masking: ["A"]) == "A='***'\nB=2\nC=\"it's\"\n")
     #expect(text(.shell, environment, masking: ["A", "C"]) == "export A='***'\nexport B=2\nexport C='***'\n")
@@ -55,8 +55,7 @@ struct EnvironmentFormatTests {
     #expect(EnvironmentFormat.allCases.map { text($0, []) } == ["", "{}\n", ""])
   }
 
-  @Test("leaves out names that the format cannot write, and says which")
-  func omitted() {
+  @Test func `A variable name that the output format cannot express is left out and reported`() {
     let environment: [Variable] = [("A", "1"), ("BASH_FUNC_f%%", "() { :; }"), ("a.b", "2"), ("a-b", "3"), ("", "4")]
     let omitted = EnvironmentFormat.allCases.map { $0.text(of: environment).omitted.map(\.description) }
     #expect(omitted == [["BASH_FUNC_f%%", ""], [], ["BASH_FUNC_f%%", "a.b", "a-b", ""]])
@@ -64,16 +63,14 @@ struct EnvironmentFormatTests {
     #expect(text(.shell, environment) == "export A=1\n")
   }
 
-  @Test("tells bytes that are no text as lone surrogates in JSON and as octal numbers to a shell")
-  func rawBytes() {
+  @Test func `Bytes that are not UTF-8 become lone surrogates in JSON and octal escapes for a shell`() {
     let environment: [Variable] = [("A", RawString([0x61, 0xff, 0xc3, 0xa9, 0xe2, 0x82, 0x31]))]
     #expect(text(.json, environment) == "{\n  \"A\": \"a\\udcff\u{e9}\\udce2\\udc821\"\n}\n")
     #expect(text(.shell, environment) == "export A=$'a\\377\\303\\251\\342\\2021'\n")
     #expect(EnvironmentFormat.dotenv.text(of: environment).bytes.contains(0xff))
   }
 
-  @Test("is read back by the reader of azds-local.env, byte for byte")
-  func dotenvRoundTrip() throws {
+  @Test func `The parser of azds-local.env reads the dotenv format back byte for byte`() throws {
     let environment = randomValues(5_000).enumerated().map { (name: RawString("V\($0)"), value: $1) }
     let file = try LocalEnvFile.parse(EnvironmentFormat.dotenv.text(of: environment).bytes, source: "f")
     #expect(file.warnings.isEmpty)
@@ -82,8 +79,7 @@ struct EnvironmentFormatTests {
     #expect(values.map(\.value) == environment.map(\.value))
   }
 
-  @Test("is evaluated by bash, byte for byte")
-  func shellRoundTrip() throws {
+  @Test func `Bash evaluates the shell format to the same bytes`() throws {
     let environment = randomValues(500).enumerated().map { (name: RawString("V\($0)"), value: $1) }
     let script = EnvironmentFormat.shell.text(of: environment).bytes + Array("exec env -0\n".utf8)
     let entries = try output(of: ["/bin/bash", "--norc", "-s"], input: script).split(separator: 0)
@@ -91,8 +87,7 @@ struct EnvironmentFormatTests {
     for (name, value) in environment { #expect(values[name] == value) }
   }
 
-  @Test("is read by Python, byte for byte, where the surrogates are taken as Python means them")
-  func jsonRoundTrip() throws {
+  @Test func `Python reads the JSON format back byte for byte with its surrogate escapes`() throws {
     let environment = randomValues(2_000).enumerated().map { (name: RawString("V\($0)"), value: $1) }
     let program = """
       import json, os, sys

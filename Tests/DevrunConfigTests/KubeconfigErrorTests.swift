@@ -2,13 +2,12 @@ import DevrunConfig
 import DevrunCore
 import Testing
 
-@Suite("A mistake in a kubeconfig")
+@Suite("Mistakes in a kubeconfig")
 struct KubeconfigErrorTests {
   private static let exec = "exec:\n  apiVersion: client.authentication.k8s.io/"
 
   /// Cluster, user, and what is told after the file's name.
   @Test(
-    "is told with its place",
     arguments: [
       (
         "proxy-url: ftp://x", "",
@@ -71,14 +70,15 @@ struct KubeconfigErrorTests {
         ":17:20: users[0].user.exec.env[0].name must be the name of a variable, but is 'a=b'"
       ),
     ])
-  func inTheFile(cluster: String, user: String, expected: String) throws {
+  func `A mistake in a cluster or user of a kubeconfig is reported with its place`(
+    cluster: String, user: String, expected: String
+  ) throws {
     let error = try #require(throws: YAMLError.self) { try access(kubeconfig(cluster: cluster, user: user)) }
     #expect(error.message.what.hasSuffix("/config\(expected)"), "\(error.message.what)")
   }
 
   /// A replacement in the whole text, and what is told after the file's name.
   @Test(
-    "in its frame is told with its place",
     arguments: [
       ("apiVersion: v1", "apiVersion: v2", ":1:13: apiVersion is 'v2', but a kubeconfig has 'v1'"),
       ("kind: Config", "kind: Pod", ":2:7: kind is 'Pod', but a kubeconfig has 'Config'"),
@@ -96,20 +96,20 @@ struct KubeconfigErrorTests {
       ("users:\n- name: u", "users:\n- nam: u", ":9:3: users[0] must have 'name'"),
       ("users:\n", "users:\n- [x]\n", ":9:3: users[0] must be a mapping, but is a list"),
     ])
-  func inTheFrame(old: String, new: String, expected: String) throws {
+  func `A mistake in the structure of a kubeconfig is reported with its place`(
+    old: String, new: String, expected: String
+  ) throws {
     let text = kubeconfig().replacing("\n\n", with: "\n").replacing(old, with: new)
     let error = try #require(throws: YAMLError.self) { try access(text) }
     #expect(error.message.what.hasSuffix("/config\(expected)"), "\(error.message.what)")
   }
 
-  @Test("is not minded where the context does not refer to it")
-  func elsewhere() throws {
+  @Test func `A mistake in a kubeconfig's user is ignored if the context does not refer to that user`() throws {
     let text = kubeconfig().replacing("users:\n", with: "users:\n- name: other\n  user: {token: 5}\n")
     #expect(throws: Never.self) { try access(text) }
   }
 
-  @Test("that leaves a client certificate without its key is told")
-  func certificateWithoutKey() throws {
+  @Test func `A client certificate without a key is refused`() throws {
     let data = "LS0tLS1CRUdJTiBYLS0tLS0="
     let error = try #require(throws: YAMLError.self) {
       try access(kubeconfig(user: "client-certificate-data: \(data)"))
@@ -118,15 +118,13 @@ struct KubeconfigErrorTests {
       error.message.what.hasSuffix("users[0].user has a client certificate but neither client-key-data nor client-key"))
   }
 
-  @Test("that trusts both a certificate authority and everyone is told")
-  func insecureAuthority() throws {
+  @Test func `A certificate authority together with insecure-skip-tls-verify is refused`() throws {
     let cluster = "insecure-skip-tls-verify: true\ncertificate-authority-data: LS0tLS1CRUdJTiBYLS0tLS0="
     let error = try #require(throws: YAMLError.self) { try access(kubeconfig(cluster: cluster)) }
     #expect(error.message.what.contains("insecure-skip-tls-verify, which exclude each other"))
   }
 
-  @Test("that names a missing file tells the file and who names it")
-  func missingFile() throws {
+  @Test func `A missing file is reported with the place in the kubeconfig that names it`() throws {
     let error = try #require(throws: KubeconfigError.self) {
       try access(kubeconfig(cluster: "certificate-authority: ca.crt"))
     }
@@ -136,12 +134,11 @@ struct KubeconfigErrorTests {
   }
 
   @Test(
-    "of the time before credential plugins is told with what replaces it",
     arguments: [
       ("azure", "kubelogin convert-kubeconfig"), ("gcp", "gke-gcloud-auth-plugin"), ("oidc", "oidc-login"),
       ("openstack", "exec"),
     ])
-  func authProvider(name: String, remedy: String) throws {
+  func `A legacy auth-provider is refused with a hint at what replaces it`(name: String, remedy: String) throws {
     let error = try #require(throws: KubeconfigError.self) {
       try access(kubeconfig(user: "auth-provider:\n  name: \(name)"))
     }
@@ -153,8 +150,7 @@ struct KubeconfigErrorTests {
     #expect(error.message.remedy?.contains(remedy) == true)
   }
 
-  @Test("about a context, a cluster or a user that does not exist names those that do, and the nearest")
-  func missingNames() throws {
+  @Test func `An unknown context, cluster or user is reported with the existing ones and the nearest match`() throws {
     func failure(_ text: String, context: String? = nil) throws -> KubeconfigError {
       try #require(throws: KubeconfigError.self) { try access(text, context: context) }
     }

@@ -14,8 +14,7 @@ struct KubeconfigMergeTests {
       serviceAccountDirectory: "\(folder.path)/account")
   }
 
-  @Test("are those of --kubeconfig, else of KUBECONFIG, else the one at home")
-  func places() throws {
+  @Test func `Kubeconfig files come from --kubeconfig, else from KUBECONFIG, else from the home folder`() throws {
     try Folder.with { folder in
       #expect(locations(folder, file: "a", list: "b:c", home: "/h").files == ["\(folder.path)/a"])
       #expect(locations(folder, list: "/b::c:/b", home: "/h").files == ["/b", "\(folder.path)/c"])
@@ -26,8 +25,7 @@ struct KubeconfigMergeTests {
     }
   }
 
-  @Test("are merged: the first that defines a name has it whole, the first current context counts")
-  func merging() throws {
+  @Test func `Merged kubeconfig files use the first definition of each name and the first current context`() throws {
     try Folder.with { folder in
       try folder.write(
         """
@@ -63,8 +61,7 @@ struct KubeconfigMergeTests {
     }
   }
 
-  @Test("that are named by --kubeconfig must exist")
-  func explicitFile() throws {
+  @Test func `A missing file that --kubeconfig names is an error`() throws {
     try Folder.with { folder in
       let expected = KubeconfigError.unreadable(
         path: "\(folder.path)/none", referrer: nil, reason: "No such file or directory")
@@ -72,8 +69,7 @@ struct KubeconfigMergeTests {
     }
   }
 
-  @Test("that exist must be readable and YAML")
-  func unreadable() throws {
+  @Test func `A kubeconfig file that exists but cannot be read or parsed is an error`() throws {
     try Folder.with { folder in
       let expected = KubeconfigError.unreadable(path: folder.path, referrer: nil, reason: "Is a directory")
       #expect(throws: expected) { try Kubeconfig.load(from: locations(folder, list: folder.path)) }
@@ -83,8 +79,7 @@ struct KubeconfigMergeTests {
     }
   }
 
-  @Test("are not needed in a pod")
-  func inCluster() throws {
+  @Test func `A pod's service account gives access to the cluster if there is no kubeconfig`() throws {
     try Folder.with { folder in
       let variables = ["KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"]
       try folder.write("token\n", to: "account/token")
@@ -112,8 +107,7 @@ struct KubeconfigMergeTests {
     }
   }
 
-  @Test("are asked for where there are none")
-  func nothing() throws {
+  @Test func `The absence of any kubeconfig is an error with the paths that were tried`() throws {
     try Folder.with { folder in
       let expected = KubeconfigError.noConfiguration(looked: ["/none/.kube/config"])
       #expect(throws: expected) { try ClusterAccess.resolve(from: locations(folder, home: "/none")) }

@@ -48,10 +48,9 @@ func access(_ text: String, context: String? = nil, namespace: String? = nil) th
   }
 }
 
-@Suite("A kubeconfig's context")
+@Suite("Contexts of a kubeconfig")
 struct KubeconfigContextTests {
-  @Test("comes to its cluster, its user and its namespace")
-  func plain() throws {
+  @Test func `A kubeconfig context resolves to its cluster, user and namespace`() throws {
     #expect(
       try access(kubeconfig(user: "token: abc", context: "namespace: shop"))
         == ClusterAccess(
@@ -59,16 +58,14 @@ struct KubeconfigContextTests {
           credentials: Credentials(authorization: .token("abc"))))
   }
 
-  @Test("gives way to the namespace asked for, and without one means 'default'")
-  func namespaces() throws {
+  @Test func `The requested namespace overrides the one of the context, and default is the last resort`() throws {
     #expect(try access(kubeconfig()).namespace == "default")
     #expect(try access(kubeconfig(context: "namespace: ''")).namespace == "default")
     #expect(try access(kubeconfig(context: "namespace: shop"), namespace: "other").namespace == "other")
     #expect(try access(kubeconfig(context: "namespace: shop"), namespace: "").namespace == "shop")
   }
 
-  @Test("knows the namespaces of the cluster's other contexts")
-  func otherNamespaces() throws {
+  @Test func `The namespaces of other contexts for the same cluster are listed`() throws {
     let more = """
       - name: d
         context: {cluster: k, namespace: stage}
@@ -86,8 +83,7 @@ struct KubeconfigContextTests {
     #expect(try access(text, namespace: "mine").otherNamespaces == ["shop", "stage"])
   }
 
-  @Test("has all that a cluster can have")
-  func cluster() throws {
+  @Test func `Every setting of a kubeconfig's cluster is read`() throws {
     let result = try access(
       kubeconfig(
         cluster: """
@@ -106,25 +102,24 @@ struct KubeconfigContextTests {
   }
 
   @Test(
-    "completes a server without a scheme as kubectl does",
     arguments: [
       ("h:8080", "", "http://h:8080"), ("h:8443", "insecure-skip-tls-verify: true", "https://h:8443"),
       ("https://h/path/", "", "https://h/path"), ("HTTP://h", "", "HTTP://h"),
     ])
-  func scheme(server: String, cluster: String, expected: String) throws {
+  func `A server without a scheme is completed as kubectl completes it`(
+    server: String, cluster: String, expected: String
+  ) throws {
     let text = kubeconfig(cluster: cluster).replacing("https://h:6443", with: server)
     #expect(try access(text).server == expected)
   }
 
-  @Test("may be anonymous")
-  func anonymous() throws {
+  @Test func `A kubeconfig context whose user is missing or has no credentials is anonymous`() throws {
     let text = kubeconfig().replacing("    user: u\n", with: "")
     #expect(try access(text).credentials == Credentials())
     #expect(try access(kubeconfig()).credentials == Credentials())
   }
 
-  @Test("can act as someone else")
-  func impersonation() throws {
+  @Test func `A kubeconfig user's impersonation settings are read`() throws {
     let result = try access(
       kubeconfig(user: "as: jane\nas-uid: '5'\nas-groups: [dev, ops]\nas-user-extra: {scopes: [a, b]}"))
     #expect(
@@ -133,18 +128,18 @@ struct KubeconfigContextTests {
   }
 
   @Test(
-    "has the user's credentials",
     arguments: [
       ("token: abc", .token("abc")), ("username: u\npassword: p", .basic(user: "u", password: "p")),
       ("token: abc\nexec: {apiVersion: client.authentication.k8s.io/v1beta1, command: x}", .token("abc")),
       ("token: abc\ntokenFile: /run/token", .tokenFile(path: "/run/token", fallback: "abc")),
     ] as [(String, Credentials.Authorization)])
-  func credentials(user: String, expected: Credentials.Authorization) throws {
+  func `A kubeconfig user's token, token file or password becomes the authorization`(
+    user: String, expected: Credentials.Authorization
+  ) throws {
     #expect(try access(kubeconfig(user: user)).credentials == Credentials(authorization: expected))
   }
 
-  @Test("sends a client certificate beside a token")
-  func clientCertificate() throws {
+  @Test func `A kubeconfig user's client certificate is read together with a token`() throws {
     let user = "client-certificate-data: \(authorityBase64)\nclient-key-data: \(authorityBase64)\ntoken: abc"
     let pem = Array(authorityPEM.utf8)
     #expect(
@@ -152,8 +147,7 @@ struct KubeconfigContextTests {
         == Credentials(clientCertificate: .init(certificate: pem, key: pem), authorization: .token("abc")))
   }
 
-  @Test("reads files relative to the file that names them")
-  func relativeFiles() throws {
+  @Test func `Relative paths in a kubeconfig start at the folder of that file`() throws {
     try Folder.with { folder in
       for name in ["ca", "crt", "key"] { try folder.write("-----BEGIN \(name)-----", to: "kube/pki/\(name)") }
       try folder.write("secret\n", to: "kube/token")
@@ -173,8 +167,7 @@ struct KubeconfigContextTests {
     }
   }
 
-  @Test("can have a credential plugin")
-  func plugin() throws {
+  @Test func `A kubeconfig user's credential plugin is read with all of its settings`() throws {
     let exec = """
       exec:
         apiVersion: client.authentication.k8s.io/v1
@@ -206,8 +199,7 @@ struct KubeconfigContextTests {
     #expect(try access(kubeconfig(cluster: cluster, user: exec)).credentials.authorization == .exec(expected))
   }
 
-  @Test("runs a plugin whose command is a path from the kubeconfig's folder, and any other by PATH")
-  func pluginCommand() throws {
+  @Test func `A relative plugin path starts at the kubeconfig's folder, and a bare name is kept for PATH`() throws {
     func command(_ command: String, in folder: Folder) throws -> String? {
       let user = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: \(command)}"
       try folder.write(kubeconfig(user: user), to: "kube/config")
@@ -228,7 +220,6 @@ struct KubeconfigContextTests {
 @Suite("Printed credentials")
 struct CredentialsDescriptionTests {
   @Test(
-    "do not show the secret",
     arguments: [
       .token("hunter2"), .tokenFile(path: "/run/token", fallback: "hunter2"),
       .basic(user: "u", password: "hunter2"),
@@ -237,7 +228,7 @@ struct CredentialsDescriptionTests {
           apiVersion: "client.authentication.k8s.io/v1", command: "x",
           environment: [.init(name: "SECRET", value: "hunter2")])),
     ] as [Credentials.Authorization])
-  func masked(authorization: Credentials.Authorization) {
+  func `Printed credentials do not contain the secret`(authorization: Credentials.Authorization) {
     let access = ClusterAccess(
       server: "https://h", contextName: "c",
       credentials: .init(

@@ -8,8 +8,7 @@ private func parse(_ text: String) throws -> LocalEnvFile {
 
 @Suite("KubernetesLocalProcessConfig.yaml")
 struct KubernetesLocalProcessConfigTests {
-  @Test("is read as azds-local.env is: the documentation's example")
-  func example() throws {
+  @Test func `The documented example of KubernetesLocalProcessConfig.yaml is read`() throws {
     let file = try LocalEnvFile.load(fixture("KubernetesLocalProcessConfig.yaml"))
     #expect(file.warnings.isEmpty)
     #expect(
@@ -28,7 +27,6 @@ struct KubernetesLocalProcessConfigTests {
   }
 
   @Test(
-    "knows its tokens in any letter case, with ports, and other texts as themselves",
     arguments: [
       ("$(volumeMounts:data)", "<volume data>"), ("$(VOLUMEMOUNTS:d*)/x", "<volume d*>/x"),
       ("$(volumeMounts:here)", "<volume here at /there>"), ("$(services:web)", "<service - web>"),
@@ -42,7 +40,9 @@ struct KubernetesLocalProcessConfigTests {
       ("$$($(services:a)", "$(<service - a>"), ("\"a\\n\\u00fc\"", "a\nü"), ("'it''s'", "it's"), ("true", "true"),
       ("8080", "8080"), ("1.10", "1.10"), ("", ""), ("~", ""), ("\"\"", ""),
     ])
-  func values(text: String, expected: String) throws {
+  func `Tokens in the YAML file are recognised in any letter case, and other text is kept`(
+    text: String, expected: String
+  ) throws {
     let value = text.hasPrefix("\"") || text.hasPrefix("'") || ["true", "8080", "1.10", "", "~"].contains(text)
     let file = try parse(
       "version: 0.1\nvolumeMounts:\n- {name: here, localPath: //there/}\nenv:\n- name: A\n  value: "
@@ -50,8 +50,7 @@ struct KubernetesLocalProcessConfigTests {
     #expect(shown(file.assignments[0].segments) == expected)
   }
 
-  @Test("shows a volume at its localPath even where no variable names it, and ignores one without")
-  func mounts() throws {
+  @Test func `A volume with a localPath is mounted even if no variable names it, one without is ignored`() throws {
     let file = try parse(
       "version: '0.1'\nvolumeMounts:\n- {name: a, localPath: /a}\n- {name: b}\n- {name: c, localPath: ''}\n")
     #expect(try file.volumes(in: ["a", "b", "c"]) == [.init(volume: "a", mountPath: "/a")])
@@ -59,15 +58,13 @@ struct KubernetesLocalProcessConfigTests {
     #expect(try parse("version: 0.1\nenv:\nvolumeMounts:\nenableFeatures:\n").mounts.isEmpty)
   }
 
-  @Test("warns of a name that is assigned twice")
-  func assignedAgain() throws {
+  @Test func `A variable that the YAML file assigns twice keeps the last value and causes a warning`() throws {
     let file = try parse("version: 0.1\nenv:\n- {name: A, value: 1}\n- {name: A, value: 2}\n")
     #expect(file.assignments.map { shown($0.segments) } == ["2"])
     #expect(file.warnings.map(\.description) == ["f.yaml:4:10: A is assigned again; its value of line 3 is not used"])
   }
 
   @Test(
-    "tells what is wrong and where",
     arguments: [
       ("env: []\n", 1, 1, .processConfig(.missingVersion)), ("", 1, 1, .processConfig(.missingVersion)),
       ("version:\n", 1, 1, .processConfig(.missingVersion)),
@@ -153,13 +150,14 @@ struct KubernetesLocalProcessConfigTests {
       ("version: 0.1\nversion: 0.1\n", 2, 1, .yaml(.duplicateKey("version", first: .init(line: 1, column: 1)))),
       ("version: 0.1\n---\nversion: 0.1\n", 2, 1, .yaml(.severalDocuments)),
     ] as [(String, Int, Int, LocalEnvError.Reason)])
-  func mistakes(text: String, line: Int, column: Int, reason: LocalEnvError.Reason) {
+  func `A mistake in KubernetesLocalProcessConfig.yaml is reported with its place`(
+    text: String, line: Int, column: Int, reason: LocalEnvError.Reason
+  ) {
     let problem = LocalEnvError.Problem(position: place(line, column, in: "f.yaml"), reason: reason)
     #expect(throws: LocalEnvError([problem])) { try parse(text) }
   }
 
-  @Test("tells all mistakes at once, tokens in quotes and over several lines at their places")
-  func allMistakes() throws {
+  @Test func `All mistakes in the YAML file are reported at once, also those in quoted and folded text`() throws {
     let error = try #require(throws: LocalEnvError.self) {
       try parse(
         """

@@ -29,7 +29,6 @@ private func parse(_ text: String) throws -> LocalEnvFile {
 @Suite("azds-local.env")
 struct LocalEnvFileTests {
   @Test(
-    "reads an assignment as a user of dotenv files expects",
     arguments: [
       ("A=b", "A", "b"), ("A=", "A", ""), ("A=   ", "A", ""), ("  A  =  b  ", "A", "b"), ("\tA\t=\tb\t", "A", "b"),
       ("export A=b", "A", "b"), ("export\t A = b", "A", "b"), ("export=b", "export", "b"),
@@ -54,7 +53,9 @@ struct LocalEnvFileTests {
       ("A=$HOME", "A", "$HOME"), ("A=$(cmd)", "A", "$(cmd)"), ("A=$${volumes.x}", "A", "${volumes.x}"),
       ("A=\"$${x}\"", "A", "${x}"), ("A=pa$$word", "A", "pa$word"), ("A=5 $ # price", "A", "5 $"),
     ])
-  func assignment(text: String, name: String, value: String) throws {
+  func `An assignment in azds-local.env is read as in other dotenv files`(
+    text: String, name: String, value: String
+  ) throws {
     for ending in ["", "\n", "\r\n"] {
       let file = try parse(text + ending)
       try #require(file.assignments.count == 1)
@@ -65,7 +66,6 @@ struct LocalEnvFileTests {
   }
 
   @Test(
-    "reads tokens",
     arguments: [
       ("${volumes.data}", "<volume data>"), ("${volumes.data}/sub/file", "<volume data>/sub/file"),
       ("a${volumes.data}b", "a<volume data>b"), ("${volumes.default-token-*}", "<volume default-token-*>"),
@@ -87,13 +87,14 @@ struct LocalEnvFileTests {
       ("\"${services.web} # ${volumes.x}\"", "<service - web> # <volume x>"), ("${services.9p}", "<service - 9p>"),
       ("$$${services.web}", "$<service - web>"), ("${services.web} # not ${me}", "<service - web>"),
     ])
-  func tokens(text: String, expected: String) throws {
+  func `Tokens for volumes, services and variables in azds-local.env are recognised`(
+    text: String, expected: String
+  ) throws {
     let file = try parse("A=\(text)\n")
     #expect(shown(file.assignments[0].segments) == expected)
   }
 
-  @Test("skips empty lines, comments and a byte order mark")
-  func skipped() throws {
+  @Test func `Empty lines, comments and a byte order mark in azds-local.env are skipped`() throws {
     let text = "\u{feff}# first\n\n  \t\r\n  # $${ ' \" =\r\nA=1\n#last"
     let file = try parse(text)
     #expect(file.assignments.map(\.name) == ["A"])
@@ -103,16 +104,14 @@ struct LocalEnvFileTests {
     #expect(try shown(parse("A=1\r").assignments[0].segments) == "1")
   }
 
-  @Test("keeps values that are no UTF-8 to the byte")
-  func rawBytes() throws {
+  @Test func `A value in azds-local.env that is not UTF-8 is kept byte for byte`() throws {
     let file = try LocalEnvFile.parse(
       Array("A=".utf8) + [0xff, 0x80, 0x41] + Array("\nB=\"".utf8) + [0xc3, 0x22], source: "f")
     #expect(file.assignments[0].segments == [.literal(RawString([0xff, 0x80, 0x41]))])
     #expect(file.assignments[1].segments == [.literal(RawString([0xc3]))])
   }
 
-  @Test("takes the last assignment of a name, and warns")
-  func assignedAgain() throws {
+  @Test func `The last assignment of a variable counts, and each repetition causes a warning`() throws {
     let file = try parse("A=1\nB=2\nA=3\nexport A='4'\n")
     #expect(file.assignments.map(\.name) == ["B", "A"])
     #expect(shown(file.assignments[1].segments) == "4")
@@ -123,8 +122,7 @@ struct LocalEnvFileTests {
       ])
   }
 
-  @Test("warns where a token does not see an assignment of the file, unless a variable extends itself")
-  func assignmentNotSeen() throws {
+  @Test func `A token for a variable that an earlier line assigns causes a warning, except in its own value`() throws {
     let file = try parse("A=1\nB=${env.A}\nPATH=/x:${env.PATH}\nC=${env.D}\nD=1\n")
     #expect(
       file.warnings.map(\.description) == [
@@ -132,15 +130,13 @@ struct LocalEnvFileTests {
       ])
   }
 
-  @Test("gives tokens their places, in characters")
-  func positions() throws {
+  @Test func `The place of a token in azds-local.env is counted in characters, not in bytes`() throws {
     let file = try parse("# é\nC='ü'\nA=ü${volumes.x}\nB=\"a\n ${services.s}\"\n")
     #expect(file.volumeReferences.map(\.position) == [place(3, 4)])
     #expect(file.serviceReferences.map(\.position) == [place(5, 2)])
   }
 
   @Test(
-    "tells what is wrong and where",
     arguments: [
       ("A", 1, 2, .missingEquals(name: "A")), ("A b=c", 1, 3, .missingEquals(name: "A")),
       ("export", 1, 7, .missingEquals(name: "export")), ("export A", 1, 9, .missingEquals(name: "A")),
@@ -181,21 +177,21 @@ struct LocalEnvFileTests {
       ("A=${services.a.b.c}", 1, 3, .invalidServiceName("a.b.c")), ("A=${services.A}", 1, 3, .invalidServiceName("A")),
       ("A=${services.a*}", 1, 3, .invalidServiceName("a*")), ("A=${services.-a}", 1, 3, .invalidServiceName("-a")),
     ] as [(String, Int, Int, LocalEnvError.Reason)])
-  func mistakes(text: String, line: Int, column: Int, reason: LocalEnvError.Reason) {
+  func `A mistake in azds-local.env is reported with its place`(
+    text: String, line: Int, column: Int, reason: LocalEnvError.Reason
+  ) {
     let problem = LocalEnvError.Problem(position: place(line, column), reason: reason)
     #expect(throws: LocalEnvError([problem])) { try parse(text) }
     #expect(throws: LocalEnvError([problem])) { try parse(text + "\nB=1\n") }
   }
 
-  @Test("refuses a token that is no UTF-8")
-  func rawToken() throws {
+  @Test func `A token in azds-local.env that is not UTF-8 is refused`() throws {
     let bytes = Array("A=${volumes.x|/".utf8) + [0xff] + Array("}".utf8)
     let error = try #require(throws: LocalEnvError.self) { try LocalEnvFile.parse(bytes, source: "f") }
     #expect(error.problems.map(\.position) == [place(1, 3, in: "f")])
   }
 
-  @Test("tells all mistakes at once, also those after a quote that is never closed")
-  func allMistakes() throws {
+  @Test func `All mistakes in azds-local.env are reported at once, also those after an unclosed quote`() throws {
     let text = "A=\"${nope} never closed\nB=${volume.x} ${services.Y}\n\n2C=d\nD=${services.ok}\nE\n"
     let error = try #require(throws: LocalEnvError.self) { try parse(text) }
     #expect(

@@ -2,10 +2,9 @@ import DevrunConfig
 import DevrunCore
 import Testing
 
-@Suite("Several files that adjust the environment")
+@Suite("Layers of environment files")
 struct LocalEnvLayersTests {
-  @Test("are one, in which the later file's assignments count, without a warning")
-  func layers() throws {
+  @Test func `A later environment file overrides the assignments of an earlier one without a warning`() throws {
     try Folder.with { folder in
       let first = try folder.write("A=1\nB=${volumes.gone}\nB=${volumes.x|/m}\n", to: "first.env")
       let second = try folder.write("version: 0.1\nenv:\n  - {name: A, value: 2}\n  - {name: C}\n", to: "second.yml")
@@ -19,8 +18,7 @@ struct LocalEnvLayersTests {
     }
   }
 
-  @Test("have all their mistakes told at once, in their order")
-  func mistakes() throws {
+  @Test func `The mistakes of several environment files are reported together in the order of the files`() throws {
     try Folder.with { folder in
       let first = try folder.write("A\n", to: "a.env")
       let second = try folder.write("version: 0.1\nenvs: []\n", to: "b.yaml")
@@ -38,8 +36,7 @@ struct LocalEnvLayersTests {
     }
   }
 
-  @Test("cannot show two volumes at one path")
-  func clash() throws {
+  @Test func `Two environment files cannot mount different volumes at one path`() throws {
     let files = try ["A=${volumes.a|/m}", "B=${volumes.b|/m}"].enumerated().map { number, text in
       try LocalEnvFile.parse(Array(text.utf8), source: "\(number).env")
     }
@@ -48,8 +45,7 @@ struct LocalEnvLayersTests {
     #expect(throws: LocalEnvError([problem])) { try LocalEnvFile(merging: files).volumes(in: ["a", "b"]) }
   }
 
-  @Test("are found together in the nearest folder that has any, up to the project's root")
-  func found() throws {
+  @Test func `The environment files of the nearest folder that has any are found, up to the project's root`() throws {
     try Folder.with { folder in
       let yaml = KubernetesLocalProcessConfig.fileName
       try folder.write("", to: "above/\(LocalEnvFile.fileName)")
@@ -66,10 +62,8 @@ struct LocalEnvLayersTests {
     }
   }
 
-  @Test(
-    "are not looked for above the project's root",
-    arguments: [".git", "Package.swift", "go.mod", "package.json", "Cargo.toml", "pom.xml", "App.csproj", ".jj"])
-  func root(marker: String) throws {
+  @Test(arguments: [".git", "Package.swift", "go.mod", "package.json", "Cargo.toml", "pom.xml", "App.csproj", ".jj"])
+  func `Environment files above the project's root are ignored`(marker: String) throws {
     try Folder.with { folder in
       try folder.write("", to: LocalEnvFile.fileName)
       try folder.write("", to: "project/\(marker)")

@@ -2,22 +2,20 @@ import DevrunConfig
 import DevrunCore
 import Testing
 
-@Suite("A volume pattern")
+@Suite("Volume patterns")
 struct VolumePatternTests {
   @Test(
-    "matches any run of characters with a star",
     arguments: [
       ("a", "a", true), ("a", "ab", false), ("*", "", true), ("*", "abc", true), ("a*", "a", true), ("a*", "abc", true),
       ("a*", "ba", false), ("*c", "abc", true), ("*c", "cab", false), ("a*c", "abbc", true), ("a*c", "ac", true),
       ("a*c", "acd", false), ("*b*", "abc", true), ("a*b*c", "axbxc", true), ("a*b*c", "acb", false),
       ("*ab", "aab", true), ("**", "x", true), ("a*a", "a", false), ("", "", true), ("", "a", false),
     ])
-  func matching(pattern: String, name: String, expected: Bool) {
+  func `A star in a volume pattern matches any run of characters`(pattern: String, name: String, expected: Bool) {
     #expect(VolumePattern(pattern).matches(name) == expected)
   }
 
   @Test(
-    "prefers the exact name, then the container's order",
     arguments: [
       ("data", ["data-1", "data"], "data"), ("data*", ["x", "data-2", "data-1", "data"], "data-2"),
       ("nope", ["data"], nil),
@@ -25,12 +23,14 @@ struct VolumePatternTests {
       ("default-token-*", ["app", "kube-api-access-q"], "kube-api-access-q"), ("default-token-*", ["app"], nil),
       ("default-token-x7", ["kube-api-access-q"], nil), ("*", ["b", "a"], "b"),
     ] as [(String, [String], String?)])
-  func choice(pattern: String, volumes: [String], expected: String?) {
+  func `A volume pattern selects the container's first match, or the token volume under its new name`(
+    pattern: String, volumes: [String], expected: String?
+  ) {
     #expect(VolumePattern(pattern).match(in: volumes) == expected)
   }
 }
 
-@Suite("Resolving azds-local.env")
+@Suite("Resolution of azds-local.env")
 struct LocalEnvResolutionTests {
   private func parse(_ text: String) throws -> LocalEnvFile {
     try LocalEnvFile.parse(Array(text.utf8), source: "azds-local.env")
@@ -44,8 +44,7 @@ struct LocalEnvResolutionTests {
     }.map { "\($0.name)=\($0.value)" }
   }
 
-  @Test("reads the seed's example in its five forms")
-  func example() throws {
+  @Test func `The example of azds-local.env resolves to paths and addresses`() throws {
     let file = try LocalEnvFile.load(fixture("azds-local.env"))
     #expect(file.warnings.isEmpty)
     #expect(
@@ -66,14 +65,12 @@ struct LocalEnvResolutionTests {
       ])
   }
 
-  @Test("puts paths and addresses between the literal parts, in the order of the file")
-  func values() throws {
+  @Test func `Paths and addresses are inserted between literal text in the order of the file`() throws {
     let file = try parse("Z=\"a ${volumes.d*}/b ${services.s}:80\"\nA='${volumes.x}'\nE=\n")
     #expect(try resolve(file, volumes: ["data"]) == ["Z=a /run/data/b <-.s>:80", "A=${volumes.x}", "E="])
   }
 
-  @Test("lists each volume once, but each path it is to be seen at")
-  func uses() throws {
+  @Test func `Each volume is listed once for its folder and once for each mount path`() throws {
     let file = try parse("A=${volumes.d}\nB=${volumes.d*}/x\nC=${volumes.d|/a}${volumes.d|/a/}${volumes.d|/b}\n")
     #expect(
       try file.volumes(in: ["d"]) == [
@@ -81,16 +78,14 @@ struct LocalEnvResolutionTests {
       ])
   }
 
-  @Test("does not ask for the volumes of an assignment that another one replaces")
-  func replaced() throws {
+  @Test func `The volumes and services of an assignment that another one replaces are not needed`() throws {
     let file = try parse("A=${volumes.gone}${services.gone}\nA=b\n")
     #expect(file.volumeReferences.isEmpty)
     #expect(file.serviceReferences.isEmpty)
     #expect(try resolve(file, volumes: []) == ["A=b"])
   }
 
-  @Test("tells all unknown volumes and clashing paths at once")
-  func unknown() throws {
+  @Test func `All unknown volumes and conflicting mount paths are reported at once`() throws {
     let file = try parse("A=${volumes.whitelst}\nB=${volumes.a|/m}${volumes.b|/m}\nC= ${volumes.zzz*|/z}\n")
     let available = ["whitelist", "a", "b"]
     let expected = LocalEnvError([
@@ -103,14 +98,12 @@ struct LocalEnvResolutionTests {
     #expect(throws: expected) { try resolve(file, volumes: available) }
   }
 
-  @Test("tells a container without volumes as such")
-  func noVolumes() throws {
+  @Test func `An unknown volume is reported together with the fact that the container has no volumes`() throws {
     let error = try #require(throws: LocalEnvError.self) { try parse("A=${volumes.x}\n").volumes(in: []) }
     #expect(error.description == "azds-local.env:1:3: the container has no volume 'x'\nit has none at all")
   }
 
-  @Test("puts the base of a part behind the volume's folder")
-  func parts() throws {
+  @Test func `A part of a volume resolves to the path before its first star`() throws {
     let file = try parse(
       "A=${volumes.d/app/settings.json}\nB=${volumes.d/certs/*.crt}\nC=${volumes.d/*}\nD=${volumes.d/x|/y}\n")
     #expect(
@@ -122,25 +115,24 @@ struct LocalEnvResolutionTests {
   }
 
   @Test(
-    "gives a variable the value that is there, else the text in the token",
     arguments: [
       ("${env.X}", "x"), ("${env.X:-y}", "x"), ("${env.EMPTY}", ""), ("${env.EMPTY:-y}", "y"), ("${env.NONE:-y}", "y"),
       ("${env.NONE:-}", ""), ("a${env.X}b$${env.X}", "axb${env.X}"), ("'${env.X}'", "${env.X}"),
     ])
-  func variables(text: String, value: String) throws {
+  func `A variable token takes the variable's value, or its default if that is missing or empty`(
+    text: String, value: String
+  ) throws {
     #expect(
       try resolve(parse("X=\(text)\n"), volumes: [], variables: ["X": "x", "EMPTY": ""]) == ["X=\(value)"])
   }
 
-  @Test("keeps a variable's bytes that are no UTF-8")
-  func rawVariable() throws {
+  @Test func `A variable's value that is not UTF-8 is kept byte for byte`() throws {
     let values = try parse("A=${env.X}").environment(
       volumes: [], variables: ["X": RawString([0xff, 0x0a])], volumePath: { _ in "" }, serviceAddress: { _ in "" })
     #expect(values.map(\.value) == [RawString([0xff, 0x0a])])
   }
 
-  @Test("tells unknown variables and volumes together, by their places, with the nearest name")
-  func unknownVariables() throws {
+  @Test func `Unknown variables and volumes are reported together in the order of the file`() throws {
     let file = try parse("A=${env.DATABSE_URL}\nB=${volumes.x}\nC=${env.QQQ}${env.EMPTY}\n")
     let error = try #require(throws: LocalEnvError.self) {
       try resolve(file, volumes: ["y"], variables: ["DATABASE_URL": "1", "EMPTY": ""])
@@ -156,8 +148,7 @@ struct LocalEnvResolutionTests {
         """)
   }
 
-  @Test("keeps hosts outside of the cluster as they are written")
-  func endpoints() throws {
+  @Test func `An external endpoint resolves to its host as it is written`() throws {
     let file = try KubernetesLocalProcessConfig.parse(
       Array("{version: 0.1, env: [{name: A, value: 'tcp://$(externalendpoints:db.example.com:1433)'}]}".utf8),
       source: "f")
@@ -166,12 +157,11 @@ struct LocalEnvResolutionTests {
   }
 }
 
-@Suite("A part of a volume")
+@Suite("Parts of volumes")
 struct VolumePartTests {
   private func path(_ text: String) -> [RawString] { text.split(separator: "/").map { RawString(String($0)) } }
 
   @Test(
-    "contains what matches, and all that is below",
     arguments: [
       ("a", "a", true), ("a", "a/b", true), ("a", "ab", false), ("a/b", "a", false), ("a/b", "a/b", true),
       ("*.crt", "x.crt", true), ("*.crt", "x.key", false), ("*.crt", "d/x.crt", false), ("*", "x", true),
@@ -179,34 +169,38 @@ struct VolumePartTests {
       ("sub/*.crt", "sub/a.crt", true), ("sub/*.crt", "a.crt", false), ("conf*", "conf.d/deep/file", true),
       ("*/x", "a/x", true), ("*/x", "a/y", false), ("a*b", "axxb", true), ("*.d/*", "x.d/.y", false),
     ])
-  func contains(part: String, file: String, expected: Bool) throws {
+  func `A part of a volume contains what matches it and everything below`(
+    part: String, file: String, expected: Bool
+  ) throws {
     #expect(try #require(VolumePart(part)).contains(path(file)) == expected)
   }
 
   @Test(
-    "says which folders are worth a look",
     arguments: [
       ("a/b", "", true), ("a/b", "a", true), ("a/b", "c", false), ("a/b", "a/b/c", true), ("*/b", "x", true),
       ("*/b", "..data", false),
     ])
-  func reaches(part: String, folder: String, expected: Bool) throws {
+  func `A part of a volume reaches only into folders that may hold matching files`(
+    part: String, folder: String, expected: Bool
+  ) throws {
     #expect(try #require(VolumePart(part)).reaches(into: path(folder)) == expected)
   }
 
   @Test(
-    "is what stands before the first star, or all of it",
     arguments: [
       ("a/b", ["a", "b"], true), ("/a//b/", ["a", "b"], true), ("a/*/c", ["a"], false), ("*", [], false),
       ("a/b*", ["a"], false),
     ])
-  func base(part: String, base: [String], isExact: Bool) throws {
+  func `The base of a volume's part is the path before its first star`(
+    part: String, base: [String], isExact: Bool
+  ) throws {
     let part = try #require(VolumePart(part))
     #expect(part.base == base)
     #expect(part.isExact == isExact)
   }
 
-  @Test("leads nowhere else", arguments: ["", "/", "..", "a/..", "./a", "a/../b", "a\0b"])
-  func invalid(text: String) {
+  @Test(arguments: ["", "/", "..", "a/..", "./a", "a/../b", "a\0b"])
+  func `An empty or unsafe part of a volume is refused`(text: String) {
     #expect(VolumePart(text) == nil)
   }
 }

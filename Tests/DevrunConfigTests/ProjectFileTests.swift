@@ -9,8 +9,7 @@ struct ProjectFileTests {
     try ProjectFile.parse(Array(text.utf8), source: "/home/me/app/devrun.yaml")
   }
 
-  @Test("holds every option that can be typed")
-  func everything() throws {
+  @Test func `Every option of devrun.yaml is read`() throws {
     let file = try parse(
       """
       target: deploy/myapp1
@@ -45,8 +44,7 @@ struct ProjectFileTests {
     #expect(file.isolation == .trap)
   }
 
-  @Test("may be empty, and so may each option")
-  func empty() throws {
+  @Test func `An empty devrun.yaml is accepted, and so are empty options`() throws {
     for text in ["", "# later\n", "target:\nports:\nenv:\nenv-file: ~\nnew-pod:\n"] {
       let file = try parse(text)
       #expect(file.target == nil)
@@ -55,13 +53,11 @@ struct ProjectFileTests {
     }
   }
 
-  @Test("may name several environment files")
-  func envFiles() throws {
+  @Test func `Several environment files can be listed in devrun.yaml`() throws {
     #expect(try parse("env-file: [a.env, /etc/b.env]").envFiles == ["/home/me/app/a.env", "/etc/b.env"])
   }
 
   @Test(
-    "tells what is wrong and where",
     arguments: [
       ("prots: [80]", 1, 1, "there is no option 'prots'", "did you mean 'ports'?"),
       ("target: deployment/a\nnewPod: true", 2, 1, "there is no option 'newPod'", "did you mean 'new-pod'?"),
@@ -88,14 +84,15 @@ struct ProjectFileTests {
       ("image: ''", 1, 8, "image must not be empty", nil),
       ("kubeconfig: ''", 1, 13, "kubeconfig must not be empty", nil),
     ] as [(String, Int, Int, String, String?)])
-  func mistakes(text: String, line: Int, column: Int, what: String, remedy: String?) throws {
+  func `A mistake in devrun.yaml is reported with its place`(
+    text: String, line: Int, column: Int, what: String, remedy: String?
+  ) throws {
     let error = try #require(throws: YAMLError.self) { try parse(text) }
     #expect(error.message.what == "/home/me/app/devrun.yaml:\(line):\(column): \(what)")
     #expect(error.message.remedy == remedy)
   }
 
-  @Test("is found from a folder upwards to the project's root, as azds-local.env is")
-  func search() throws {
+  @Test func `The search for devrun.yaml or azds-local.env goes upwards to the project's root`() throws {
     try Folder.with { folder in
       try folder.write("", to: "devrun.yaml")
       try folder.write("", to: "project/go.mod")
@@ -113,9 +110,8 @@ struct ProjectFileTests {
     }
   }
 
-  @Test(
-    "is found by any mark of a project", arguments: [".git/HEAD", "Package.swift", "App.csproj", "all.sln", "pom.xml"])
-  func roots(marker: String) throws {
+  @Test(arguments: [".git/HEAD", "Package.swift", "App.csproj", "all.sln", "pom.xml"])
+  func `A project's root is recognised by any of its usual files`(marker: String) throws {
     try Folder.with { folder in
       try folder.write("", to: "project/\(marker)")
       try folder.write("", to: "project/devrun.yaml")
@@ -124,8 +120,7 @@ struct ProjectFileTests {
     }
   }
 
-  @Test("is looked for only in the folder itself where no project is around it")
-  func noProject() throws {
+  @Test func `Only the folder itself is searched for configuration if there is no project around it`() throws {
     try Folder.with { folder in
       try folder.write("", to: "devrun.yaml")
       try folder.write("", to: "sub/azds-local.env")
@@ -134,8 +129,7 @@ struct ProjectFileTests {
     }
   }
 
-  @Test("is told when it cannot be read")
-  func unreadable() throws {
+  @Test func `A project file or environment file that cannot be read is an error with the reason`() throws {
     try Folder.with { folder in
       let missing = "\(folder.path)/none.yaml"
       #expect(throws: ConfigFileError(path: missing, reason: "No such file or directory")) {

@@ -7,10 +7,9 @@ func yaml(_ text: String, limits: YAML.Limits = YAML.Limits()) throws -> YAMLNod
   try YAML.parse(Array(text.utf8), source: "file.yaml", limits: limits)
 }
 
-@Suite("The YAML reader")
+@Suite("YAML reader")
 struct YAMLTests {
   @Test(
-    "reads plain scalars as kubectl does, and quoted ones as strings",
     arguments: [
       ("", .null), ("~", .null), ("null", .null), ("NULL", .null), ("nUll", "nUll"), ("''", ""), ("'null'", "null"),
       ("true", true), ("Yes", true), ("on", true), ("y", true), ("False", false), ("NO", false), ("off", false),
@@ -26,12 +25,13 @@ struct YAMLTests {
       ("!!str 42", "42"), ("!!str true", "true"), ("!!int '42'", 42), ("!!float 1", .double(1)), ("!!bool 'yes'", true),
       ("!!null ''", .null), ("! 42", "42"), ("!custom 42", "42"), ("!!int word", "word"),
     ] as [(String, JSONValue)])
-  func scalars(text: String, expected: JSONValue) throws {
+  func `Plain YAML scalars get the types that kubectl gives them, and quoted ones are strings`(
+    text: String, expected: JSONValue
+  ) throws {
     #expect(try yaml("key: \(text)").json == ["key": expected])
   }
 
-  @Test("keeps the styles of scalars apart and undoes quoting, escapes and folding")
-  func styles() throws {
+  @Test func `A YAML scalar keeps its style while quoting, escapes and folding are undone`() throws {
     let node = try yaml(
       """
       plain: some text
@@ -53,8 +53,7 @@ struct YAMLTests {
     for (key, scalar) in expected { #expect(node[key]?.content == .scalar(scalar)) }
   }
 
-  @Test("knows where each value and key stands, in characters")
-  func marks() throws {
+  @Test func `Each YAML value has a mark with its line and its column in characters`() throws {
     let node = try yaml("a:\n  - x\n  - {é: y, z: w}\n")
     guard case .sequence(let elements) = try #require(node["a"]).content else {
       Issue.record("no list")
@@ -65,8 +64,7 @@ struct YAMLTests {
     #expect(elements[1]["z"]?.mark == YAMLNode.Mark(line: 3, column: 15))
   }
 
-  @Test("keeps the order of keys")
-  func order() throws {
+  @Test func `The keys of a YAML mapping keep their order`() throws {
     guard case .mapping(let entries) = try yaml("z: 1\na: 2\nm: 3\n").content else {
       Issue.record("no mapping")
       return
@@ -74,15 +72,12 @@ struct YAMLTests {
     #expect(entries.map(\.key) == ["z", "a", "m"])
   }
 
-  @Test(
-    "takes an empty text, a comment and an empty document for null",
-    arguments: ["", "# nothing\n", "---\n", "---\n...\n"])
-  func empty(text: String) throws {
+  @Test(arguments: ["", "# nothing\n", "---\n", "---\n...\n"])
+  func `A YAML text without content is null`(text: String) throws {
     #expect(try yaml(text).isNull)
   }
 
-  @Test("replaces aliases by what they stand for")
-  func aliases() throws {
+  @Test func `A YAML alias is replaced by the value of its anchor`() throws {
     let node = try yaml("base: &b {x: [1, 2]}\ncopy: *b\nword: &w text\nagain: *w\nb2: &b 5\nlast: *b\n")
     #expect(
       node.json == [
@@ -91,19 +86,19 @@ struct YAMLTests {
   }
 
   @Test(
-    "merges with '<<': own keys first, then the earliest",
     arguments: [
       ("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n", ["x": 1, "y": 3]),
       ("a: &a {x: 1, y: 2}\nb:\n  y: 3\n  <<: *a\n", ["x": 1, "y": 3]),
       ("a: &a {x: 1}\nc: &c {x: 2, z: 4}\nb:\n  <<: [*a, *c]\n", ["x": 1, "z": 4]),
       ("b:\n  <<: {x: 1}\n", ["x": 1]), ("b:\n  '<<': 1\n", ["<<": 1]),
     ] as [(String, JSONValue)])
-  func merge(text: String, expected: JSONValue) throws {
+  func `A YAML merge key adds members, but own keys and earlier mappings take precedence`(
+    text: String, expected: JSONValue
+  ) throws {
     #expect(try yaml(text)["b"]?.json == expected)
   }
 
   @Test(
-    "tells what is wrong and where",
     arguments: [
       ("a: 1\n---\nb: 2\n", 2, 1, .severalDocuments), ("a: 1\n---\n", 2, 1, .severalDocuments),
       ("a: 1\n...\n--- b\n", 3, 1, .severalDocuments),
@@ -115,18 +110,19 @@ struct YAMLTests {
       ("{a: 1}: 2\n", 1, 1, .keyIsNoScalar), ("a:\n  <<: word\n", 2, 7, .invalidMerge),
       ("a:\n  <<: [word]\n", 2, 8, .invalidMerge),
     ] as [(String, Int, Int, YAMLError.Reason)])
-  func errors(text: String, line: Int, column: Int, reason: YAMLError.Reason) {
+  func `A mistake in the structure of a YAML text is reported with its place`(
+    text: String, line: Int, column: Int, reason: YAMLError.Reason
+  ) {
     let expected = YAMLError(source: "file.yaml", mark: .init(line: line, column: column), reason: reason)
     #expect(throws: expected) { try yaml(text) }
   }
 
   @Test(
-    "tells the place of a syntax error",
     arguments: [
       ("a: b: c\n", 1, 5), ("a: [1, 2\n", 2, 1), ("a: 'x\n", 2, 1), ("\ta: 1\n", 1, 1), ("a: 1\n b: 2\n", 2, 3),
       ("a: @x\n", 1, 4), ("a: \u{1}\n", 1, 4), ("é: \u{7}", 1, 4), ("x: 1\nb: {\n", 3, 1),
     ])
-  func syntax(text: String, line: Int, column: Int) throws {
+  func `A YAML syntax error is reported with its place`(text: String, line: Int, column: Int) throws {
     let error = try #require(throws: YAMLError.self) { try yaml(text) }
     #expect(error.mark == YAMLNode.Mark(line: line, column: column))
     guard case .syntax = error.reason else {
@@ -136,23 +132,20 @@ struct YAMLTests {
     #expect(error.description.hasPrefix("file.yaml:\(line):\(column): not valid YAML"))
   }
 
-  @Test("refuses bytes that are no UTF-8, with their place")
-  func invalidBytes() throws {
+  @Test func `A YAML text that is not UTF-8 is refused with the place of the bytes`() throws {
     let error = try #require(throws: YAMLError.self) {
       try YAML.parse(Array("a: 1\nb: ".utf8) + [0xff], source: "file.yaml")
     }
     #expect(error.mark == YAMLNode.Mark(line: 2, column: 4))
   }
 
-  @Test("refuses a text above the limit of size")
-  func size() {
+  @Test func `A YAML text above the size limit is refused`() {
     let error = YAMLError(source: "file.yaml", mark: nil, reason: .tooLarge(limit: 9))
     #expect(throws: error) { try yaml("key: value", limits: .init(bytes: 9)) }
     #expect(throws: Never.self) { try yaml("key: value", limits: .init(bytes: 10)) }
   }
 
-  @Test("refuses nesting above the limit of depth, aliases included")
-  func depth() throws {
+  @Test func `YAML nesting above the depth limit is refused, also if it comes from aliases`() throws {
     func nested(_ levels: Int) -> String {
       String(repeating: "[", count: levels) + String(repeating: "]", count: levels)
     }
@@ -168,8 +161,7 @@ struct YAMLTests {
     #expect(error.mark?.line == 11)
   }
 
-  @Test("refuses a small text whose aliases stand for a billion values")
-  func billionLaughs() throws {
+  @Test func `A small YAML text whose aliases expand to too many values is refused`() throws {
     var text = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n"
     for level in 1...8 {
       let nine = Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
@@ -179,8 +171,7 @@ struct YAMLTests {
     #expect(error.reason == .tooManyAliases(limit: 100_000))
   }
 
-  @Test("tells file, place and path of a value of the wrong type")
-  func types() throws {
+  @Test func `A YAML value of the wrong type is reported with its file, place and path`() throws {
     let root = YAMLField(
       root: try yaml("clusters:\n- cluster:\n    server: 5\n    flag: maybe\n    port: x\nempty:\n"),
       source: "file.yaml")

@@ -15,10 +15,9 @@ private func credentialText(_ status: String, apiVersion: String = v1) -> String
   #"{"apiVersion":"\#(apiVersion)","kind":"ExecCredential","status":\#(status)}"#
 }
 
-@Suite("A plugin's output")
+@Suite("Output of credential plugins")
 struct ExecCredentialTests {
-  @Test("may be a token, a certificate or both, with an end")
-  func good() throws {
+  @Test func `A plugin's output can hold a token, a client certificate and an expiration`() throws {
     let text = credentialText(
       #"{"token":"t","clientCertificateData":"C","clientKeyData":"K","expirationTimestamp":"2030-01-02T03:04:05Z"}"#)
     let credential = try ExecCredential(output: Array(text.utf8), command: "x", apiVersion: v1)
@@ -27,17 +26,14 @@ struct ExecCredentialTests {
     #expect(credential.expiration == Date(timeIntervalSince1970: 1_893_553_445))
   }
 
-  @Test(
-    "may end at a time of any RFC 3339 form",
-    arguments: ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05.000000000Z", "2030-01-02T05:04:05+02:00"])
-  func times(text: String) throws {
+  @Test(arguments: ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05.000000000Z", "2030-01-02T05:04:05+02:00"])
+  func `A plugin's expiration is read from any RFC 3339 form`(text: String) throws {
     let output = credentialText(#"{"token":"t","expirationTimestamp":"\#(text)"}"#)
     let credential = try ExecCredential(output: Array(output.utf8), command: "x", apiVersion: v1)
     #expect(credential.expiration == Date(timeIntervalSince1970: 1_893_553_445))
   }
 
   @Test(
-    "is refused where it cannot be used",
     arguments: [
       ("", "nothing"), ("hello", "no valid JSON"), ("{}", "no ExecCredential"),
       (credentialText(#"{"token":"t"}"#, apiVersion: v1beta1), "the kubeconfig says \(v1)"),
@@ -46,7 +42,7 @@ struct ExecCredentialTests {
       (credentialText(#"{"clientCertificateData":"C"}"#), "together"),
       (credentialText(#"{"token":"t","expirationTimestamp":"tomorrow"}"#), "'tomorrow'"),
     ])
-  func bad(output: String, words: String) throws {
+  func `Unusable output of a plugin is refused with the reason`(output: String, words: String) throws {
     let error = #expect(throws: CredentialError.self) {
       try ExecCredential(output: Array(output.utf8), command: "login", apiVersion: v1)
     }
@@ -55,7 +51,7 @@ struct ExecCredentialTests {
   }
 }
 
-@Suite("A credential plugin")
+@Suite("Credential plugins")
 struct PluginRunnerTests {
   private func run(
     _ plugin: ExecCredentialPlugin, environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin"],
@@ -70,8 +66,7 @@ struct PluginRunnerTests {
     try await caught(CredentialError.self) { _ = try await run(plugin, environment: environment) }
   }
 
-  @Test("gets its arguments, the user's environment to the letter, its own variables and the exec info")
-  func circumstances() async throws {
+  @Test func `A plugin gets its arguments, its environment and the exec info, but no open descriptors`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     let script =
@@ -120,8 +115,7 @@ struct PluginRunnerTests {
     #expect(try !folder.read("descriptors").contains("private-file"))
   }
 
-  @Test("is found in the user's PATH")
-  func path() async throws {
+  @Test func `A plugin is found in the user's PATH`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     try FileManager.default.createSymbolicLink(
@@ -133,8 +127,7 @@ struct PluginRunnerTests {
     #expect(credential.token == "t")
   }
 
-  @Test("that is not installed is told with its install hint")
-  func notFound() async throws {
+  @Test func `A plugin that is not installed is reported with its install hint`() async throws {
     let plugin = ExecCredentialPlugin(apiVersion: v1, command: "devrun-test-missing", installHint: "install it so")
     let error = try await failure(plugin)
     #expect(error == .pluginNotFound(command: "devrun-test-missing", installHint: "install it so"))
@@ -142,12 +135,13 @@ struct PluginRunnerTests {
   }
 
   @Test(
-    "that fails is told with how it ended",
     arguments: [
       ("exit 3", CredentialError.pluginFailed(command: "", ending: "it ended with status 3")),
       ("kill -9 $$", .pluginFailed(command: "", ending: "it was ended by signal 9")),
     ])
-  func fails(script: String, expected: CredentialError) async throws {
+  func `A failing plugin is reported with its exit status or signal`(
+    script: String, expected: CredentialError
+  ) async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     let error = try await failure(
@@ -155,8 +149,7 @@ struct PluginRunnerTests {
     #expect(error?.message.why == expected.message.why)
   }
 
-  @Test("is told whether it may ask, and is not run where it must and cannot")
-  func interaction() async throws {
+  @Test func `The exec info shows if a plugin may prompt, and one that must prompt needs a terminal`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     var plugin = try folder.plugin(
@@ -177,15 +170,13 @@ struct PluginRunnerTests {
     #expect(error == .pluginNeedsTerminal(command: "sh"))
   }
 
-  @Test("of an unknown version is not run")
-  func version() async throws {
+  @Test func `A plugin of an unknown API version is not run`() async throws {
     let old = "client.authentication.k8s.io/v1alpha1"
     let error = try await failure(ExecCredentialPlugin(apiVersion: old, command: "sh"))
     #expect(error == .pluginVersion(command: "sh", apiVersion: old))
   }
 
-  @Test("ends when nobody waits for it any more")
-  func cancellation() async throws {
+  @Test func `The wait for a plugin ends when its task is cancelled`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     let fifo = folder.url.appending(path: "fifo").path
@@ -224,12 +215,13 @@ struct CredentialSourceTests {
   }
 
   @Test(
-    "that do not change become a header",
     arguments: [
       (Credentials.Authorization.token("t"), "Bearer t"),
       (.basic(user: "me", password: "p:q"), "Basic bWU6cDpx"),
     ])
-  func fixed(authorization: Credentials.Authorization, header: String) async throws {
+  func `A fixed token or password becomes a header and is not renewed after a refusal`(
+    authorization: Credentials.Authorization, header: String
+  ) async throws {
     let certificate = Credentials.ClientCertificate(certificate: [1], key: [2])
     let source = CredentialSource(
       Credentials(clientCertificate: certificate, authorization: authorization), runPlugin: Self.unused)
@@ -240,8 +232,7 @@ struct CredentialSourceTests {
     #expect(!isWorthwhile)
   }
 
-  @Test("of a token file are read again after a minute, or when they are refused")
-  func tokenFile() async throws {
+  @Test func `A token file is read again after a minute or when its token is refused`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     let file = folder.url.appending(path: "token")
@@ -264,8 +255,7 @@ struct CredentialSourceTests {
     #expect(try await header() == "Bearer three")
   }
 
-  @Test("of a token file that is missing or empty are told, or the kubeconfig's token stands in")
-  func missingTokenFile() async throws {
+  @Test func `An unusable token file is an error unless the kubeconfig has a token as well`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     let path = folder.url.appending(path: "token").path
@@ -282,8 +272,7 @@ struct CredentialSourceTests {
     #expect(try await other.credential().authorization == "Bearer f")
   }
 
-  @Test("of a plugin are kept until they end or are refused")
-  func pluginLife() async throws {
+  @Test func `A plugin's credentials are kept until they expire or are refused`() async throws {
     let time = NIOLockedValueBox(Date(timeIntervalSince1970: 0))
     let runs = NIOLockedValueBox(0)
     let plugin = ExecCredentialPlugin(apiVersion: v1, command: "x")
@@ -310,8 +299,7 @@ struct CredentialSourceTests {
     #expect(try await header() == "Bearer run 3")
   }
 
-  @Test("of a plugin come from one run for all who wait")
-  func sharedRun() async throws {
+  @Test func `Simultaneous requests for a plugin's credentials share one run`() async throws {
     let runs = NIOLockedValueBox(0)
     let (gate, open) = AsyncStream.makeStream(of: Void.self)
     let source = CredentialSource(
@@ -330,8 +318,7 @@ struct CredentialSourceTests {
     #expect(runs.withLockedValue { $0 } == 1)
   }
 
-  @Test("that are refused are renewed once, and then told as refused")
-  func renewal() async throws {
+  @Test func `Refused credentials are renewed once if possible, otherwise the refusal is reported`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
     let plugin = try folder.plugin(

@@ -50,22 +50,18 @@ import Testing
       expected: APIStatus(code: 404, message: #"{"error":"x"}"#)),
   ]
 
-  @Test(
-    "Every error's body becomes a status with words",
-    arguments: bodies)
-  func everyErrorSBody(_ body: Body) {
+  @Test(arguments: bodies)
+  func `The body of any error response becomes a status with a message`(_ body: Body) {
     #expect(APIStatus(httpCode: body.code, body: Array(body.text.utf8)) == body.expected)
   }
 
-  @Test("A long body is shown shortened")
-  func aLongBodyIs() {
+  @Test func `A long error body is shortened in the message`() {
     let status = APIStatus(httpCode: 500, body: Array(String(repeating: "word ", count: 1000).utf8))
     #expect(status.message.count == 200)
     #expect(status.message.hasSuffix("…"))
   }
 
-  @Test("A refusal is told in the server's own words, with each cause")
-  func aRefusalIsTold() {
+  @Test func `A refusal is reported in the server's own words with each cause`() {
     let status = APIStatus(
       code: 422, reason: "Invalid", message: "it is invalid", causes: [.init(message: "too long", field: "a.b")])
     let error = KubeError.status(status, request: "create pods/x in namespace y", context: "c")
@@ -76,14 +72,13 @@ import Testing
   }
 
   @Test(
-    "A transport's failure names the server, the cause and a remedy",
     arguments: [
       (TransportFailure.refused, "connection refused"),
       (.nameNotFound(host: "kube.invalid"), "'kube.invalid'"),
       (.proxy("the proxy answers: 403 Forbidden"), "403 Forbidden"),
       (.certificateNotTrusted("it has expired"), "expired"),
     ])
-  func aTransportSFailure(_ failure: TransportFailure, _ cause: String) {
+  func `A transport failure names the server, the cause and a remedy`(_ failure: TransportFailure, _ cause: String) {
     let message = KubeError.transport(failure, server: "https://kube.test:6443").message
     #expect(message.what.contains("https://kube.test:6443"))
     #expect(message.why?.contains(cause) == true)

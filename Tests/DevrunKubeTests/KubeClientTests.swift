@@ -5,12 +5,11 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("The API client")
+@Suite("API client")
 struct KubeClientTests {
   private let object: JSONValue = ["metadata": ["name": "a"]]
 
-  @Test("sends each verb with its method, path, query and body")
-  func verbs() async throws {
+  @Test func `Each API verb is sent with its method, path, query and body`() async throws {
     try await withServer { _, _ in
       .json(200, ["kind": "Pod"])
     } _: { client, server in
@@ -45,8 +44,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("asks for metadata alone in the form that the answer has")
-  func metadataOnly() async throws {
+  @Test func `A request for metadata alone accepts the partial form of an object or a list`() async throws {
     try await withServer { _, _ in
       .json(200, ["metadata": ["resourceVersion": "1"]])
     } _: { client, server in
@@ -60,8 +58,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("keeps the path of the server's URL before every resource")
-  func pathPrefix() async throws {
+  @Test func `The path of the server's URL precedes every resource path`() async throws {
     try await withServer(
       access: { ClusterAccess(server: "http://127.0.0.1:\($0)/k8s/clusters/c1/", contextName: "test") }
     ) { _, _ in
@@ -72,8 +69,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("reads a list page by page and gives each item its kind")
-  func pages() async throws {
+  @Test func `A list is read page by page, and each item gets its kind`() async throws {
     try await withServer { request, index in
       .json(
         200,
@@ -91,8 +87,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("reads a list at once when its continuation has expired")
-  func expiredContinuation() async throws {
+  @Test func `A list is read again in one piece when its continuation has expired`() async throws {
     try await withServer { request, index in
       switch index {
       case 0:
@@ -110,10 +105,10 @@ struct KubeClientTests {
     }
   }
 
-  @Test(
-    "tells what kind of refusal it was",
-    arguments: [(404, "NotFound"), (409, "AlreadyExists"), (403, "Forbidden"), (422, "Invalid"), (410, "Expired")])
-  func refusals(code: Int, reason: String) async throws {
+  @Test(arguments: [(404, "NotFound"), (409, "AlreadyExists"), (403, "Forbidden"), (422, "Invalid"), (410, "Expired")])
+  func `A refused request is reported with the server's status and is not sent again`(
+    code: Int, reason: String
+  ) async throws {
     try await withServer { _, _ in
       .status(code, reason: reason, message: "words of the server")
     } _: { client, server in
@@ -130,8 +125,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("sends again what a busy server refused, and stops after some attempts")
-  func busy() async throws {
+  @Test func `A request that a busy server refuses is sent again a limited number of times`() async throws {
     try await withServer { _, index in
       index < 2 ? .status(429, reason: "TooManyRequests", message: "busy") : .json(200, ["ok": true])
     } _: { client, server in
@@ -148,8 +142,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("reads again over a new connection when one broke, and writes only once")
-  func brokenConnection() async throws {
+  @Test func `A read request is sent again after a broken connection, but a write request is not`() async throws {
     try await withServer { _, index in
       index == 0 ? [.close] : .json(200, ["ok": true])
     } _: { client, server in
@@ -169,8 +162,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("gives up an answer that does not come")
-  func silence() async throws {
+  @Test func `An API response that never begins times out`() async throws {
     var options = KubeClient.Options.quick
     options.requestTimeout = .milliseconds(50)
     try await withServer(options: options) { _, _ in
@@ -181,8 +173,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("gives up an answer that stops in its midst")
-  func halfAnswer() async throws {
+  @Test func `An API response that stops in the middle times out`() async throws {
     var options = KubeClient.Options.quick
     options.requestTimeout = .milliseconds(50)
     try await withServer(options: options) { _, _ in
@@ -193,8 +184,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("ends at once when its task is cancelled, and closes the connection")
-  func cancellation() async throws {
+  @Test func `A cancelled request ends at once and closes its connection`() async throws {
     try await withServer { _, _ in
       []
     } _: { client, server in
@@ -206,8 +196,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("says that nothing listens")
-  func refused() async throws {
+  @Test func `A server that does not listen is reported as a refused connection`() async throws {
     let server = try await LoopbackServer.start { _, _ in [] }
     try await server.stop()
     try await withClient(ClusterAccess(server: "http://127.0.0.1:\(server.port)", contextName: "c")) { client in
@@ -216,8 +205,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("shows what a proxy's page says where JSON is due")
-  func page() async throws {
+  @Test func `An HTML page in place of JSON is reported with its text`() async throws {
     try await withServer { _, _ in
       .text(200, "<html><title>Log in</title><p>Welcome</p></html>")
     } _: { client, _ in
@@ -226,8 +214,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("does not follow a redirect, lest credentials go elsewhere")
-  func redirect() async throws {
+  @Test func `A redirect is not followed, so that credentials stay with the server`() async throws {
     try await withServer { _, _ in
       .text(302, "", ["Location": "http://127.0.0.1:1/login"])
     } _: { client, server in
@@ -237,9 +224,8 @@ struct KubeClientTests {
     }
   }
 
-  @Test(
-    "refuses a server's URL that is none", arguments: ["", "kube.test:6443", "socks5://kube.test", "https://:1"])
-  func badServer(url: String) async throws {
+  @Test(arguments: ["", "kube.test:6443", "socks5://kube.test", "https://:1"])
+  func `An invalid server URL is refused`(url: String) async throws {
     let error = try await caught(KubeError.self) {
       try await withClient(ClusterAccess(server: url, contextName: "c")) { _ in }
     }
@@ -249,8 +235,7 @@ struct KubeClientTests {
     }
   }
 
-  @Test("impersonates with every header that the kubeconfig asks for")
-  func impersonation() async throws {
+  @Test func `Every impersonation setting is sent as a header`() async throws {
     try await withServer(
       access: {
         ClusterAccess(
@@ -270,10 +255,10 @@ struct KubeClientTests {
     }
   }
 
-  @Test(
-    "tells the server's version",
-    arguments: [("1", "20", 20), ("1", "31+", 31)])
-  func version(major: String, minor: String, expected: Int) async throws {
+  @Test(arguments: [("1", "20", 20), ("1", "31+", 31)])
+  func `The server's version is read from its major and minor numbers`(
+    major: String, minor: String, expected: Int
+  ) async throws {
     try await withServer { _, _ in
       .json(200, ["major": .string(major), "minor": .string(minor), "gitVersion": "v1.x"])
     } _: { client, server in
@@ -284,11 +269,12 @@ struct KubeClientTests {
   }
 
   @Test(
-    "uses EndpointSlices only where they are served and may be listed and watched",
     arguments: [
       (true, true, true, true), (false, true, true, false), (true, false, true, false), (true, true, false, false),
     ])
-  func endpointSlices(isServed: Bool, mayList: Bool, mayWatch: Bool, expected: Bool) async throws {
+  func `EndpointSlices are used only if they are served and may be listed and watched`(
+    isServed: Bool, mayList: Bool, mayWatch: Bool, expected: Bool
+  ) async throws {
     try await withServer { request, _ in
       guard request.method == .POST else {
         return isServed

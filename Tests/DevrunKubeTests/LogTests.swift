@@ -4,10 +4,9 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("A container's log")
+@Suite("Container logs")
 struct LogTests {
-  @Test("is read line by line as it comes, with the times, to its end")
-  func lines() async throws {
+  @Test func `A container's log is read line by line with the time of each line`() async throws {
     try await withServer { _, _ in
       [
         .head(200, ["Content-Type": "text/plain"]), .chunk("2026-01-01T00:00:00.5Z devrun-agent: re"),
@@ -30,8 +29,7 @@ struct LogTests {
     }
   }
 
-  @Test("that may not be read is refused in the API server's words")
-  func forbidden() async throws {
+  @Test func `A container's log that may not be read is refused as forbidden`() async throws {
     try await withServer { _, _ in
       .status(403, reason: "Forbidden", message: "pods \"web-1\" is forbidden")
     } _: { client, _ in
@@ -42,8 +40,7 @@ struct LogTests {
     }
   }
 
-  @Test("that breaks off in its midst is an error, after the lines that came")
-  func broken() async throws {
+  @Test func `A container's log that breaks off is an error after the lines that arrived`() async throws {
     try await withServer { _, _ in
       [.head(200, [:]), .chunk("2026-01-01T00:00:00.5Z one\n"), .close]
     } _: { client, _ in

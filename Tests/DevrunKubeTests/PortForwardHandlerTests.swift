@@ -5,7 +5,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("The handler of a port-forward")
+@Suite("Port-forward handler")
 struct PortForwardHandlerTests {
   /// Remembers the first error that comes up.
   private final class ErrorCatcher: ChannelInboundHandler {
@@ -38,8 +38,7 @@ struct PortForwardHandlerTests {
     try channel.writeInbound(WebSocketFrame(fin: true, opcode: opcode, data: ByteBuffer(bytes: bytes)))
   }
 
-  @Test("pings at every interval, and lives as long as something comes")
-  func pings() throws {
+  @Test func `A port-forward pings at every interval and stays open while something arrives`() throws {
     channel.read()
     for _ in 0..<10 {
       channel.embeddedEventLoop.advanceTime(by: .seconds(30))
@@ -52,8 +51,7 @@ struct PortForwardHandlerTests {
     _ = try channel.finish(acceptAlreadyClosed: true)
   }
 
-  @Test("closes when nothing comes for two intervals after a ping")
-  func silence() throws {
+  @Test func `A port-forward closes when nothing arrives for two intervals after a ping`() throws {
     channel.read()
     channel.embeddedEventLoop.advanceTime(by: .seconds(60))
     #expect(try written() == [.ping, .ping])
@@ -64,8 +62,7 @@ struct PortForwardHandlerTests {
     #expect(!channel.isActive)
   }
 
-  @Test("takes no silence for death while nobody reads")
-  func unread() throws {
+  @Test func `A port-forward that nobody reads does not count as silent`() throws {
     channel.embeddedEventLoop.advanceTime(by: .seconds(300))
     #expect(try written().count == 10)
     #expect(channel.isActive)
@@ -73,8 +70,7 @@ struct PortForwardHandlerTests {
     _ = try channel.finish(acceptAlreadyClosed: true)
   }
 
-  @Test("keeps what comes before the first read, the bytes and the end")
-  func kept() throws {
+  @Test func `Bytes and an error that arrive before a port-forward's first read are kept`() throws {
     try receive(.binary, [0, 0x90, 0x1f])
     try receive(.binary, [0] + Array("bytes".utf8))
     try receive(.binary, [1, 0x90, 0x1f] + Array("gone".utf8))
@@ -86,15 +82,13 @@ struct PortForwardHandlerTests {
     #expect(!channel.isActive)
   }
 
-  @Test("answers a ping with its own bytes")
-  func pong() throws {
+  @Test func `A port-forward answers a ping with a pong`() throws {
     try receive(.ping, [1, 2, 3])
     #expect(try written() == [.pong])
     _ = try channel.finish(acceptAlreadyClosed: true)
   }
 
-  @Test("closes on a frame that cannot be read")
-  func brokenFrame() throws {
+  @Test func `A frame that cannot be decoded closes the port-forward`() throws {
     channel.pipeline.fireErrorCaught(NIOWebSocketError.invalidFrameLength)
     guard case .protocolViolation = errors.error as? PortForwardError else {
       Issue.record("\(String(describing: errors.error))")
@@ -103,8 +97,7 @@ struct PortForwardHandlerTests {
     #expect(!channel.isActive)
   }
 
-  @Test("takes nothing more once it is closed")
-  func closed() throws {
+  @Test func `A closed port-forward accepts no writes and sends no pings`() throws {
     try channel.close().wait()
     #expect(try written() == [.connectionClose])
     #expect(throws: ChannelError.self) { try channel.writeOutbound(ByteBuffer(string: "x")) }

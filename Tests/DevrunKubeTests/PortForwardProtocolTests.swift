@@ -5,7 +5,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("The frames of a port-forward")
+@Suite("Port-forward frames")
 struct PortForwardProtocolTests {
   struct Frame: Sendable {
     var opcode: WebSocketOpcode
@@ -85,8 +85,8 @@ struct PortForwardProtocolTests {
       other: [.fail(.protocolViolation("the fragments of a WebSocket message are out of order"))]),
   ]
 
-  @Test("mean what the protocol says", arguments: stories)
-  func story(_ story: Story) {
+  @Test(arguments: stories)
+  func `The frames of a port-forward are interpreted as its protocol requires`(_ story: Story) {
     var machine = PortForwardProtocol(port: 8080)
     var data = ByteBuffer()
     var other: [PortForwardProtocol.Action] = []
@@ -106,11 +106,10 @@ extension PortForwardProtocolTests.Frame {
   var asPing: Self { Self(opcode: .ping, isFinal: true, bytes: bytes) }
 }
 
-@Suite("A client's frames")
+@Suite("WebSocket frames of the client")
 struct WebSocketFrameWriterTests {
-  @Test(
-    "are read back whole by a WebSocket decoder", arguments: [0, 1, 124, 125, 126, 127, 65534, 65535, 65536, 70000])
-  func lengths(count: Int) throws {
+  @Test(arguments: [0, 1, 124, 125, 126, 127, 65534, 65535, 65536, 70000])
+  func `A WebSocket frame of any length is encoded as RFC 6455 requires`(count: Int) throws {
     let payload = ByteBuffer(bytes: (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) })
     var writer = WebSocketFrameWriter()
     let frame = Array(writer.frame(.binary, prefix: 9, payload.readableBytesView).readableBytesView)
@@ -128,8 +127,7 @@ struct WebSocketFrameWriterTests {
     #expect(unmasked == [9] + Array(payload.readableBytesView))
   }
 
-  @Test("have a mask of their own each")
-  func masks() {
+  @Test func `Each WebSocket frame of the client has a mask of its own`() {
     var writer = WebSocketFrameWriter()
     let payload = ByteBuffer(bytes: [UInt8](repeating: 0, count: 16)).readableBytesView
     let frames = Set((0..<8).map { _ in Array(writer.frame(.binary, payload).readableBytesView) })

@@ -9,7 +9,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("A port-forward")
+@Suite("Port-forwards")
 struct PortForwardTests {
   private typealias Frame = LoopbackPodServer.Frame
 
@@ -81,8 +81,7 @@ struct PortForwardTests {
     try await server.stop()
   }
 
-  @Test("asks for the port as the API has it, and carries bytes both ways")
-  func echo() async throws {
+  @Test func `A port-forward requests its port and carries bytes both ways`() async throws {
     try await withForward(LoopbackPodServer.Script()) { client, server in
       let (channel, collector) = try await open(client)
       try await channel.writeAndFlush(ByteBuffer(string: "hello"))
@@ -106,8 +105,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("loses nothing of what comes in the same packet as the server's consent")
-  func earlyBytes() async throws {
+  @Test func `Bytes that arrive together with the upgrade response are not lost`() async throws {
     var script = LoopbackPodServer.Script()
     script.greeting = [
       Frame(.binary, [0], isFinal: false), Frame(.continuation, [0x90, 0x1f]), Frame(.binary, [1, 0x90, 0x1f]),
@@ -121,8 +119,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("reads nothing before it is asked to")
-  func heldReads() async throws {
+  @Test func `A port-forward without automatic reads delivers bytes when a read is requested`() async throws {
     var script = LoopbackPodServer.Script()
     script.greeting = [.ports, .data("abc")]
     try await withForward(script) { client, server in
@@ -134,8 +131,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("cuts large writes into frames, and they arrive whole")
-  func largeWrites() async throws {
+  @Test func `A large write to a port-forward is cut into frames and arrives whole`() async throws {
     try await withForward(LoopbackPodServer.Script()) { client, server in
       let (channel, collector) = try await open(client)
       let text = String(repeating: "0123456789", count: 30_000)
@@ -152,8 +148,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("tells what the node says is wrong, and closes")
-  func remoteError() async throws {
+  @Test func `A node's error is reported and closes the port-forward`() async throws {
     var script = LoopbackPodServer.Script()
     script.answer = { frame in
       frame.opcode == .binary
@@ -172,8 +167,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("fails at once where the error is there already")
-  func earlyError() async throws {
+  @Test func `A node's error at the very start of a port-forward is reported`() async throws {
     var script = LoopbackPodServer.Script()
     script.greeting = [.ports, Frame(.binary, [1, 0x90, 0x1f]), .error("no such container")]
     try await withForward(script) { client, _ in
@@ -188,8 +182,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("tells the error even where the connection ends with it")
-  func errorAndEnd() async throws {
+  @Test func `A node's error in a port-forward is reported even if the connection ends with it`() async throws {
     var script = LoopbackPodServer.Script()
     script.greeting = [.ports, Frame(.binary, [1, 0x90, 0x1f]), .error("no such container")]
     script.closesAtOnce = true
@@ -203,8 +196,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("closes with the server, and says why where the server does")
-  func serverCloses() async throws {
+  @Test func `A server's close frame is answered, and an abnormal one is reported with its reason`() async throws {
     for (frame, expected) in [
       (Frame(.connectionClose, [0x03, 0xe8]), []),
       (
@@ -233,8 +225,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("closes when the connection just ends")
-  func earlyClose() async throws {
+  @Test func `A connection that ends without a close frame closes the port-forward`() async throws {
     var script = LoopbackPodServer.Script()
     script.closesAtOnce = true
     script.greeting = [.ports, .data("last words")]
@@ -254,8 +245,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("is refused in the API server's own words")
-  func refusals() async throws {
+  @Test func `A refused port-forward is reported in the API server's own words`() async throws {
     let words = #"pods "myapp1-x" is forbidden: User "dev" cannot create resource "pods/portforward""#
     let body = String(decoding: statusObject(403, reason: "Forbidden", message: words).text, as: UTF8.self)
     var script = LoopbackPodServer.Script()
@@ -278,8 +268,8 @@ struct PortForwardTests {
     }
   }
 
-  @Test("is not opened over another subprotocol", arguments: ["v5.channel.k8s.io", nil])
-  func subprotocol(offered: String?) async throws {
+  @Test(arguments: ["v5.channel.k8s.io", nil])
+  func `A port-forward over another subprotocol is refused`(offered: String?) async throws {
     var script = LoopbackPodServer.Script()
     script.subprotocol = offered
     try await withForward(script) { client, _ in
@@ -288,8 +278,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("tells refused credentials")
-  func unauthorized() async throws {
+  @Test func `A port-forward with refused credentials is reported as unauthorized`() async throws {
     var script = LoopbackPodServer.Script()
     script.refusal = { _ in (401, "Unauthorized") }
     try await withForward(script) { client, _ in
@@ -298,8 +287,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("knows no half-close")
-  func halfClose() async throws {
+  @Test func `A port-forward refuses a half-close and stays open`() async throws {
     try await withForward(LoopbackPodServer.Script()) { client, _ in
       let (channel, _) = try await open(client)
       await #expect(throws: ChannelError.operationUnsupported) { try await channel.close(mode: .output) }
@@ -308,8 +296,7 @@ struct PortForwardTests {
     }
   }
 
-  @Test("is given up when nobody answers")
-  func givenUp() async throws {
+  @Test func `A port-forward without a response in time is given up`() async throws {
     var options = KubeClient.Options.quick
     options.requestTimeout = .milliseconds(50)
     let server = try await LoopbackServer.start { _, _ in [] }
@@ -321,8 +308,7 @@ struct PortForwardTests {
     try await server.stop()
   }
 
-  @Test("is given up when its task is cancelled")
-  func cancellation() async throws {
+  @Test func `A port-forward that is being opened ends when its task is cancelled`() async throws {
     let server = try await LoopbackServer.start { _, _ in [] }
     let access = ClusterAccess(server: "http://127.0.0.1:\(server.port)", contextName: "c")
     try await withClient(access) { client in
@@ -336,8 +322,8 @@ struct PortForwardTests {
     try await server.stop()
   }
 
-  @Test("goes through TLS and any proxy", arguments: ["none", "http", "https", "socks5"])
-  func ways(scheme: String) async throws {
+  @Test(arguments: ["none", "http", "https", "socks5"])
+  func `A port-forward works over TLS and through any kind of proxy`(scheme: String) async throws {
     let certificates = try Certificates.shared.get()
     let server = try await LoopbackPodServer.start(
       LoopbackPodServer.Script(),
@@ -362,8 +348,7 @@ struct PortForwardTests {
     try await proxy.stop()
   }
 
-  @Test("refuses a certificate as requests do")
-  func certificate() async throws {
+  @Test func `A port-forward refuses a certificate that is not trusted`() async throws {
     let certificates = try Certificates.shared.get()
     let server = try await LoopbackPodServer.start(
       LoopbackPodServer.Script(), tls: try serverTLS(certificates.addressed))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("A proxy")
+@Suite("Proxies")
 struct ProxyTests {
   private let certificates: Certificates
 
@@ -15,8 +15,8 @@ struct ProxyTests {
     ClusterAccess(server: url, certificateAuthority: certificates.authority, proxyURL: proxy, contextName: "c")
   }
 
-  @Test("of any kind carries requests, TLS inside", arguments: ["http", "https", "socks5"])
-  func carries(scheme: String) async throws {
+  @Test(arguments: ["http", "https", "socks5"])
+  func `A proxy of any kind carries requests with TLS inside`(scheme: String) async throws {
     let proxy = try await LoopbackProxy.start(
       scheme == "socks5" ? .socks : .http(requiredAuthorization: "Basic bWU6cHc="),
       tls: scheme == "https" ? try serverTLS(certificates.addressed) : nil)
@@ -35,8 +35,7 @@ struct ProxyTests {
     try await proxy.stop()
   }
 
-  @Test("of the environment is used unless NO_PROXY excludes the server")
-  func environment() async throws {
+  @Test func `A proxy from the environment is used unless NO_PROXY excludes the server`() async throws {
     let proxy = try await LoopbackProxy.start(.http(requiredAuthorization: "Basic bWU6c2VjcmV0"))
     let server = try await LoopbackServer.start(tls: try serverTLS(certificates.named)) { _, _ in .json(200, [:]) }
     let variable = RawString("http://me:secret@127.0.0.1:\(proxy.port)")
@@ -54,8 +53,7 @@ struct ProxyTests {
     try await proxy.stop()
   }
 
-  @Test("does not weaken the check of a server's address")
-  func addressCheck() async throws {
+  @Test func `A proxy does not weaken the check of the server's address`() async throws {
     let proxy = try await LoopbackProxy.start(.http(requiredAuthorization: nil))
     let server = try await LoopbackServer.start(tls: try serverTLS(certificates.addressed)) { _, _ in .json(200, [:]) }
     let url = "http://127.0.0.1:\(proxy.port)"
@@ -76,8 +74,7 @@ struct ProxyTests {
     try await proxy.stop()
   }
 
-  @Test("over TLS is held to its certificate")
-  func proxyCertificate() async throws {
+  @Test func `A proxy over TLS must present a certificate for its own name`() async throws {
     let proxy = try await LoopbackProxy.start(
       .http(requiredAuthorization: nil), tls: try serverTLS(certificates.named))
     try await withClient(access("https://kube.test", proxy: "https://127.0.0.1:\(proxy.port)")) { client in
@@ -92,8 +89,7 @@ struct ProxyTests {
     try await proxy.stop()
   }
 
-  @Test("that refuses or is not there is told as the proxy's fault")
-  func faults() async throws {
+  @Test func `A proxy that refuses or cannot be reached is reported as the cause`() async throws {
     let refusing = try await LoopbackProxy.start(.refusing("403 Forbidden"))
     let gone = try await LoopbackProxy.start(.socks)
     try await gone.stop()

@@ -5,7 +5,6 @@ import Testing
 
 @Suite struct ResourcePathTests {
   @Test(
-    "A resource's path is the one of the API, percent-encoded",
     arguments: [
       (ResourcePath.pods(in: "shop"), "/api/v1/namespaces/shop/pods"),
       (.pods(in: nil), "/api/v1/pods"),
@@ -18,12 +17,11 @@ import Testing
       (.selfSubjectAccessReviews, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
       (.configMaps(in: "a/b").named("c d?#%é"), "/api/v1/namespaces/a%2Fb/configmaps/c%20d%3F%23%25%C3%A9"),
     ])
-  func aResourceSPath(_ path: ResourcePath, _ expected: String) {
+  func `A resource's path is the path of the API with percent-encoded names`(_ path: ResourcePath, _ expected: String) {
     #expect(path.urlPath == expected)
   }
 
   @Test(
-    "A JSON pointer's tokens are escaped",
     arguments: [
       (JSONPointer([]), ""),
       (JSONPointer(["metadata", "annotations", "devrun.dev/a~b"]), "/metadata/annotations/devrun.dev~1a~0b"),
@@ -31,19 +29,18 @@ import Testing
       (JSONPointer([""]), "/"),
       (JSONPointer(["~1"]), "/~01"),
     ])
-  func aJSONPointerS(_ pointer: JSONPointer, _ expected: String) {
+  func `A JSON pointer's tokens are escaped`(_ pointer: JSONPointer, _ expected: String) {
     #expect(pointer.description == expected)
   }
 
   @Test(
-    "A patch's operation is written as RFC 6902 has it",
     arguments: [
       (JSONPatchOperation.add(["a"], 1), #"{"op":"add","path":"/a","value":1}"#),
       (.remove(["a", "b/c"]), #"{"op":"remove","path":"/a/b~1c"}"#),
       (.replace(["a"], ["x"]), #"{"op":"replace","path":"/a","value":["x"]}"#),
       (.test(["a"], nil), #"{"op":"test","path":"/a","value":null}"#),
     ])
-  func aPatchSOperation(_ operation: JSONPatchOperation, _ expected: String) {
+  func `A patch operation is written as RFC 6902 defines it`(_ operation: JSONPatchOperation, _ expected: String) {
     #expect(String(decoding: operation.json.text, as: UTF8.self) == expected)
   }
 }

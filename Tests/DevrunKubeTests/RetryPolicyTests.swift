@@ -7,7 +7,6 @@ import Testing
   private let policy = RetryPolicy()
 
   @Test(
-    "What the server has not begun with, and reading over a broken connection, is tried again",
     arguments: [
       (HTTPMethod.GET, RetryPolicy.Outcome.status(429, retryAfter: 2), Duration.seconds(2)),
       (.POST, .status(429, retryAfter: 2), .seconds(2)),
@@ -16,14 +15,13 @@ import Testing
       (.GET, .status(429, retryAfter: 0), .milliseconds(250)),
       (.GET, .transport(.dropped("reset")), .milliseconds(250)),
     ])
-  func whatTheServerHas(
+  func `A request is retried if the server did not begin it or a read lost its connection`(
     _ method: HTTPMethod, _ outcome: RetryPolicy.Outcome, _ delay: Duration
   ) {
     #expect(policy.delay(method: method, attempt: 1, outcome: outcome, jitter: 0) == delay)
   }
 
   @Test(
-    "Everything else stands",
     arguments: [
       (HTTPMethod.GET, RetryPolicy.Outcome.status(503, retryAfter: nil)),
       (.GET, .status(500, retryAfter: nil)),
@@ -35,12 +33,13 @@ import Testing
       (.GET, .transport(.refused)),
       (.GET, .transport(.responseTimeout)),
     ])
-  func everythingElseStands(_ method: HTTPMethod, _ outcome: RetryPolicy.Outcome) {
+  func `A failure that a retry cannot cure or could make worse is final`(
+    _ method: HTTPMethod, _ outcome: RetryPolicy.Outcome
+  ) {
     #expect(policy.delay(method: method, attempt: 1, outcome: outcome, jitter: 0) == nil)
   }
 
-  @Test("The attempts are bounded and their waits grow up to a limit")
-  func theAttemptsAreBounded() {
+  @Test func `Retries are limited in number, and their delays grow up to a limit`() {
     let outcome = RetryPolicy.Outcome.status(429, retryAfter: nil)
     let delays = (1...4).map { policy.delay(method: .GET, attempt: $0, outcome: outcome, jitter: 0) }
     #expect(delays == [.milliseconds(250), .milliseconds(500), .seconds(1), nil])

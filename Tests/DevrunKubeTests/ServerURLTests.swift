@@ -7,7 +7,6 @@ import Testing
 
 @Suite struct ServerURLTests {
   @Test(
-    "A URL has its parts",
     arguments: [
       ("https://kube.test", "kube.test", 443, "", "kube.test"),
       ("HTTPS://Kube.Test:6443/", "kube.test", 6443, "", "kube.test:6443"),
@@ -16,7 +15,9 @@ import Testing
       ("https://[::1]", "::1", 443, "", "[::1]"),
       ("socks5://proxy", "proxy", 1080, "", "proxy"),
     ])
-  func aURLHasIts(_ text: String, _ host: String, _ port: Int, _ path: String, _ header: String) throws {
+  func `A server URL is split into host, port, path and Host header`(
+    _ text: String, _ host: String, _ port: Int, _ path: String, _ header: String
+  ) throws {
     let url = try #require(ServerURL(text))
     #expect(url.host == host)
     #expect(url.port == port)
@@ -24,20 +25,18 @@ import Testing
     #expect(url.hostHeader == header)
   }
 
-  @Test("User and password are decoded and never shown")
-  func userAndPasswordAre() throws {
+  @Test func `A URL's user and password are decoded but never shown`() throws {
     let url = try #require(ServerURL("http://us%40er:p%3Ass@proxy:3128"))
     #expect(url.userInfo == ServerURL.UserInfo(user: "us@er", password: "p:ss"))
     #expect(url.display == "http://proxy:3128")
   }
 
   @Test(
-    "What is no URL of a server is refused",
     arguments: [
       "kube.test:6443", "ftp://kube.test", "https://", "https://:6443", "https://a:b", "https://a:0", "https://a:70000",
       "https://[::1", "https://[x]", "https://::1", "http://a%zz@b",
     ])
-  func whatIsNoURL(_ text: String) {
+  func `A text that is not a server URL is refused`(_ text: String) {
     #expect(ServerURL(text) == nil)
   }
 }
@@ -45,7 +44,6 @@ import Testing
 @Suite struct NoProxyRulesTests {
   // The table follows Go's golang.org/x/net/http/httpproxy in its behaviour.
   @Test(
-    "NO_PROXY means what it means to kubectl",
     arguments: [
       ("", "kube.test", 443, false),
       ("*", "kube.test", 443, true),
@@ -78,7 +76,9 @@ import Testing
       ("", "::1", 443, true),
       ("2.3", "10.1.2.3", 443, false),
     ])
-  func noPROXYMeansWhat(_ rules: String, _ host: String, _ port: Int, _ isExcluded: Bool) {
+  func `NO_PROXY excludes the same servers as with kubectl`(
+    _ rules: String, _ host: String, _ port: Int, _ isExcluded: Bool
+  ) {
     #expect(NoProxyRules(rules).exclude(host: host, port: port) == isExcluded)
   }
 }
@@ -92,8 +92,7 @@ import Testing
     return try ProxyServer.choose(for: url, access: access, environment: environment)?.url.display
   }
 
-  @Test("The environment's proxy is the one for the server's scheme")
-  func theEnvironmentSProxy() throws {
+  @Test func `The environment's proxy is chosen by the scheme of the server`() throws {
     let environment: EnvironmentVariables = ["HTTPS_PROXY": "http://secure:1", "http_proxy": "plain:2"]
     #expect(try choose(in: environment) == "http://secure:1")
     #expect(try choose("http://kube.test", in: environment) == "http://plain:2")
@@ -102,17 +101,14 @@ import Testing
     #expect(try choose(in: [:]) == nil)
   }
 
-  @Test("proxy-url comes before the environment, and NO_PROXY does not concern it")
-  func proxyUrlComesBefore() throws {
+  @Test func `A kubeconfig's proxy-url takes precedence over the environment and ignores NO_PROXY`() throws {
     let environment: EnvironmentVariables = ["HTTPS_PROXY": "http://env:1", "NO_PROXY": "*"]
     #expect(try choose(proxyURL: "socks5://mine", in: environment) == "socks5://mine")
     #expect(try choose(in: environment) == nil)
   }
 
-  @Test(
-    "A proxy that cannot be used is told without its password",
-    arguments: ["ftp://proxy", "socks5://user:secret@proxy", "http://"])
-  func aProxyThatCannot(_ proxy: String) throws {
+  @Test(arguments: ["ftp://proxy", "socks5://user:secret@proxy", "http://"])
+  func `An unusable proxy-url is reported without its password`(_ proxy: String) throws {
     let error = #expect(throws: KubeError.self) { try choose(proxyURL: proxy, in: [:]) }
     #expect(error?.message.what.contains("proxy-url") == true)
     #expect(error?.description.contains("secret") == false)

@@ -49,20 +49,17 @@ struct TLSTests {
     return error
   }
 
-  @Test("accepts a certificate for the server's address")
-  func address() async throws {
+  @Test func `A certificate for the server's address is accepted`() async throws {
     let error = try await outcome(server: certificates.addressed) { _ in }
     #expect(error == nil)
   }
 
-  @Test("accepts a certificate for tls-server-name, and sends the server's own name in the request")
-  func serverName() async throws {
+  @Test func `A certificate for tls-server-name is accepted while the Host header names the server`() async throws {
     let error = try await outcome(server: certificates.named) { $0.tlsServerName = "kube.test" }
     #expect(error == nil)
   }
 
-  @Test("accepts a certificate for an address as tls-server-name")
-  func serverNameIsAddress() async throws {
+  @Test func `A certificate for an address in tls-server-name is accepted`() async throws {
     let error = try await outcome(server: certificates.addressed) { access in
       access.tlsServerName = "127.0.0.1"
       access.server = access.server.replacing("127.0.0.1", with: "localhost")
@@ -70,8 +67,7 @@ struct TLSTests {
     #expect(error == nil)
   }
 
-  @Test("accepts anything where the kubeconfig says so")
-  func insecure() async throws {
+  @Test func `Any certificate is accepted if the kubeconfig skips TLS verification`() async throws {
     let error = try await outcome(server: certificates.named) { access in
       access.insecureSkipTLSVerify = true
       access.certificateAuthority = nil
@@ -86,7 +82,6 @@ struct TLSTests {
   }
 
   @Test(
-    "refuses a certificate",
     arguments: [
       Refusal(testDescription: "for another name than the server's address", isAddressed: false) { _, _ in },
       Refusal(testDescription: "for another name than tls-server-name", isAddressed: false) { access, _ in
@@ -102,7 +97,7 @@ struct TLSTests {
         access.certificateAuthority = nil
       },
     ])
-  func refused(_ refusal: Refusal) async throws {
+  func `A certificate that is untrusted or belongs to another server is refused`(_ refusal: Refusal) async throws {
     let certificates = certificates
     let error = try await outcome(server: refusal.isAddressed ? certificates.addressed : certificates.named) { access in
       refusal.change(&access, certificates)
@@ -113,8 +108,7 @@ struct TLSTests {
     }
   }
 
-  @Test("that the other side does not speak is told")
-  func plainServer() async throws {
+  @Test func `A server that does not use TLS is reported as a TLS or connection failure`() async throws {
     try await withServer(
       access: { ClusterAccess(server: "https://127.0.0.1:\($0)", contextName: "c") }
     ) { _, _ in
@@ -128,8 +122,7 @@ struct TLSTests {
     }
   }
 
-  @Test("shows the client certificate, and a plugin's new one on new connections")
-  func clientCertificates() async throws {
+  @Test func `A client certificate is presented, and a new one changes the TLS configuration`() async throws {
     let certificates = certificates
     let users = NIOLockedValueBox([certificates.user, certificates.otherUser])
     let server = try await LoopbackServer.start(
@@ -166,8 +159,7 @@ struct TLSTests {
     try await server.stop()
   }
 
-  @Test("is not begun with certificates that cannot be read")
-  func badFiles() async throws {
+  @Test func `A certificate or key that is not PEM is refused before any request`() async throws {
     let pair = certificates.user
     let access = ClusterAccess(server: "https://127.0.0.1:1", contextName: "c")
     var badAuthority = access

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("The answer to a WebSocket handshake")
+@Suite("WebSocket upgrade responses")
 struct UpgradeResponseTests {
   struct Answer: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -40,8 +40,8 @@ struct UpgradeResponseTests {
     Answer(testDescription: "without an end", text: "HTTP/1.1 200 OK\r\n", reading: .invalid, endsWithConnection: true),
   ]
 
-  @Test("is read whole", arguments: answers)
-  func whole(_ answer: Answer) {
+  @Test(arguments: answers)
+  func `An upgrade response is read when it arrives in one piece`(_ answer: Answer) {
     var response = UpgradeResponse()
     var reading = response.receive(ByteBuffer(string: answer.text))
     #expect((reading == .incomplete) == answer.endsWithConnection)
@@ -49,8 +49,8 @@ struct UpgradeResponseTests {
     #expect(reading == answer.reading)
   }
 
-  @Test("is read byte by byte", arguments: answers)
-  func byByte(_ answer: Answer) {
+  @Test(arguments: answers)
+  func `An upgrade response is read when it arrives byte by byte`(_ answer: Answer) {
     var response = UpgradeResponse()
     var reading = UpgradeResponse.Reading.incomplete
     for byte in answer.text.utf8 where reading == .incomplete {
@@ -60,15 +60,13 @@ struct UpgradeResponseTests {
     #expect(reading == answer.reading)
   }
 
-  @Test("leaves to the new protocol what stands behind it")
-  func rest() {
+  @Test func `Bytes behind an upgrade response are left to the new protocol`() {
     var response = UpgradeResponse()
     let reading = response.receive(ByteBuffer(string: "HTTP/1.1 101 X\r\n\r\n\r\nrest"))
     #expect(reading == .switched(headers: [:], rest: ByteBuffer(string: "\r\nrest")))
   }
 
-  @Test("is not read without end")
-  func endless() {
+  @Test func `An endless upgrade response is refused in its head and cut off in its body`() {
     var head = UpgradeResponse()
     #expect(head.receive(ByteBuffer(string: "HTTP/1.1 " + String(repeating: "x", count: 70_000))) == .invalid)
     var body = UpgradeResponse()

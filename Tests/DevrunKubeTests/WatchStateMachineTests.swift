@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("The states of a watch")
+@Suite("Watch state machine")
 struct WatchStateMachineTests {
   /// What is told to the machine.
   enum Input: Sendable {
@@ -79,8 +79,8 @@ struct WatchStateMachineTests {
       actions: [.list, .watch(resourceVersion: "5"), .read, .fail(status(404))]),
   ]
 
-  @Test("lead from each to the next", arguments: stories)
-  func story(_ story: Story) {
+  @Test(arguments: stories)
+  func `A watch lists, resumes, backs off or fails as each event requires`(_ story: Story) {
     var machine = WatchStateMachine()
     var actions = [machine.next()]
     for input in story.inputs {
@@ -104,12 +104,11 @@ struct WatchStateMachineTests {
   }
 }
 
-@Suite("The lines of a watch")
+@Suite("Watch lines")
 struct WatchLineTests {
   private static func object(_ version: String) -> JSONValue { ["metadata": ["resourceVersion": .string(version)]] }
 
   @Test(
-    "are events, bookmarks and errors",
     arguments: [
       (["type": "ADDED", "object": object("1")], .event(.added(object("1")), resourceVersion: "1")),
       (["type": "MODIFIED", "object": object("2")], .event(.modified(object("2")), resourceVersion: "2")),
@@ -124,12 +123,14 @@ struct WatchLineTests {
       (["type": "ERROR", "object": object("6")], nil),
       ([:], nil),
     ] as [(JSONValue, WatchLine?)])
-  func kinds(line: JSONValue, expected: WatchLine?) {
+  func `A watch line is parsed as an event, a bookmark or an error, and nothing else`(
+    line: JSONValue, expected: WatchLine?
+  ) {
     #expect(WatchLine(line) == expected)
   }
 
-  @Test("are found wherever the chunks end", arguments: 1...12)
-  func framing(size: Int) {
+  @Test(arguments: 1...12)
+  func `The lines of a watch are found wherever its chunks end`(size: Int) {
     let text = Array("{\"a\":1}\n\n{\"é\":\"\\n\"}\n{}\nrest".utf8)
     var framer = LineFramer()
     var lines: [String] = []

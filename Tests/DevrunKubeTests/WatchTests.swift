@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunKube
 
-@Suite("A watch")
+@Suite("Watches")
 struct WatchTests {
   private static func pod(_ name: String, _ version: String) -> JSONValue {
     ["kind": "Pod", "metadata": ["name": .string(name), "resourceVersion": .string(version)]]
@@ -25,8 +25,7 @@ struct WatchTests {
     request.uri.split(separator: "&").first { $0.hasPrefix("resourceVersion=") }.map { String($0.dropFirst(16)) }
   }
 
-  @Test("tells what is there, then each change, over ends, breaks and expired versions")
-  func longStory() async throws {
+  @Test func `A watch reports the objects and each change despite ends, breaks and expired versions`() async throws {
     try await withServer { request, index in
       guard Self.isWatch(request) else {
         return index == 0 ? Self.list("1", Self.pod("a", "1")) : Self.list("20", Self.pod("c", "20"))
@@ -70,8 +69,7 @@ struct WatchTests {
     }
   }
 
-  @Test("lists again when the watch itself is answered by 410")
-  func goneAsStatus() async throws {
+  @Test func `A watch lists again when the server answers with status 410`() async throws {
     try await withServer { request, index in
       switch index {
       case 0: Self.list("1")
@@ -88,8 +86,8 @@ struct WatchTests {
     }
   }
 
-  @Test("is tried again while the server is away", arguments: [500, 503, 429])
-  func serverAway(status: Int) async throws {
+  @Test(arguments: [500, 503, 429])
+  func `A watch is retried while the server is unavailable`(status: Int) async throws {
     try await withServer { request, index in
       switch index {
       case 0: Self.list("1")
@@ -105,8 +103,8 @@ struct WatchTests {
     }
   }
 
-  @Test("fails where asking again is of no use", arguments: [403, 404])
-  func fatal(status: Int) async throws {
+  @Test(arguments: [403, 404])
+  func `A watch that is forbidden or not found fails`(status: Int) async throws {
     try await withServer { request, index in
       index == 0 ? Self.list("1") : .status(status, reason: "", message: "no")
     } _: { client, _ in
@@ -119,8 +117,7 @@ struct WatchTests {
     }
   }
 
-  @Test("of one object asks for that name alone")
-  func oneObject() async throws {
+  @Test func `A watch of one object requests only its name`() async throws {
     try await withServer { _, _ in
       Self.list("1")
     } _: { client, server in
@@ -133,8 +130,7 @@ struct WatchTests {
     }
   }
 
-  @Test("closes its connection when its task is cancelled")
-  func cancellation() async throws {
+  @Test func `A cancelled watch closes its connection`() async throws {
     try await withServer { request, _ in
       Self.isWatch(request) ? [.head(200, [:])] : Self.list("1").map { $0 }
     } _: { client, server in

@@ -6,7 +6,7 @@ import Testing
 @Suite struct AgentPartsTests {
   private static let digest = String(repeating: "ab", count: 32)
 
-  @Test func `The command line gives ports, digest and ready file`() throws {
+  @Test func `The agent's command line sets its ports, secret digest and ready file`() throws {
     let configuration = try AgentConfiguration(arguments: [
       "--control-port", "7777", "--secret-sha256", Self.digest, "--port", "80", "--port", "8080", "--ready-file", "/r",
     ])
@@ -19,12 +19,12 @@ import Testing
     [], ["--control-port", "1"], ["--secret-sha256", digest], ["--control-port"], ["--port", "0"], ["--port", "x"],
     ["--control-port", "65536"], ["--secret-sha256", "ab"], ["--unknown", "1"], ["80"],
   ])
-  func `A wrong command line is refused`(arguments: [String]) {
+  func `A wrong agent command line is refused with the status for wrong usage`(arguments: [String]) {
     let error = #expect(throws: AgentError.self) { try AgentConfiguration(arguments: arguments) }
     #expect(error?.exitStatus.rawValue == 64)
   }
 
-  @Test func `The tunnel that was completed last is the one in use`() {
+  @Test func `The tunnel that was completed last is the current one`() {
     var table = AttachmentTable<String, String>()
     #expect(table.add(inbound: "in1", to: [1]) == nil)
     #expect(table.current == nil, "half a tunnel is none")

@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  @Test func `A service that does not read stops its client, and nobody else`() async throws {
+  @Test func `A service that does not read stops only its own client`() async throws {
     let (released, release) = AsyncStream.makeStream(of: Void.self)
     let stalled: @Sendable (TestSocket) async throws -> Void = { _ in await released.first { _ in true } }
     let limit = 64 << 20
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  @Test func `A client that does not read stops the service, and reads all of it later`() async throws {
+  @Test func `A client that does not read stops the service and can read everything later`() async throws {
     let total = 24 << 20
     let sent = NIOLockedValueBox(0)
     let flooding: @Sendable (TestSocket) async throws -> Void = { socket in
@@ -97,7 +97,7 @@ import Testing
   }
 
   @Test(arguments: [(8 << 20, 16 << 10, 512), (32 << 20, 16 << 10, 2048), (512 << 20, 256 << 10, 10_000)])
-  func `What an agent holds goes by its memory`(memory: Int, window: Int, streams: Int) {
+  func `An agent's connection limits depend on its memory`(memory: Int, window: Int, streams: Int) {
     let limits = ConnectionLimits.fitting(memory: memory)
     #expect(limits.baseWindow == window)
     #expect(limits.maximumStreams == streams)

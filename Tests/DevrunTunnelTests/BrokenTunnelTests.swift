@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test(arguments: [0, 5, 9, 10, 11, 40, 100, 150, 500, 1000, 20_000, 300_000, 1_000_000])
-  func `A cut at any point is told, and nothing hangs`(limit: Int) async throws {
+  func `A tunnel that is cut at any point reports the loss and does not hang`(limit: Int) async throws {
     let (ends, report) = AsyncStream.makeStream(of: Void.self)
     let flooding: @Sendable (TestSocket) async throws -> Void = { socket in
       defer { report.yield() }
@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  @Test func `A copy of a volume that is cut ends in an error`() async throws {
+  @Test func `A volume copy that is cut off ends in an error`() async throws {
     try await withTemporaryFolder { source in
       try write([UInt8](repeating: 7, count: 3_000_000), to: "\(source)/large")
       try await withTemporaryFolder { target in
@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  @Test func `A peer that falls silent is noticed`() async throws {
+  @Test func `A silent peer ends the tunnel with an error`() async throws {
     try await TunnelFixture.run { fixture in
       // Takes the connections, passes the agent's first words on, and then nothing any more.
       let passed = NIOLockedValueBox(0)

@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test(arguments: ["127.0.0.1", "::1", "0.0.0.0"])
-  func `A connection to the target's port reaches the local port, wherever the app listens`(host: String) async throws {
+  func `A connection to the target's port reaches the app at any local address`(host: String) async throws {
     guard host != "::1" || hasIPv6Loopback() else { return }
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(host: host, serve: echo) { port in
@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: hasIPv6Loopback(), "needs ::1")) func `The target's port answers over IPv6 too`() async throws {
+  @Test(.enabled(if: hasIPv6Loopback(), "needs ::1")) func `The target's port is reachable over IPv6`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func `Each target port goes to its own local port`() async throws {
+  @Test func `Each target port leads to its own local port`() async throws {
     let first: @Sendable (TestSocket) async throws -> Void = {
       try await $0.write("first")
       try await $0.closeOutput()
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test func `With nothing listening here the peer is reset, and served as soon as something listens`() async throws {
+  @Test func `A peer is reset while no local app listens and served as soon as one does`() async throws {
     try await TunnelFixture.run { fixture in
       let port = try await unusedPort(fixture)
       try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
@@ -89,14 +89,14 @@ import Testing
     }
   }
 
-  @Test func `Without a tunnel the peer is reset`() async throws {
+  @Test func `A peer in the cluster is reset if there is no tunnel`() async throws {
     try await TunnelFixture.run { fixture in
       let isReset = try await fixture.isReset(connectingTo: cluster(fixture))
       #expect(isReset)
     }
   }
 
-  @Test func `A port that is not redirected is reset`() async throws {
+  @Test func `A connection to a port that is not redirected is reset`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withTunnel(localPorts: [:]) { _ in
         let isReset = try await fixture.isReset(connectingTo: cluster(fixture))
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  @Test func `A reset by the peer in the cluster resets the local connection, and the other way round`() async throws {
+  @Test func `A reset at either end of an inbound connection resets the other end`() async throws {
     let (ends, report) = AsyncStream.makeStream(of: Bool.self)
     let local: @Sendable (TestSocket) async throws -> Void = { socket in
       let order = try await socket.read(exactly: 1)
@@ -128,7 +128,7 @@ import Testing
     }
   }
 
-  @Test func `A thousand requests by fifty clients are all answered`() async throws {
+  @Test func `A thousand inbound requests by fifty clients are all answered`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in

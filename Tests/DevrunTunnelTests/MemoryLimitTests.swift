@@ -37,7 +37,7 @@ import Testing
       testDescription: "a limit above what is used", files: ["/sys/fs/cgroup/memory.max": "8589934592\n"],
       limit: MemoryLimit.greatest),
   ])
-  func `The container's memory limit is found`(machine: Machine) {
+  func `A container's memory limit is read from its cgroup or else assumed`(machine: Machine) {
     #expect(MemoryLimit.bytes { machine.files[$0] } == machine.limit)
   }
 }

@@ -31,7 +31,7 @@ import Testing
     return (socket, try #require(socket.channel.localAddress.flatMap(IPEndpoint.init)))
   }
 
-  @Test func `An announced connection reaches its service`() async throws {
+  @Test func `An announced outbound connection reaches its service`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await withAcceptor(fixture) { acceptor, tunnel in
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  @Test func `What the child sends and ends before anybody listens is not lost`() async throws {
+  @Test func `Bytes that the child sends before its connection is attached are not lost`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await withAcceptor(fixture) { acceptor, tunnel in
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func `One listener serves every connection to its address, others have their own`() async throws {
+  @Test func `Connections to one address share a listener, and another address has its own`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await withAcceptor(fixture) { acceptor, tunnel in
@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  @Test func `A connection that nobody announces is closed`() async throws {
+  @Test func `An outbound connection that nobody announces is reset`() async throws {
     var patience = OutboundAcceptor.Patience()
     patience.unannounced = .milliseconds(20)
     try await TunnelFixture.run { fixture in
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  @Test func `A refused dial has connect's errno, and resets a connection that was attached meanwhile`() async throws {
+  @Test func `A refused dial reports the errno of connect and resets the attached connection`() async throws {
     try await TunnelFixture.run { fixture in
       let port = try await unusedPort(fixture)
       try await withAcceptor(fixture) { acceptor, tunnel in
@@ -118,7 +118,7 @@ import Testing
     }
   }
 
-  @Test func `A cancelled attempt resets the service's connection`() async throws {
+  @Test func `A cancelled outbound attempt resets the connection to the service`() async throws {
     let (ends, report) = AsyncStream.makeStream(of: Bool.self)
     let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
     try await TunnelFixture.run { fixture in
@@ -133,7 +133,7 @@ import Testing
     }
   }
 
-  @Test func `An announced connection that never comes gives its dial up`() async throws {
+  @Test func `The dial of an announced connection is given up if the connection never comes`() async throws {
     let (ends, report) = AsyncStream.makeStream(of: Bool.self)
     let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
     var patience = OutboundAcceptor.Patience()
@@ -150,7 +150,7 @@ import Testing
     }
   }
 
-  @Test func `There is no listener on an address that others can reach, and none after the end`() async throws {
+  @Test func `A listener is refused on an address other than loopback and after the acceptor's end`() async throws {
     try await TunnelFixture.run { fixture in
       try await withAcceptor(fixture) { acceptor, tunnel in
         let open = acceptor.begin(at: IPAddress(0, 0, 0, 0), host: "127.0.0.1", port: 9, through: tunnel)

@@ -18,7 +18,7 @@ import Testing
 
   private struct Unexpected: Error {}
 
-  @Test func `A connection and its announcement meet, whichever comes first`() throws {
+  @Test func `A connection and its announcement are paired, whichever comes first`() throws {
     var table = Table()
     _ = try ticket(table.accept("connection", at: key))
     guard case .paired("connection") = table.announce(1, at: key) else { throw Unexpected() }
@@ -34,7 +34,7 @@ import Testing
     _ = try ticket(table.announce(1, at: otherKey))
   }
 
-  @Test func `What waited too long is given back, and only that`() throws {
+  @Test func `An expiry returns a waiting connection or announcement only if it was not replaced`() throws {
     var table = Table()
     let old = try ticket(table.accept("old", at: key))
     guard case .waits(let new, "old") = table.accept("new", at: key) else { throw Unexpected() }
@@ -47,7 +47,7 @@ import Testing
     #expect(table.expireAnnouncement(at: key, ticket: again) == 2)
   }
 
-  @Test func `Parked connections can be given up together`() throws {
+  @Test func `All connections that wait for an announcement can be removed together`() throws {
     var table = Table()
     _ = try ticket(table.accept("one", at: key))
     _ = try ticket(table.accept("two", at: otherKey))

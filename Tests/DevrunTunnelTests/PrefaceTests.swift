@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `What this version does not know at a preface's end is ignored`() throws {
+  @Test func `Unknown bytes at the end of a preface are ignored`() throws {
     var bytes = Preface(role: .inbound, attachment: Self.attachment, secret: Self.secret).bytes
     bytes[8] += 3
     var parser = PrefaceParser()
@@ -48,7 +48,7 @@ import Testing
       testDescription: "no such role", bytes: Array("devrun".utf8) + [1, 0, 49, 7] + [UInt8](repeating: 0, count: 48),
       error: .malformed),
   ])
-  func `What is no preface is refused as soon as it can be known`(input: Malformed) {
+  func `Bytes that cannot be a preface are refused as early as possible`(input: Malformed) {
     var parser = PrefaceParser()
     #expect(throws: input.error) { try parser.preface(from: input.bytes) }
   }
@@ -58,14 +58,14 @@ import Testing
     .refused(version: 1, code: PrefaceRefusal.wrongSecret.rawValue, text: "nein – so nicht"),
     .refused(version: 3, code: 200, text: ""),
   ])
-  func `An answer is read as it was written, whatever its version`(sent: PrefaceAnswer) throws {
+  func `The answer to a preface is read as it was written, whatever its version`(sent: PrefaceAnswer) throws {
     var parser = PrefaceParser()
     let (taken, received) = try parser.answer(from: sent.bytes)
     #expect(received == sent)
     #expect(taken == sent.bytes.count)
   }
 
-  @Test func `A very long reason is cut, not refused`() throws {
+  @Test func `A very long reason for a refusal is cut off, not rejected`() throws {
     let sent = PrefaceAnswer.refused(version: 1, code: 3, text: String(repeating: "x", count: 10_000))
     var parser = PrefaceParser()
     let (_, received) = try parser.answer(from: sent.bytes)
@@ -76,7 +76,7 @@ import Testing
     #expect(text.count == 511)
   }
 
-  @Test func `The digest of a secret is SHA-256's and matches that secret alone`() throws {
+  @Test func `The digest of a secret is its SHA-256 and matches only that secret`() throws {
     let digest = SecretDigest(of: Array("abc".utf8))
     // The example of FIPS 180-4.
     #expect(digest.hexadecimal == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
@@ -87,7 +87,7 @@ import Testing
   }
 
   @Test(arguments: ["", "ba78", String(repeating: "g", count: 64), String(repeating: "a", count: 65)])
-  func `A digest is 64 hexadecimal digits`(text: String) {
+  func `A digest that is not 64 hexadecimal digits is refused`(text: String) {
     #expect(SecretDigest(hexadecimal: text) == nil)
   }
 }

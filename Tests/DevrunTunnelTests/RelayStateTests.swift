@@ -41,7 +41,7 @@ import Testing
     Story("an end is told once", (.inputEnded(.near), [.closeOutput(.far)]), (.inputEnded(.near), [])),
     Story("nothing is done to a side that is gone", (.closed(.near), [.reset(.far)]), (.inputEnded(.far), [])),
   ])
-  func `What ends on one side ends likewise on the other`(story: Story) {
+  func `A relay passes an end or a reset of one side on to the other side`(story: Story) {
     var state = RelayState()
     for (event, actions) in story.steps {
       switch event {

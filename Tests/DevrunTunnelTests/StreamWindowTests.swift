@@ -17,7 +17,7 @@ import Testing
     #expect(window.borrowed == 250)
   }
 
-  @Test func `A window grows by no more than the pool has, and goes on without it`() {
+  @Test func `A stream's window grows by no more than the pool has left`() {
     var window = StreamWindow(base: 100, maximum: 1000)
     window.read(60)
     #expect(window.adjust(keepsUp: true, available: 30) == 60 + 30)
@@ -26,7 +26,7 @@ import Testing
     #expect(window.borrowed == 30)
   }
 
-  @Test func `A reader that lags gives back what it borrowed`() {
+  @Test func `A slow reader gives back the part of its window that it borrowed`() {
     var window = StreamWindow(base: 100, maximum: 800)
     for _ in 0..<3 {
       window.read(window.target / 2)
@@ -43,7 +43,7 @@ import Testing
     #expect(window.adjust(keepsUp: false, available: 1000) == 100)
   }
 
-  @Test func `What streams borrow comes from one pool, and goes back to it`() {
+  @Test func `All streams borrow from one pool and return their share to it`() {
     let loop = EmbeddedEventLoop()
     var limits = ConnectionLimits.fitting(memory: 32 << 20)
     limits.baseWindow = 100

@@ -4,7 +4,7 @@ import Testing
 @testable import DevrunTunnel
 
 @Suite(.timeLimit(.minutes(2))) struct TrafficTests {
-  @Test func `Connections of both directions are counted, and at least the bytes that they carried`() async throws {
+  @Test func `Connections in both directions are counted with at least the bytes that they carried`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         let target = try #require(fixture.targets.first)

@@ -8,7 +8,7 @@ import Testing
 @testable import DevrunTunnel
 
 @Suite(.timeLimit(.minutes(2))) struct TunnelLifeTests {
-  @Test func `A wrong secret is refused`() async throws {
+  @Test func `A tunnel with a wrong secret is refused`() async throws {
     try await TunnelFixture.run { fixture in
       let wrong = [UInt8](repeating: 1, count: 32)
       let error = await #expect(throws: TunnelError.self) {
@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test func `Something else than an agent is told from one`() async throws {
+  @Test func `A server that is not an agent is recognised`() async throws {
     let web: @Sendable (TestSocket) async throws -> Void = { socket in
       _ = try await socket.read()
       try await socket.write("HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -40,7 +40,7 @@ import Testing
     }
   }
 
-  @Test func `An agent that never answers is given up`() async throws {
+  @Test func `An agent that never answers causes a timeout`() async throws {
     let silent: @Sendable (TestSocket) async throws -> Void = { while try await $0.read() != nil {} }
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: silent) { port in
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func `Strangers at the control port are closed, and cannot keep devrun out`() async throws {
+  @Test func `Strangers at the control port are closed and cannot block a tunnel`() async throws {
     try await TunnelFixture.run { fixture in
       var strangers: [TestSocket] = []
       for _ in 0..<40 { strangers.append(try await fixture.socket(to: fixture.control)) }
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `The environment arrives to the byte`() async throws {
+  @Test func `The container's environment arrives byte for byte`() async throws {
     let lines: [RawString] = [
       "PLAIN=value", "EMPTY=", "LINES=one\ntwo\n", "UMLAUT=grün", "=odd", "NOTHING",
       RawString([0x42, 0x3d, 0xff, 0xfe]),
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  @Test func `The agent's own environment is what the kernel gave it`() async throws {
+  @Test func `The agent reports its own process environment by default`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withTunnel { tunnel in
         let path = try #require(try await tunnel.environment().first { $0.bytes.starts(with: Array("PATH=".utf8)) })
@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  @Test func `An answer that is no environment ends in an error, not in a hang`() async throws {
+  @Test func `An environment that the agent cannot read is an error with the path`() async throws {
     try await TunnelFixture.run(environmentFile: "/nonexistent/environ") { fixture in
       try await fixture.withTunnel { tunnel in
         let error = await #expect(throws: TunnelError.self) { try await tunnel.environment() }
@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test func `What the agent says of its container is this machine's in a test`() async throws {
+  @Test func `The agent reports the user, group, host name and protocol version of its container`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withTunnel { tunnel in
         let info = try await tunnel.info()
@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  @Test func `When devrun vanishes its connections are reset, and the next tunnel works at once`() async throws {
+  @Test func `A closed tunnel resets its connections, and the next tunnel works at once`() async throws {
     let (ends, report) = AsyncStream.makeStream(of: Bool.self)
     let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
     try await TunnelFixture.run { fixture in
@@ -148,7 +148,7 @@ import Testing
     }
   }
 
-  @Test func `The end of a tunnel is told: closed by us, or lost`() async throws {
+  @Test func `A tunnel's end is reported as closed by this side or as lost`() async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     defer { Task { try await group.shutdownGracefully() } }
     try await TunnelFixture.run { fixture in
@@ -165,9 +165,7 @@ import Testing
     }
   }
 
-  @Test func `The tunnel that attached last gets the cluster's connections, and the one before it when that ends`()
-    async throws
-  {
+  @Test func `The cluster's connections go to the newest tunnel, then back to the older one`() async throws {
     func says(_ text: String) -> @Sendable (TestSocket) async throws -> Void {
       { socket in
         try await socket.write(text)
@@ -194,7 +192,7 @@ import Testing
     }
   }
 
-  @Test func `The ready file is there exactly while a tunnel is`() async throws {
+  @Test func `The ready file exists exactly as long as a tunnel is attached`() async throws {
     try await withTemporaryFolder { folder in
       let file = "\(folder)/ready"
       // A former run's file must not outlive it.
@@ -212,7 +210,7 @@ import Testing
     }
   }
 
-  @Test func `An agent that is told to end serves what is open, then resets the rest`() async throws {
+  @Test func `An ending agent serves open connections for a while, then resets the rest`() async throws {
     try await TunnelFixture.run { fixture in
       let target = try SocketAddress(ipAddress: "127.0.0.1", port: #require(fixture.targets[0].port))
       try await fixture.withServer(serve: echo) { port in
@@ -237,7 +235,7 @@ import Testing
     }
   }
 
-  @Test func `A port that is taken is an error that names it`() async throws {
+  @Test func `A target port that is already taken is an error that names the port`() async throws {
     try await TunnelFixture.run { fixture in
       let taken = try #require(fixture.targets[0].port)
       let configuration = AgentConfiguration(

@@ -7,7 +7,7 @@ import Testing
 @testable import DevrunTunnel
 
 @Suite(.timeLimit(.minutes(2))) struct TunnelStreamTests {
-  @Test func `What is sent to a service comes back, and half-close travels both ways`() async throws {
+  @Test func `Bytes and half-closes travel both ways between client and service`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await fixture.withTunnel { tunnel in
@@ -22,7 +22,7 @@ import Testing
     }
   }
 
-  @Test func `A name is resolved where the agent runs`() async throws {
+  @Test func `A host name is resolved by the agent`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await fixture.withTunnel { tunnel in
@@ -34,7 +34,7 @@ import Testing
     }
   }
 
-  @Test func `A server that speaks first is heard without a word from the client`() async throws {
+  @Test func `A server that sends first is heard before the client sends anything`() async throws {
     let greeting: @Sendable (TestSocket) async throws -> Void = { socket in
       try await socket.write("220 ready\r\n")
       #expect(try await socket.readAll() == Array("QUIT\r\n".utf8))
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func `A server that greets and closes at once is heard to the end`() async throws {
+  @Test func `Everything is received from a server that sends and closes at once`() async throws {
     let greeting: @Sendable (TestSocket) async throws -> Void = { socket in
       try await socket.write([UInt8](repeating: 7, count: 100_000))
       try await socket.closeOutput()
@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  @Test func `Two hundred connections at once do not disturb each other`() async throws {
+  @Test func `Two hundred connections at once through a tunnel do not disturb each other`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await fixture.withTunnel { tunnel in
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func `Many megabytes arrive whole in both directions`() async throws {
+  @Test func `Many megabytes arrive whole in both directions of a tunnel`() async throws {
     let total = 8 << 20
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
@@ -118,7 +118,7 @@ import Testing
     }
   }
 
-  @Test func `A refused dial says so, and nothing else is touched`() async throws {
+  @Test func `A refused dial is reported as such and does not disturb other connections`() async throws {
     try await TunnelFixture.run { fixture in
       let unused = try await unusedPort(fixture)
       try await fixture.withServer(serve: echo) { port in
@@ -136,7 +136,7 @@ import Testing
     }
   }
 
-  @Test func `A name that does not exist is told as such`() async throws {
+  @Test func `A dial to an unknown host name fails with EHOSTUNREACH`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withTunnel { tunnel in
         // Either is right, depending on whether this machine has a name server (RFC 6761 reserves the name).
@@ -149,7 +149,7 @@ import Testing
     }
   }
 
-  @Test func `A reset by the service resets the client, and what came before is heard`() async throws {
+  @Test func `A client receives what a service sends before its reset, and then the reset`() async throws {
     let breaking: @Sendable (TestSocket) async throws -> Void = { socket in
       _ = try await socket.read(exactly: 1)
       try await socket.write("partial")

@@ -26,7 +26,7 @@ import Testing
 
   private func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
 
-  @Test func `A volume as kubelet makes it is copied with its links`() async throws {
+  @Test func `A volume in kubelet's layout is copied with its links, except those that lead out`() async throws {
     try await withTemporaryFolder { source in
       let files = FileManager.default
       try files.createDirectory(atPath: "\(source)/..2024_01", withIntermediateDirectories: false)
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `Names, sizes and contents of many files are kept`() async throws {
+  @Test func `A volume copy keeps the names, sizes and contents of many files`() async throws {
     try await withTemporaryFolder { source in
       var folder = source
       var contents: [String: Int] = [:]
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test func `A single file is copied under its name`() async throws {
+  @Test func `A volume that is a single file is copied under its name`() async throws {
     try await withTemporaryFolder { source in
       try write(Array("value".utf8), to: "\(source)/app.conf")
       try await copy("\(source)/app.conf") { copy, result in
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func `A volume larger than allowed ends in an error`() async throws {
+  @Test func `The copy of a volume above the size limit ends in an error`() async throws {
     try await withTemporaryFolder { source in
       try write([UInt8](repeating: 1, count: 100_000), to: "\(source)/large")
       await #expect(throws: ArchiveError.tooLarge(limit: 99_999)) {
@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func `A folder that is not there is told with the kernel's words`() async throws {
+  @Test func `The copy of a missing folder ends in an error that names it`() async throws {
     let error = await #expect(throws: TunnelError.self) { try await copy("/nonexistent/volume") { _, _ in } }
     guard case .failedRequest(_, let why) = error else {
       Issue.record("the error was \(String(describing: error))")
@@ -106,7 +106,7 @@ import Testing
     #expect(why.contains("/nonexistent/volume"))
   }
 
-  @Test func `Files that grow, shrink and vanish meanwhile do not break the copy`() async throws {
+  @Test func `Files that grow, shrink or vanish during a volume copy do not break it`() async throws {
     try await withTemporaryFolder { source in
       for number in 0..<200 { try write([UInt8](repeating: 0x30, count: 50_000), to: "\(source)/file\(number)") }
       let churn = Task {
@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  @Test func `Nothing that an archive holds can be written beside its folder`() throws {
+  @Test func `An archive entry that follows a link or conflicts with the entries before it is refused`() throws {
     let event = { (path: [RawString], kind: ArchiveEntry.Kind) in
       ArchiveEvent.entry(ArchiveEntry(path: path, kind: kind, mode: 0o644, modified: 0))
     }

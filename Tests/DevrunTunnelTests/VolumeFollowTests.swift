@@ -22,9 +22,7 @@ import Testing
     #expect(rename("\(volume)/..data_tmp", "\(volume)/..data") == 0)
   }
 
-  @Test func `The present version is told first, then each that follows, and volumes of other kinds never`()
-    async throws
-  {
+  @Test func `A followed volume reports its present version and each new one, unlike a plain folder`() async throws {
     try await withTemporaryFolder { folder in
       let (one, two, plain) = ("\(folder)/one", "\(folder)/two", "\(folder)/plain")
       try FileManager.default.createDirectory(atPath: plain, withIntermediateDirectories: false)
@@ -55,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `Following ends when the task is cancelled, and the tunnel lives on`() async throws {
+  @Test func `A cancelled task stops following volumes, and the tunnel stays usable`() async throws {
     try await withTemporaryFolder { folder in
       try write("..1", ["a": "1"], to: folder)
       try await TunnelFixture.run { fixture in
@@ -80,9 +78,9 @@ import Testing
       (nil, 11, 12), ("sub/*.crt", 5, 4), ("top", 1, 2), ("nothing", 0, 1), ("sub", 8, 6), ("*/b.crt", 3, 3),
       ("sub/deep/..", 0, 3), ("[st]*", 9, 7),
     ] as [(String?, Int, Int)])
-  func `A part of a volume is measured and copied, its links followed`(part: String?, bytes: Int, entries: Int)
-    async throws
-  {
+  func `A part of a volume is measured and copied with its links followed`(
+    part: String?, bytes: Int, entries: Int
+  ) async throws {
     try await withTemporaryFolder { folder in
       let manager = FileManager.default
       let (source, target) = ("\(folder)/source", "\(folder)/target")

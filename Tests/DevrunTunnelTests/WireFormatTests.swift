@@ -9,7 +9,7 @@ import Testing
     ("myapp2:80", "myapp2", 80), ("10.0.0.1:65535", "10.0.0.1", 65535), ("[fd00::1]:443", "fd00::1", 443),
     ("a.b.svc.cluster.local:1", "a.b.svc.cluster.local", 1),
   ])
-  func `An authority is a host and a port`(text: String, host: String, port: Int) {
+  func `An authority is read and written as a host and a port`(text: String, host: String, port: Int) {
     #expect(Authority(text) == Authority(host: host, port: port))
     #expect(Authority(host: host, port: port).description == text)
   }
@@ -17,18 +17,18 @@ import Testing
   @Test(arguments: [
     "", "host", "host:", ":80", "host:0", "host:65536", "host:-1", "host:+1", "fd00::1:80", "[]:80", "h:8a",
   ])
-  func `What is no authority is none`(text: String) {
+  func `A text that is not an authority is refused`(text: String) {
     #expect(Authority(text) == nil)
   }
 
   @Test(arguments: [
     DialFailure.errno(111), .errno(110), .nameNotFound, .nameUnavailable, .refused("port 80 is not redirected"),
   ])
-  func `A failed dial is read as it was told`(failure: DialFailure) {
+  func `A dial failure is read back from its headers`(failure: DialFailure) {
     #expect(DialFailure(headers: failure.headers) == failure)
   }
 
-  @Test func `An answer that says nothing known is a refusal`() {
+  @Test func `A response without a known failure is read as a refusal`() {
     #expect(DialFailure(headers: [":status": "500"]) == .refused("the response was 500"))
     #expect(
       DialFailure(headers: [":status": "502", "devrun-failure": "errno zero"]) == .refused("the response was 502"))
@@ -38,15 +38,15 @@ import Testing
     StreamRequest.connect(Authority(host: "::1", port: 80)), .get(path: "/info", query: [:]),
     .get(path: "/volumes", query: ["path": Array("/a b/ü&=%?/c".utf8) + [0xff, 0]]),
   ])
-  func `A request is read as it was sent`(request: StreamRequest) {
+  func `A stream request is read back from its headers`(request: StreamRequest) {
     #expect(StreamRequest(headers: request.headers) == request)
   }
 
-  @Test(arguments: ["%", "%4", "%zz", "a%2"]) func `A broken escape is refused`(text: String) {
+  @Test(arguments: ["%", "%4", "%zz", "a%2"]) func `A broken percent escape is refused`(text: String) {
     #expect(PercentEncoding.decode(text.utf8) == nil)
   }
 
-  @Test func `An errno of every failure is one that connect can return`() {
+  @Test func `Every dial error maps to an errno`() {
     #expect(DialError(.errno(111)).errno == 111)
     for failure in [DialError.nameNotFound, .nameUnavailable, .refused("no"), .tunnelClosed] {
       #expect(failure.errno > 0)
