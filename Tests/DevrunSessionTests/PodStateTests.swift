@@ -3,7 +3,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The state of an agent's pod")
+@Suite("State of an agent's pod")
 struct PodStateTests {
   static func pod(_ state: JSONValue, deleted: Bool = false, last: JSONValue = [:]) -> JSONValue {
     var pod: JSONValue = [
@@ -15,7 +15,6 @@ struct PodStateTests {
   }
 
   @Test(
-    "is read from its status",
     arguments: [
       (pod(["running": [:]]), PodState.running),
       (pod(["running": [:]], deleted: true), .ending),
@@ -44,15 +43,14 @@ struct PodStateTests {
         .failed("Evicted: low on memory")
       ),
     ] as [(JSONValue, PodState)])
-  func state(pod: JSONValue, expected: PodState) {
+  func `The state of an agent's pod is read from the pod's status`(pod: JSONValue, expected: PodState) {
     #expect(PodState(pod: pod, container: "app") == expected)
   }
 }
 
-@Suite("A pod on its way out")
+@Suite("End of a pod")
 struct EndedPodTests {
   @Test(
-    "has ended once none of its containers runs",
     arguments: [
       ([["terminated": ["exitCode": 0]]], true),
       ([["running": [:]]], false),
@@ -61,24 +59,22 @@ struct EndedPodTests {
       ([["waiting": ["reason": "ContainerCreating"]]], true),
       ([], false),
     ] as [([JSONValue], Bool)])
-  func ended(states: [JSONValue], expected: Bool) {
+  func `A pod has ended if it has containers and none of them is running`(states: [JSONValue], expected: Bool) {
     let statuses = states.map { state -> JSONValue in ["name": "app", "state": state] }
     #expect(EndingPods.hasEnded(["status": ["containerStatuses": .array(statuses)]]) == expected)
   }
 }
 
-@Suite("The namespaces whose services are looked for")
+@Suite("Namespaces of the service watch")
 struct ServiceWatchTests {
-  @Test("are each tried once, and the session's own not again")
-  func candidates() {
+  @Test func `The service watch tries each namespace once and leaves out the session's own`() {
     #expect(ServiceWatch.candidates(["b", "own", "a", "b", "c"], beside: "own") == ["b", "a", "c"])
   }
 }
 
-@Suite("The owners of fields")
+@Suite("Owners of fields")
 struct ManagedFieldsTests {
-  @Test("are the recorded ones, without devrun, with what others own since")
-  func restored() {
+  @Test func `Restored field owners are the recorded ones and later ones, without devrun`() {
     let recorded: JSONValue = [
       ["manager": "kubectl", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]]], "time": "1"],
       ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": [:]], "time": "1"],
