@@ -4,24 +4,22 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("The redirect table")
+@Suite("Redirect table")
 struct RedirectTableTests {
   @Test(
-    "covers addresses and networks",
     arguments: [
       ("127.5.0.1", true), ("127.5.0.2", false), ("10.96.0.0", true), ("10.111.255.255", true), ("10.112.0.0", false),
       ("10.95.255.255", false), ("fd00::1", true), ("fd00:0:1::", false), ("2001:db8::7", true), ("2001:db8::8", false),
       ("::ffff:127.5.0.1", true), ("::127.5.0.1", false),
     ])
-  func contains(text: String, expected: Bool) throws {
+  func `A redirect table matches single addresses and networks`(text: String, expected: Bool) throws {
     let table = RedirectTable(
       addresses: try ["127.5.0.1", "2001:db8::7"].map { try #require(IPAddress($0)) },
       networks: try ["10.97.3.4/12", "fd00::/48"].map { try #require(IPNetwork($0)) })
     #expect(table.contains(try #require(IPAddress(text))) == expected)
   }
 
-  @Test("changes while it is used")
-  func changes() {
+  @Test func `A redirect table changes while it is used`() {
     let table = RedirectTable()
     let address = IPAddress(127, 5, 0, 1)
     #expect(!table.contains(address))
@@ -34,25 +32,21 @@ struct RedirectTableTests {
     #expect(!table.contains(address))
   }
 
-  @Test("takes all addresses of a family as a network")
-  func whole() throws {
+  @Test func `A network of prefix length 0 matches all addresses of its family alone`() throws {
     let table = RedirectTable(networks: [try #require(IPNetwork("0.0.0.0/0"))])
     #expect(table.contains(IPAddress(1, 2, 3, 4)))
     #expect(!table.contains(try #require(IPAddress("2001:db8::1"))))
   }
 
-  @Test(
-    "refuses what is no network",
-    arguments: ["", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "::/129", "10.0.0.0/8/8", "10.0.0.0/x"])
-  func malformed(text: String) {
+  @Test(arguments: ["", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "::/129", "10.0.0.0/8/8", "10.0.0.0/x"])
+  func `A malformed network is refused`(text: String) {
     #expect(IPNetwork(text) == nil)
   }
 }
 
 @Suite("Socket addresses")
 struct SocketAddressTests {
-  @Test("are read as they were made, IPv4 in its mapped form where the socket is IPv6's")
-  func roundTrip() throws {
+  @Test func `A socket address is read as it was made, and IPv4 is mapped for IPv6 sockets`() throws {
     for (text, family) in [
       ("127.1.2.3", AF_INET), ("127.1.2.3", AF_INET6), ("fd00::12:3", AF_INET6), ("255.255.255.255", AF_INET6),
     ] {
@@ -67,16 +61,14 @@ struct SocketAddressTests {
     }
   }
 
-  @Test("of IPv6 have no form for an IPv4 socket")
-  func noForm() throws {
+  @Test func `An IPv6 address for an IPv4 socket fails with EAFNOSUPPORT`() throws {
     let endpoint = IPEndpoint(try #require(IPAddress("::1")), port: 1)
     #expect(throws: Errno(rawValue: EAFNOSUPPORT)) {
       try SocketAddress.withEndpoint(endpoint, family: AF_INET) { _, _ in }
     }
   }
 
-  @Test("are not read of too few bytes or another family")
-  func malformed() {
+  @Test func `A socket address that is too short or of another family is not read`() {
     for bytes in [[], [2], [2, 0, 0, 80, 127, 0, 0], [1, 0] + Array(repeating: 65, count: 26), [10, 0, 0, 80]]
       as [[UInt8]]
     {
@@ -85,14 +77,13 @@ struct SocketAddressTests {
   }
 }
 
-@Suite("The memory of answers")
+@Suite("Memory of answers")
 struct AnswerMemoryTests {
   private func key(_ inode: UInt64) -> TrappedConnect.Key {
     .init(inode: inode, address: AddressKey(IPAddress(127, 0, 0, 1)), port: 80)
   }
 
-  @Test("knows a call for a while")
-  func lifetime() {
+  @Test func `A remembered answer is recalled for a few seconds only`() {
     var memory = AnswerMemory()
     let now = ContinuousClock.now
     #expect(!memory.recalls(key(1), at: now))
@@ -102,8 +93,7 @@ struct AnswerMemoryTests {
     #expect(!memory.recalls(key(1), at: now + .seconds(6)))
   }
 
-  @Test("forgets old ones first when there are many")
-  func capacity() {
+  @Test func `A full memory of answers drops its oldest entries first`() {
     var memory = AnswerMemory()
     let now = ContinuousClock.now
     for inode in 0..<1024 as Range<UInt64> { memory.remember(key(inode), at: now) }
