@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("In each of the ways in", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Behaviour under each isolation", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct BehaviourTests {
   /// What makes a launch take the way.
   private func change(_ example: IsolationCase, _ fixture: LaunchFixture) throws -> (inout LaunchScript) -> Void {
@@ -17,18 +17,20 @@ struct BehaviourTests {
     }
   }
 
-  @Test("the exit status is the command's", arguments: IsolationCase.all, [0, 7, 125, 126, 127, 255])
-  func exitStatus(_ example: IsolationCase, status: Int32) async throws {
+  @Test(arguments: IsolationCase.all, [0, 7, 125, 126, 127, 255])
+  func `devrun exits with the command's status under each isolation`(
+    _ example: IsolationCase, status: Int32
+  ) async throws {
     let fixture = try LaunchFixture()
     let outcome = try await fixture.run(
       ["sh", "-c", "exit \(status)"], as: example.user, change(example, fixture))
     #expect(outcome.status == .exited(status) && outcome.errors == "")
   }
 
-  @Test(
-    "the death is the command's", arguments: IsolationCase.all,
-    [SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM, SIGSYS])
-  func death(_ example: IsolationCase, signal: Int32) async throws {
+  @Test(arguments: IsolationCase.all, [SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM, SIGSYS])
+  func `devrun dies of the signal that killed the command under each isolation`(
+    _ example: IsolationCase, signal: Int32
+  ) async throws {
     let fixture = try LaunchFixture()
     let outcome = try await fixture.run(
       ["sh", "-c", "ulimit -c 0; kill -\(signal) $$"], as: example.user, change(example, fixture))
@@ -55,8 +57,10 @@ struct BehaviourTests {
   /// The last of all signals: a process takes those with lower numbers first.
   private static let last: Int32 = 64
 
-  @Test("every signal that can be caught is forwarded once", arguments: IsolationCase.all, [false, true])
-  func everySignal(_ example: IsolationCase, groupWide: Bool) async throws {
+  @Test(arguments: IsolationCase.all, [false, true])
+  func `Every catchable signal reaches the command exactly once under each isolation`(
+    _ example: IsolationCase, groupWide: Bool
+  ) async throws {
     let fixture = try LaunchFixture()
     let process = try fixture.launch(Self.counter, as: example.user, change(example, fixture))
     #expect(await process.output.contains("ready\n"))
@@ -73,8 +77,8 @@ struct BehaviourTests {
     #expect(Self.catchable.filter { text.contains("<\($0) 2>") } == [])
   }
 
-  @Test("`timeout` ends the command and tells 124", arguments: IsolationCase.all)
-  func timeout(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `timeout ends the command and exits with 124 under each isolation`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     var script = LaunchScript(
       plan: try LaunchFixture.plan([
@@ -90,8 +94,8 @@ struct BehaviourTests {
     #expect(await process.output.whole().hasSuffix("ended\n"))
   }
 
-  @Test("a session without a terminal changes nothing", arguments: IsolationCase.all)
-  func ownSession(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `A command without a terminal has its hosts file and receives SIGTERM`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let process = try fixture.launch(
       ["sh", "-c", "trap 'exit 6' TERM; cat /etc/hosts; while :; do sleep 0.1; done"], as: example.user,
@@ -102,8 +106,8 @@ struct BehaviourTests {
     #expect(await process.status() == .exited(6))
   }
 
-  @Test("nohup's command outlives a hang-up", arguments: IsolationCase.all)
-  func nohup(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `A command under nohup outlives SIGHUP under each isolation`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     var script = LaunchScript(
       plan: try LaunchFixture.plan([
@@ -125,8 +129,10 @@ struct BehaviourTests {
     #expect(await process.status() == .exited(5))
   }
 
-  @Test("pipelines end as they would", arguments: IsolationCase.all)
-  func pipeline(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `A writer dies of SIGPIPE when the command stops reading, under each isolation`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     var script = LaunchScript(plan: try LaunchFixture.plan(["head", "-n", "1"]))
     try change(example, fixture)(&script)

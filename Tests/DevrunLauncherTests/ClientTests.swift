@@ -8,12 +8,10 @@ import devrun_launch
 
 /// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4 sockets or
 /// for IPv6 ones and mapped addresses.
-@Suite("A client", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Clients", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ClientTests {
-  @Test(
-    "curl reaches a service by its name, and finds a refused one refused",
-    .enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available)
-  func curl(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available)
+  func `curl reaches a service by its name and reports a refused connection`(user: TestUser) async throws {
     let services = try ServiceFixture(http: true)
     let reached = try await services.run(["curl", "--silent", "--show-error", "http://myapp1/"], as: user)
     #expect(reached.output == "hello\n")
@@ -23,8 +21,8 @@ struct ClientTests {
     #expect(services.server.accepted == 1)
   }
 
-  @Test("of SwiftNIO does the same, by its event loop", arguments: TestUser.available)
-  func swiftNIO(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `A SwiftNIO client reaches a service and reports a refused connection`(user: TestUser) async throws {
     let services = try ServiceFixture()
     let client = LaunchFixture.built("NIOClient")
     let reached = try await services.run([client, "myapp1", "80"], as: user)
@@ -34,10 +32,8 @@ struct ClientTests {
     #expect(services.server.accepted == 1)
   }
 
-  @Test(
-    "of Node.js does the same, by its event loop", .enabled(if: isInstalled("node"), "node is not installed"),
-    arguments: TestUser.available)
-  func node(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("node"), "node is not installed"), arguments: TestUser.available)
+  func `A Node.js client reaches a service and reports a refused connection`(user: TestUser) async throws {
     let services = try ServiceFixture(http: true)
     let program = """
       const http = require('http'), net = require('net')
@@ -52,10 +48,9 @@ struct ClientTests {
   }
 
   @Test(
-    "nginx passes requests on to a service, and answers for a refused one",
     .enabled(if: isInstalled("nginx") && isInstalled("curl"), "nginx or curl is not installed"),
     arguments: TestUser.available)
-  func nginx(user: TestUser) async throws {
+  func `nginx forwards requests to a service and answers 502 for a refused one`(user: TestUser) async throws {
     let services = try ServiceFixture(http: true)
     let folder = services.launches.folder
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -94,9 +89,8 @@ struct ClientTests {
     #expect(services.server.accepted == 1)
   }
 
-  @Test(
-    "of Go, which calls the kernel itself, does the same", .enabled(if: isInstalled("go"), "go is not installed"))
-  func go() async throws {
+  @Test(.enabled(if: isInstalled("go"), "go is not installed"))
+  func `A Go client that calls the kernel itself reaches a service and reports a refusal`() async throws {
     let services = try ServiceFixture()
     let folder = services.launches.folder
     let source = try services.launches.write(
@@ -135,10 +129,10 @@ struct ClientTests {
     }
   }
 
-  @Test(
-    "of Java does the same, with sockets that wait and with channels that don't",
-    .enabled(if: isInstalled("javac"), "no JDK is installed"), arguments: TestUser.available)
-  func java(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("javac"), "no JDK is installed"), arguments: TestUser.available)
+  func `A Java client reaches a service and reports a refusal, with sockets and with channels`(
+    user: TestUser
+  ) async throws {
     let services = try ServiceFixture()
     let source = try services.launches.write(
       "Client.java",

@@ -6,14 +6,14 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A connection out of the common", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Unusual connections", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ConnectEdgeTests {
   private static let lessNamespaces: [KernelFeatures] = [.all, KernelFeatures.all.subtracting(.namespaceCookies)]
 
-  @Test(
-    "in a network namespace of the program's own is left alone, and redirected in a user namespace",
-    arguments: lessNamespaces, TestUser.available)
-  func namespaces(features: KernelFeatures, user: TestUser) async throws {
+  @Test(arguments: lessNamespaces, TestUser.available)
+  func `Connections are redirected in a program's own user namespace, but not in its network namespace`(
+    features: KernelFeatures, user: TestUser
+  ) async throws {
     let unshare = try SpawnedProcess(user.prefix + ["unshare", "--user", "--map-root-user", "true"], keeping: nil)
     try #require(await unshare.status() == .exited(0), "no user namespaces here: \(unshare.errors.text)")
     let services = try ServiceFixture()
@@ -32,8 +32,8 @@ struct ConnectEdgeTests {
     #expect(services.server.accepted == 1)
   }
 
-  @Test("under a filter of the program's own is what that allows", arguments: TestUser.available)
-  func ownFilter(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `A program's own seccomp filter can allow or deny its connections`(user: TestUser) async throws {
     let services = try ServiceFixture()
     let outcome = try await services.python(
       """
@@ -57,9 +57,8 @@ struct ConnectEdgeTests {
     #expect(outcome.errors == "")
   }
 
-  @Test(
-    "of a multipath socket is redirected", .enabled(if: hasMultipath, "this kernel has no multipath TCP"))
-  func multipath() async throws {
+  @Test(.enabled(if: hasMultipath, "this kernel has no multipath TCP"))
+  func `A multipath TCP connection is redirected`() async throws {
     let services = try ServiceFixture()
     let outcome = try await services.python(
       """
@@ -73,9 +72,8 @@ struct ConnectEdgeTests {
     #expect(outcome.errors == "")
   }
 
-  @Test(
-    "of a 32-bit program is redirected, both ways that it has to call", .enabled(if: is64BitX86, "i386 code is x86's"))
-  func program32() async throws {
+  @Test(.enabled(if: is64BitX86, "i386 code is x86's"))
+  func `A 32-bit program's connections are redirected through either of its system calls`() async throws {
     let services = try ServiceFixture()
     // Without any library: those of i386 are seldom installed.
     let program = try await services.launches.compile(
@@ -109,8 +107,10 @@ struct ConnectEdgeTests {
     #expect(outcome.status == .exited(ECONNREFUSED))
   }
 
-  @Test("does not keep a program from executing another one", arguments: [.all, []] as [KernelFeatures])
-  func execution(features: KernelFeatures) async throws {
+  @Test(arguments: [.all, []] as [KernelFeatures])
+  func `A program can execute another one while its threads wait for connections`(
+    features: KernelFeatures
+  ) async throws {
     let services = try ServiceFixture()
     // Executing ends the threads that wait in a call.
     let outcome = try await services.python(
@@ -131,8 +131,7 @@ struct ConnectEdgeTests {
     #expect(outcome.status == .exited(0))
   }
 
-  @Test("by all names and addresses of this machine itself is left alone")
-  func localhost() async throws {
+  @Test func `A connection to one of this machine's own addresses is not redirected`() async throws {
     let services = try ServiceFixture()
     let outcome = try await services.python(
       """
@@ -154,8 +153,7 @@ struct ConnectEdgeTests {
     #expect(services.server.accepted == 0)
   }
 
-  @Test("survives timers of all kinds, with threads, and handlers that interrupt")
-  func timers() async throws {
+  @Test func `Connections of several threads succeed while timers of all kinds interrupt them`() async throws {
     let services = try ServiceFixture()
     let outcome = try await services.python(
       """
@@ -177,8 +175,7 @@ struct ConnectEdgeTests {
     #expect(outcome.errors == "")
   }
 
-  @Test("of a process that must not be traced goes as without devrun, which says so once")
-  func notTraceable() async throws {
+  @Test func `A program that may not be traced is not redirected, and devrun reports this once`() async throws {
     let user = try #require(TestUser.available.last)
     let services = try ServiceFixture()
     let program = """

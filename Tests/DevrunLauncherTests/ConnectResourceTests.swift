@@ -7,7 +7,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("What connections hold", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Resources of connections", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ConnectResourceTests {
   /// Runs a Python program of two parts, and looks at its keeper before the second part and after it. `ready()` ends a
   /// part.
@@ -52,8 +52,7 @@ struct ConnectResourceTests {
       with socket.create_connection(('127.201.0.1', 80)) as s: return s.recv(100) == b'hello\\n'
     """
 
-  @Test("is given back: 40,000 of them in a row find a port and leave no descriptor")
-  func manyInARow() async throws {
+  @Test func `Forty thousand connections in a row succeed and leave no descriptors open`() async throws {
     // More than there are ports: those of connections that the child ended first are used again after a second.
     let services = try ServiceFixture()
     let (descriptors, output) = try await growth(
@@ -63,8 +62,7 @@ struct ConnectResourceTests {
     #expect(services.server.accepted == 40_100)
   }
 
-  @Test("is given back when callers are killed that a silent service kept waiting")
-  func killedCallers() async throws {
+  @Test func `Descriptors are closed after callers are killed while they wait for a silent service`() async throws {
     let services = try ServiceFixture()
     let (descriptors, _) = try await growth(
       Self.one,
@@ -87,8 +85,7 @@ struct ConnectResourceTests {
     #expect(descriptors < 100)
   }
 
-  @Test("is no socket of a program that goes on without an answer: it ends when the program closes it")
-  func closedEarly() async throws {
+  @Test func `A non-blocking connection ends as soon as its program closes the socket`() async throws {
     let services = try ServiceFixture()
     // The server takes the second one only after the first has ended.
     let outcome = try await services.python(
@@ -106,8 +103,7 @@ struct ConnectResourceTests {
     #expect(outcome.errors == "")
   }
 
-  @Test("is no turn of others: a listener that takes nobody holds up nobody else")
-  func fullListener() async throws {
+  @Test func `A service that accepts no connections does not delay connections to other services`() async throws {
     let services = try ServiceFixture()
     let listener = Descriptor(try system { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) })
     try system { listen(listener.number, 0) }

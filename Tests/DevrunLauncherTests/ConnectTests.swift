@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A connection", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Connections", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ConnectTests {
   /// Runs a Python program as the child.
   private func python(
@@ -21,8 +21,8 @@ struct ConnectTests {
     .all, [], .waitKillable, .synchronousWakeUp, .threadDescriptors, .namespaceCookies,
   ]
 
-  @Test("on port 80 reaches a service by its name", arguments: TestUser.available)
-  func byName(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `A connection to a service's name on port 80 reaches the service`(user: TestUser) async throws {
     let (outcome, accepted) = try await python(
       "import socket; print(socket.create_connection(('myapp1', 80)).recv(100))", as: user)
     #expect(outcome.output == "b'hello\\n'\n")
@@ -30,8 +30,8 @@ struct ConnectTests {
     #expect(accepted == 1)
   }
 
-  @Test("reaches addresses of the cluster, IPv6 and mapped ones too", arguments: levels)
-  func addresses(features: KernelFeatures) async throws {
+  @Test(arguments: levels)
+  func `Connections to IPv4, IPv6 and IPv4-mapped addresses reach the service`(features: KernelFeatures) async throws {
     let (outcome, accepted) = try await python(
       """
       import socket
@@ -46,8 +46,7 @@ struct ConnectTests {
     #expect(accepted == 3)
   }
 
-  @Test("that is refused looks refused, blocking or not")
-  func refused() async throws {
+  @Test func `A refused connection returns ECONNREFUSED and leaves the socket usable, blocking or not`() async throws {
     let (outcome, accepted) = try await python(
       """
       import errno, socket
@@ -64,8 +63,7 @@ struct ConnectTests {
     #expect(accepted == 2)
   }
 
-  @Test("that takes long to be refused keeps a blocking caller, and lets a non-blocking one go on")
-  func slow() async throws {
+  @Test func `A blocking connect waits for a slow refusal, and a non-blocking one returns EINPROGRESS`() async throws {
     let (outcome, _) = try await python(
       """
       import errno, socket, struct
@@ -81,8 +79,8 @@ struct ConnectTests {
     #expect(outcome.output == "ECONNREFUSED\nEINPROGRESS\nEINPROGRESS\n")
   }
 
-  @Test("of an asyncio program works", arguments: TestUser.available)
-  func asyncio(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `An asyncio program reaches a service and reports a refused connection`(user: TestUser) async throws {
     let (outcome, accepted) = try await python(
       """
       import asyncio
@@ -104,8 +102,7 @@ struct ConnectTests {
     #expect(accepted == 50)
   }
 
-  @Test("to any other address is left alone")
-  func untouched() async throws {
+  @Test func `Connections to other addresses, Unix sockets and UDP sockets are not redirected`() async throws {
     let (outcome, _) = try await python(
       """
       import errno, socket, tempfile, os
@@ -128,8 +125,10 @@ struct ConnectTests {
     #expect(outcome.errors == "")
   }
 
-  @Test("survives a storm of signals", arguments: [.all, [], [.synchronousWakeUp]] as [KernelFeatures])
-  func signalStorm(features: KernelFeatures) async throws {
+  @Test(arguments: [.all, [], [.synchronousWakeUp]] as [KernelFeatures])
+  func `Every connection succeeds while a timer signal interrupts the program every few milliseconds`(
+    features: KernelFeatures
+  ) async throws {
     let (outcome, accepted) = try await python(
       """
       import signal, socket
@@ -149,8 +148,7 @@ struct ConnectTests {
     #expect(accepted == 200)
   }
 
-  @Test("of many threads at once is never lost")
-  func threads() async throws {
+  @Test func `Fifty threads that connect at the same time all reach the service`() async throws {
     let (outcome, accepted) = try await python(
       """
       import socket, threading
@@ -168,8 +166,7 @@ struct ConnectTests {
     #expect(accepted == 1000)
   }
 
-  @Test("by a killed caller disturbs nobody")
-  func killedCaller() async throws {
+  @Test func `Processes that are killed in the middle of a connect do not disturb later connections`() async throws {
     let (outcome, accepted) = try await python(
       """
       import os, signal, socket, time
@@ -191,8 +188,8 @@ struct ConnectTests {
     #expect(accepted == 1)
   }
 
-  @Test("of a static program works", arguments: TestUser.available)
-  func staticProgram(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `A statically linked C program reaches a service`(user: TestUser) async throws {
     let services = try ServiceFixture()
     let client = try await services.launches.compile(
       "client",
@@ -215,8 +212,7 @@ struct ConnectTests {
     #expect(outcome.output == "hello\n" && outcome.status == .exited(0))
   }
 
-  @Test("by fast open or io_uring is refused, so that programs go the common way")
-  func detours() async throws {
+  @Test func `TCP fast open by sendto and io_uring are refused, and TCP_FASTOPEN_CONNECT connects`() async throws {
     let (outcome, accepted) = try await python(
       """
       import ctypes, errno, socket
@@ -237,8 +233,10 @@ struct ConnectTests {
     #expect(accepted == 1)
   }
 
-  @Test("of what the child leaves behind goes on as without devrun", arguments: [.all, []] as [KernelFeatures])
-  func leftBehind(features: KernelFeatures) async throws {
+  @Test(arguments: [.all, []] as [KernelFeatures])
+  func `A process that the command leaves behind connects as if devrun were not there`(
+    features: KernelFeatures
+  ) async throws {
     let services = try ServiceFixture()
     let (fixture, server) = (services.launches, services.server)
     mkfifo(fixture.path("go"), 0o666)
@@ -264,8 +262,8 @@ struct ConnectTests {
     #expect(await log.whole().contains("ended"))
   }
 
-  @Test("by 32-bit code works, both ways that it has to call", .enabled(if: is64BitX86, "only x86 runs i386 code"))
-  func compat() async throws {
+  @Test(.enabled(if: is64BitX86, "only x86 runs i386 code"))
+  func `A 64-bit program reaches a service through the 32-bit system calls`() async throws {
     let services = try ServiceFixture()
     // 64-bit code may call the kernel as i386 code does, if its memory is where 32 bits reach.
     let compat = try await services.launches.compile(
@@ -302,8 +300,7 @@ struct ConnectTests {
     #expect(services.server.accepted == 2)
   }
 
-  @Test("cannot be redirected twice: a nested devrun says so")
-  func nested() async throws {
+  @Test func `A devrun inside another devrun exits with 125 and reports the outer one`() async throws {
     let fixture = try LaunchFixture()
     let inner = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(["true"])))
     let outcome = try await fixture.run(inner)

@@ -20,7 +20,7 @@ extension TerminalSession {
   }
 }
 
-@Suite("A debugger", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Debuggers", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct DebuggerTests {
   /// A program to debug: it connects, tells what it read, and then counts until it is stopped.
   private static let target = """
@@ -75,10 +75,8 @@ struct DebuggerTests {
     #expect(try await session.type(line: "echo status $?", until: "status 0"))
   }
 
-  @Test(
-    "gdb runs a program, breaks, interrupts and quits", .enabled(if: isInstalled("gdb"), "gdb is not installed"),
-    arguments: TestUser.available)
-  func gdb(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("gdb"), "gdb is not installed"), arguments: TestUser.available)
+  func `gdb runs a program that connects, stops at a breakpoint, interrupts it and quits`(user: TestUser) async throws {
     let command = ["gdb", "-q", "-nx", "-iex", "set pagination off", "TARGET"]
     try await inTerminal(command, as: user) { (session) async throws in
       #expect(await session.screen.contains("(gdb) "))
@@ -96,10 +94,8 @@ struct DebuggerTests {
     }
   }
 
-  @Test(
-    "gdb attaches to a program that runs inside, and leaves it running",
-    .enabled(if: isInstalled("gdb"), "gdb is not installed"), arguments: TestUser.available)
-  func gdbAttaches(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("gdb"), "gdb is not installed"), arguments: TestUser.available)
+  func `gdb attaches to a process of the command and leaves it running`(user: TestUser) async throws {
     let script = "TARGET x & gdb -q -nx -iex 'set pagination off' -p $!; kill -0 $! && echo it runs; kill $!"
     try await inTerminal(["bash", "-c", script], as: user) { (session) async throws in
       #expect(await session.screen.contains("(gdb) "))
@@ -112,10 +108,10 @@ struct DebuggerTests {
     }
   }
 
-  @Test(
-    "lldb runs a program, breaks, interrupts and quits", .enabled(if: isInstalled("lldb"), "lldb is not installed"),
-    arguments: TestUser.available)
-  func lldb(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("lldb"), "lldb is not installed"), arguments: TestUser.available)
+  func `lldb runs a program that connects, stops at a breakpoint, interrupts it and quits`(
+    user: TestUser
+  ) async throws {
     try await inTerminal(["lldb", "--no-lldbinit", "--no-use-colors", "TARGET"], as: user) { (session) async throws in
       #expect(await session.screen.contains("(lldb) "))
       #expect(try await session.tell(lldb: "breakpoint set --name greet", until: "Breakpoint 1:"))
@@ -130,10 +126,8 @@ struct DebuggerTests {
     }
   }
 
-  @Test(
-    "lldb attaches to a program that runs inside, and leaves it running",
-    .enabled(if: isInstalled("lldb"), "lldb is not installed"), arguments: TestUser.available)
-  func lldbAttaches(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("lldb"), "lldb is not installed"), arguments: TestUser.available)
+  func `lldb attaches to a process of the command and leaves it running`(user: TestUser) async throws {
     let script = "TARGET x & lldb --no-lldbinit --no-use-colors -p $!; kill -0 $! && echo it runs; kill $!"
     try await inTerminal(["bash", "-c", script], as: user) { (session) async throws in
       #expect(await session.screen.contains("stop reason = signal SIGSTOP"))
@@ -146,10 +140,8 @@ struct DebuggerTests {
     }
   }
 
-  @Test(
-    "strace shows the calls as the program makes them, and they are redirected",
-    .enabled(if: isInstalled("strace"), "strace is not installed"), arguments: TestUser.available)
-  func strace(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("strace"), "strace is not installed"), arguments: TestUser.available)
+  func `strace shows a program's connect calls, and they are redirected`(user: TestUser) async throws {
     let services = try ServiceFixture()
     let program = """
       import errno, os, socket

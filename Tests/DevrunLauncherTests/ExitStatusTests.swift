@@ -6,23 +6,24 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("The end of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("End of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ExitStatusTests {
-  @Test("is devrun's own exit status", arguments: [0, 1, 7, 125, 255], TestUser.available)
-  func exitStatus(status: Int32, user: TestUser) async throws {
+  @Test(arguments: [0, 1, 7, 125, 255], TestUser.available)
+  func `devrun exits with the command's status and prints nothing of its own`(
+    status: Int32, user: TestUser
+  ) async throws {
     let outcome = try await LaunchFixture().run(["sh", "-c", "exit \(status)"], as: user)
     #expect(outcome.status == .exited(status))
     #expect(outcome.output == "" && outcome.errors == "")
   }
 
-  @Test("by a signal is devrun's death by it, without a core dump", arguments: [SIGTERM, SIGKILL, SIGSEGV, SIGABRT])
-  func death(signal: Int32) async throws {
+  @Test(arguments: [SIGTERM, SIGKILL, SIGSEGV, SIGABRT])
+  func `devrun dies of the same signal as the command and dumps no core`(signal: Int32) async throws {
     let outcome = try await LaunchFixture().run(["sh", "-c", "kill -\(signal) $$"])
     #expect(outcome.status == .killed(signal, coreDumped: false))
   }
 
-  @Test("is told when the command cannot be executed")
-  func notExecutable() async throws {
+  @Test func `A script with a missing interpreter gives 127, and a path below a file gives 126`() async throws {
     let fixture = try LaunchFixture()
     let script = try await fixture.writeProgram("broken", "#!/nonexistent/interpreter\n")
     let outcome = try await fixture.run(["true"]) { $0.plan.executable = RawString(script) }
@@ -33,8 +34,7 @@ struct ExitStatusTests {
     #expect(other.status == .exited(126))
   }
 
-  @Test("of a script without an interpreter line is that of the shell")
-  func scriptWithoutInterpreter() async throws {
+  @Test func `A script without an interpreter line is run by the shell`() async throws {
     let fixture = try LaunchFixture()
     let script = try await fixture.writeProgram("plain", "echo \"$0 $1\"\nexit 3\n")
     let outcome = try await fixture.run(["true"]) { script_ in
@@ -45,8 +45,7 @@ struct ExitStatusTests {
     #expect(outcome.output == "\(script) argument\n")
   }
 
-  @Test("is told with sizes, and what is largest, when one variable is too long")
-  func tooLong() async throws {
+  @Test func `An environment variable that is too long is reported by name and size, without its value`() async throws {
     let outcome = try await LaunchFixture().run(["true", String(repeating: "a", count: 2_000)]) {
       $0.plan.environment.append(RawString("LONG=" + String(repeating: "secret", count: 34_000)))
     }
@@ -55,8 +54,7 @@ struct ExitStatusTests {
     #expect(!outcome.errors.contains("secret"))
   }
 
-  @Test("is told with sizes when all of the environment is too large together")
-  func tooMuch() async throws {
+  @Test func `An environment that is too large as a whole is reported with its largest variables`() async throws {
     let fixture = try LaunchFixture()
     var script = LaunchScript(plan: try LaunchFixture.plan(["true"]))
     for number in 0..<12 {

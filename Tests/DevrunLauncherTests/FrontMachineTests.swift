@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("The front")
+@Suite("State machine of the front")
 struct FrontMachineTests {
   private func running(hasJobControl: Bool = true) -> FrontMachine {
     var machine = FrontMachine(hasJobControl: hasJobControl)
@@ -12,29 +12,26 @@ struct FrontMachineTests {
     return machine
   }
 
-  @Test(
-    "hands every signal on to the keeper", arguments: [SIGINT, SIGTERM, SIGWINCH, SIGUSR1, SIGCONT], [true, false])
-  func signals(number: Int32, groupWide: Bool) {
+  @Test(arguments: [SIGINT, SIGTERM, SIGWINCH, SIGUSR1, SIGCONT], [true, false])
+  func `The front forwards every signal to the keeper`(number: Int32, groupWide: Bool) {
     var machine = running()
     #expect(machine.handle(.signal(number, groupWide: groupWide)) == [.tell(.signal(number, groupWide: groupWide))])
   }
 
-  @Test("does not take a signal that came before the child for one that the child has received")
-  func signalBeforeChild() {
+  @Test func `A group-wide signal from before the child's start counts as not received by the child`() {
     var machine = FrontMachine(hasJobControl: true)
     #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: false))])
   }
 
-  @Test("stops itself for the terminal while there is no child", arguments: [SIGTSTP, SIGTTIN, SIGTTOU])
-  func stopsAlone(number: Int32) {
+  @Test(arguments: [SIGTSTP, SIGTTIN, SIGTTOU])
+  func `A stop signal before the child's start stops the front only under job control`(number: Int32) {
     var machine = FrontMachine(hasJobControl: true)
     #expect(machine.handle(.signal(number, groupWide: true)) == [.stop(number)])
     var orphan = FrontMachine(hasJobControl: false)
     #expect(orphan.handle(.signal(number, groupWide: true)) == [])
   }
 
-  @Test("stops as the child did, once nothing else is to be done")
-  func stops() {
+  @Test func `The front stops with the child's stop signal once it is idle`() {
     var machine = running()
     #expect(machine.handle(.message(.stopped(SIGTSTP))) == [])
     #expect(machine.awaitsIdle)
@@ -42,8 +39,8 @@ struct FrontMachineTests {
     #expect(!machine.awaitsIdle)
   }
 
-  @Test("stops itself again once the child has ended", arguments: [SIGTSTP, SIGTTIN, SIGTTOU])
-  func stopsAfterwards(number: Int32) {
+  @Test(arguments: [SIGTSTP, SIGTTIN, SIGTTOU])
+  func `A stop signal after the child's end stops the front itself`(number: Int32) {
     var machine = running()
     #expect(machine.handle(.message(.stopped(SIGTSTP))) == [])
     #expect(machine.handle(.message(.childEnded)) == [])
@@ -52,8 +49,7 @@ struct FrontMachineTests {
     #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: false))])
   }
 
-  @Test("does not stop when the child continues already")
-  func continues() {
+  @Test func `The front does not stop if the child has already continued`() {
     var machine = running()
     #expect(machine.handle(.message(.stopped(SIGTSTP))) == [])
     #expect(machine.handle(.message(.continued)) == [])
@@ -61,16 +57,14 @@ struct FrontMachineTests {
     #expect(machine.handle(.idle) == [])
   }
 
-  @Test("has the child continued where nobody else would")
-  func noJobControl() {
+  @Test func `Without job control, the front continues a child that SIGTSTP has stopped`() {
     var machine = running(hasJobControl: false)
     #expect(machine.handle(.message(.stopped(SIGTSTP))) == [.tell(.signal(SIGCONT, groupWide: false))])
     #expect(machine.handle(.message(.stopped(SIGSTOP))) == [])
     #expect(machine.handle(.idle) == [.stop(SIGSTOP)])
   }
 
-  @Test("ends as it is told, and says so if the keeper is gone")
-  func ends() {
+  @Test func `The front ends with the keeper's status, reports a lost keeper and does not forward SIGCHLD`() {
     var machine = running()
     #expect(machine.handle(.message(.finished(.exited(7)))) == [.end(.exited(7))])
     #expect(machine.handle(.keeperGone) == [.reportLoss])
@@ -78,12 +72,11 @@ struct FrontMachineTests {
   }
 
   @Test(
-    "hears of the keeper what it says",
     arguments: [
       .started(12), .stopped(SIGTSTP), .continued, .childEnded, .finished(.exited(255)),
       .finished(.killed(SIGSEGV, coreDumped: true)),
     ] as [KeeperMessage])
-  func messages(message: KeeperMessage) throws {
+  func `The front receives each message of the keeper as it was sent`(message: KeeperMessage) throws {
     let (one, other) = try Descriptor.socketPair(type: SOCK_SEQPACKET)
     try Link(descriptor: one).send(message)
     #expect(try Link(descriptor: other).receiveFromKeeper() == message)

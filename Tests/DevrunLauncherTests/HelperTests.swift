@@ -11,7 +11,7 @@ import devrun_launch
 /// `devrun-exec`, which anybody can start once it has its capabilities. What a command meets behind it is part of the tests of
 /// each way in.
 @Suite(
-  "The launcher with capabilities", .timeLimit(.minutes(15)), .sharingTheMachine,
+  "Launch by devrun-exec", .timeLimit(.minutes(15)), .sharingTheMachine,
   .enabled(if: getuid() == 0, "file capabilities are given by root"))
 struct HelperTests {
   private static let nobody = IsolationCase(isolation: .mount, user: .ordinary)
@@ -25,23 +25,20 @@ struct HelperTests {
     }
   }
 
-  @Test("leaves the command no capability, and no way to one")
-  func capabilities() async throws {
+  @Test func `devrun-exec leaves the command no capabilities and no way to gain any`() async throws {
     let outcome = try await run("grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status", LaunchFixture())
     let sets = outcome.output.split(separator: "\n").map { $0.split(separator: "\t").last ?? "" }
     #expect(sets == ["0", "0", "0", "0"].map { String(repeating: $0, count: 16)[...] } + ["1"], "\(outcome)")
   }
 
-  @Test("is not seen by the command: arguments, environment and descriptors are its own, and nothing else")
-  func notFelt() async throws {
+  @Test func `devrun-exec adds nothing to the environment, the descriptors and the name of the command`() async throws {
     let fixture = try LaunchFixture()
     let outcome = try await run("tr '\\0' '\\n' < /proc/$$/environ; ls /proc/$$/fd; cat /proc/$$/comm", fixture)
     let environment = try LaunchFixture.plan(["sh"]).environment.map { "\($0)\n" }.joined()
     #expect(outcome.output == environment + "0\n1\n2\nsh\n" && outcome.errors == "")
   }
 
-  @Test("is taken by itself where it is installed, rather than a user namespace")
-  func automatic() async throws {
+  @Test func `Automatic isolation prefers an installed devrun-exec to a user namespace`() async throws {
     let fixture = try LaunchFixture()
     let log = try fixture.write("log", "")
     chmod(log, 0o666)
@@ -55,8 +52,7 @@ struct HelperTests {
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains("isolation mount\n"))
   }
 
-  @Test("gives way to a user namespace where it has no capability, is of another build, or is no program")
-  func fallsBack() async throws {
+  @Test func `Automatic isolation takes a user namespace if devrun-exec cannot be used`() async throws {
     let fixture = try LaunchFixture()
     let broken = try await fixture.writeProgram("broken", "#!/nonexistent\n")
     let hosts = try fixture.write("hosts", "")
@@ -76,8 +72,7 @@ struct HelperTests {
     }
   }
 
-  @Test("started by hand it says what it is, and does nothing")
-  func byHand() async throws {
+  @Test func `devrun-exec prints what it is and exits with 125 if a user starts it by hand`() async throws {
     for arguments in [[], ["1"], ["1", "x"], ["-1", "2"], ["99", "2"], ["1", "2", "3"]] {
       let process = try SpawnedProcess(
         TestUser.ordinary.prefix + [PrivilegedHelper.path] + arguments, keeping: LaunchFixture())
@@ -88,7 +83,7 @@ struct HelperTests {
 }
 
 /// The form in which a launch gets to `devrun-exec`, which trusts none.
-@Suite("The record of a launch")
+@Suite("Record of a launch")
 struct LaunchRecordTests {
   /// Writes the record of a launch and hands its bytes to the body.
   private func record() throws -> [UInt8] {
@@ -129,8 +124,7 @@ struct LaunchRecordTests {
     return (devrun_read_record(file.number, &launch), launch)
   }
 
-  @Test("is read as it was written")
-  func roundTrip() throws {
+  @Test func `The record of a launch is read as it was written`() throws {
     let (result, launch) = try read(record())
     #expect(result == 0)
     #expect(String(cString: launch.path) == "/bin/true")
@@ -144,15 +138,13 @@ struct LaunchRecordTests {
         && !launch.no_new_privileges)
   }
 
-  @Test("cut off anywhere, or longer than it says, is refused")
-  func cut() throws {
+  @Test func `A record of a launch that is cut off or too long is refused`() throws {
     let whole = try record()
     for count in 0..<whole.count { #expect(try read(Array(whole[..<count])).result == -EPROTO, "\(count)") }
     #expect(try read(whole + [0]).result == -EPROTO)
   }
 
-  @Test("with any byte changed is refused or read, within its bounds")
-  func changed() throws {
+  @Test func `A record of a launch with one changed byte is refused, or read within its bounds`() throws {
     let whole = try record()
     for index in whole.indices {
       for value in [0, 1, 0x7f, 0x80, 0xff] as [UInt8] where whole[index] != value {

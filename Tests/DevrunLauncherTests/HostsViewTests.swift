@@ -26,10 +26,10 @@ struct IsolationCase: CustomTestStringConvertible {
   var testDescription: String { "\(isolation.rawValue), \(user.testDescription)" }
 }
 
-@Suite("The hosts view", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Hosts view", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct HostsViewTests {
-  @Test("is the child's alone", arguments: IsolationCase.all)
-  func isPrivate(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command sees its own hosts file, and the machine's stays unchanged`(_ example: IsolationCase) async throws {
     let before = try Data(contentsOf: URL(fileURLWithPath: "/etc/hosts"))
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 a-service.of.the.test\n")
@@ -46,8 +46,8 @@ struct HostsViewTests {
     #expect(try Data(contentsOf: URL(fileURLWithPath: "/etc/hosts")) == before)
   }
 
-  @Test("shows what is appended while the child runs", arguments: IsolationCase.all)
-  func grows(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command sees host names that are added while it runs`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 first\n")
     let process = try fixture.launch(
@@ -65,8 +65,10 @@ struct HostsViewTests {
     #expect(await process.output.whole().contains("127.201.0.2     second"))
   }
 
-  @Test("is never missing, cut or half a line while it grows", arguments: IsolationCase.all)
-  func growsWithoutGap(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The hosts file is never missing, cut or left with half a line while it grows`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1               first\n")
     let reader = """
@@ -97,8 +99,10 @@ struct HostsViewTests {
     #expect(await process.output.whole() == "reading\nlines 301\n")
   }
 
-  @Test("is the child's alone on a kernel without what is newer than devrun needs", arguments: IsolationCase.all)
-  func oldKernel(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command sees its own hosts file without any optional kernel features`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
     let outcome = try await fixture.run(["getent", "hosts", "private.of.the.test"], as: example.user) {
@@ -109,8 +113,7 @@ struct HostsViewTests {
     #expect(outcome.output == "127.201.0.1     private.of.the.test\n" && outcome.errors == "")
   }
 
-  @Test("comes with the way to it that was used")
-  func told() async throws {
+  @Test func `The log of a launch begins with the isolation that was used`() async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "")
     let log = try fixture.write("log", "")
@@ -122,8 +125,8 @@ struct HostsViewTests {
     #expect(try String(contentsOfFile: log, encoding: .utf8).hasPrefix(expected))
   }
 
-  @Test("comes with a name service switch of its own", arguments: IsolationCase.all)
-  func nameServiceSwitch(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command sees its own name service switch file`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let file = try fixture.write("nsswitch.conf", "hosts: files\n")
     let outcome = try await fixture.run(["cat", "/etc/nsswitch.conf"], as: example.user) {
@@ -133,8 +136,8 @@ struct HostsViewTests {
     #expect(outcome.output == "hosts: files\n")
   }
 
-  @Test("keeps the user's own identity", arguments: IsolationCase.mounting)
-  func identity(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `The command keeps its user id in a mount namespace`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "")
     let outcome = try await fixture.run(["id", "-u"], as: example.user) {

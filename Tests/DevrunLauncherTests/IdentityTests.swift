@@ -8,7 +8,7 @@ import devrun_launch
 @testable import DevrunLauncher
 
 /// What each way to isolate changes for the child, beyond what it is for.
-@Suite("Who the child is", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Identity of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct IdentityTests {
   private static let asRoot: Comment = "what is of another user is made by root"
 
@@ -29,15 +29,17 @@ struct IdentityTests {
     example.isolation == .user || example.isolation == .automatic && (example.user == .ordinary || getuid() != 0)
   }
 
-  @Test("is who runs devrun, with its own group", arguments: IsolationCase.all)
-  func identity(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command runs with the user and the group of its caller`(_ example: IsolationCase) async throws {
     let outcome = try await run("id -u; id -ru; id -g; id -rg", example)
     let (user, group) = example.user == .ordinary ? (65534, 65534) : (getuid(), getgid())
     #expect(outcome.output == "\(user)\n\(user)\n\(group)\n\(group)\n")
   }
 
-  @Test("decides whose files look like nobody's: in a user namespace all but its own", arguments: IsolationCase.all)
-  func owners(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `Files of other users appear as nobody's in a user namespace, and own files keep their owner`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     let own = fixture.path("own")
     let outcome = try await run("stat -c %u:%g /etc/passwd; : > \(own); stat -c %u \(own)", example, in: fixture)
@@ -49,10 +51,10 @@ struct IdentityTests {
     #expect(try FileManager.default.attributesOfItem(atPath: own)[.ownerAccountID] as? UInt == UInt(user))
   }
 
-  @Test(
-    "keeps what supplementary groups may read, though their numbers are hidden in a user namespace",
-    .enabled(if: getuid() == 0, asRoot), arguments: [Isolation.mount, .user, .trap])
-  func groups(isolation: Isolation) async throws {
+  @Test(.enabled(if: getuid() == 0, asRoot), arguments: [Isolation.mount, .user, .trap])
+  func `Supplementary groups stay in effect, but a user namespace hides their numbers`(
+    isolation: Isolation
+  ) async throws {
     let fixture = try LaunchFixture()
     let file = try fixture.write("grouped", "for the group\n")
     try #require(chown(file, 0, 4242) == 0 && chmod(file, 0o640) == 0)
@@ -66,10 +68,10 @@ struct IdentityTests {
     #expect(await process.output.whole() == "for the group\n\(groups)\n")
   }
 
-  @Test(
-    "is not changed by setuid programs, but for root with a mount namespace alone", .enabled(if: getuid() == 0, asRoot),
-    arguments: [Isolation.mount, .user, .trap])
-  func setuid(isolation: Isolation) async throws {
+  @Test(.enabled(if: getuid() == 0, asRoot), arguments: [Isolation.mount, .user, .trap])
+  func `Setuid programs gain nothing for an ordinary user, but work for root in a mount namespace`(
+    isolation: Isolation
+  ) async throws {
     let fixture = try LaunchFixture()
     try fixture.write(
       "who.c", "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"%d\\n\", geteuid()); }\n")
@@ -87,23 +89,25 @@ struct IdentityTests {
     #expect(mounted.output == (PrivateMachine.isToBeHad ? "0\n" : ""))
   }
 
-  @Test("gains privileges by exec as before, but for trap and devrun-exec", arguments: IsolationCase.all)
-  func noNewPrivileges(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `no_new_privs is set only for ordinary users under trap or devrun-exec`(_ example: IsolationCase) async throws {
     let outcome = try await run("grep NoNewPrivs /proc/self/status", example)
     let isOrdinary = example.user == .ordinary || getuid() != 0
     let givesUp = isOrdinary && [.mount, .trap].contains(example.isolation)
     #expect(outcome.output == "NoNewPrivs:\t\(givesUp ? 1 : 0)\n")
   }
 
-  @Test("may make user namespaces of its own, as container tools do", arguments: IsolationCase.all)
-  func nestedNamespace(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command can create a user namespace of its own and mount inside it`(_ example: IsolationCase) async throws {
     let outcome = try await run(
       "unshare --user --map-root-user --mount sh -c 'id -u; mount -t tmpfs none /mnt'", example)
     #expect(outcome.output == "0\n" && outcome.errors == "")
   }
 
-  @Test("traces its own children, and processes outside unless it is in a user namespace", arguments: IsolationCase.all)
-  func tracing(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command can trace its children, and outside processes except from a user namespace`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     let outside = try SpawnedProcess(
       example.user.prefix + ["sh", "-c", "echo $$; read line"], keeping: fixture)
@@ -128,11 +132,12 @@ struct IdentityTests {
   }
 
   @Test(
-    "ssh refuses root's included configuration in a user namespace, and takes the remedy",
     .enabled(
       if: PrivateMachine.isToBeHad && access("/usr/bin/ssh", X_OK) == 0, "takes ssh, and mounts of the test's own"),
     arguments: [Isolation.mount, .user, .trap])
-  func ssh(isolation: Isolation) async throws {
+  func `ssh refuses root's included configuration only in a user namespace, and accepts -F none`(
+    isolation: Isolation
+  ) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "")
     let setup = """

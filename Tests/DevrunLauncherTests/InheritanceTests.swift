@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("The child gets as it was", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Inherited attributes", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct InheritanceTests {
   /// Runs a shell script in which `$launch` stands for the launch of the command.
   private func shell(_ script: String, launching command: [String]) async throws -> LaunchFixture.Outcome {
@@ -23,8 +23,7 @@ struct InheritanceTests {
   private static let closeOthers =
     "for n in /proc/self/fd/*; do n=${n##*/}; [ $n -le 2 ] || eval \"exec $n>&-\"; done"
 
-  @Test("each open descriptor, and no other")
-  func descriptors() async throws {
+  @Test func `The command inherits each open descriptor of its caller and no other`() async throws {
     let outcome = try await shell(
       "exec 7</dev/null 250</dev/zero; $launch",
       launching: ["sh", "-c", "for n in /proc/self/fd/*; do printf '%s ' ${n##*/}; done"])
@@ -33,16 +32,14 @@ struct InheritanceTests {
     #expect(outcome.errors == "")
   }
 
-  @Test("each standard stream that is closed")
-  func closedStreams() async throws {
+  @Test func `A standard stream that is closed for devrun is closed for the command`() async throws {
     let outcome = try await shell(
       "$launch <&- 2>&-",
       launching: ["python3", "-c", "import os; print([n for n in range(3) if os.path.exists(f'/proc/self/fd/{n}')])"])
     #expect(outcome.output == "[1]\n")
   }
 
-  @Test("umask, niceness, limits and working directory")
-  func attributes() async throws {
+  @Test func `The command inherits umask, niceness, limit of open files and working directory`() async throws {
     let outcome = try await shell(
       "umask 027; ulimit -Sn 333; cd /usr/bin; nice -n 3 bash -c nice; nice -n 3 $launch",
       launching: ["bash", "-c", "nice; umask; ulimit -Sn; pwd"])
@@ -52,8 +49,7 @@ struct InheritanceTests {
     #expect(lines[2...] == ["0027", "333", "/usr/bin"])
   }
 
-  @Test("all limits, its scheduling and its place among those that are killed for memory")
-  func everything() async throws {
+  @Test func `The command inherits all limits, its scheduling, its CPU affinity and its OOM score`() async throws {
     let look = """
       prlimit --noheadings --output RESOURCE,SOFT,HARD; ulimit -a; umask; nice; taskset -p 0 | sed s/.*:// ; chrt -p 0 | \
       sed s/.*:// ; cat /proc/self/oom_score_adj /proc/self/timerslack_ns; ionice; pwd; grep Cpus_allowed: /proc/self/status
@@ -69,8 +65,7 @@ struct InheritanceTests {
     #expect(outcome.output == "same\n")
   }
 
-  @Test("its arguments to the byte, its own name first")
-  func arguments() async throws {
+  @Test func `The command receives its arguments byte for byte, its own name first`() async throws {
     let fixture = try LaunchFixture()
     let bytes: [UInt8] = [0x2d, 0xff, 0x20, 0x0a, 0x27, 0xc3]
     let outcome = try await fixture.run(["cat", "/proc/self/cmdline"]) {
@@ -84,8 +79,7 @@ struct InheritanceTests {
         + "\n")
   }
 
-  @Test("the ends of pipes: nobody else holds them")
-  func pipes() async throws {
+  @Test func `devrun holds no end of the command's pipes open`() async throws {
     let fixture = try LaunchFixture()
     let process = try fixture.launch(["sh", "-c", "echo last; exec sleep 1000 >&-"])
     // Ends although devrun and the child go on.
@@ -96,8 +90,7 @@ struct InheritanceTests {
     #expect(first.output == "y\n141 0\n")
   }
 
-  @Test("the working directory, also where a mount covers it")
-  func coveredDirectory() async throws {
+  @Test func `The command keeps its working directory if a mount covers it`() async throws {
     let fixture = try LaunchFixture()
     for folder in ["volume", "parent", "parent/here"] { mkdir(fixture.path(folder), 0o755) }
     try fixture.write("volume/token", "secret\n")

@@ -7,7 +7,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Isolation on a machine that forbids", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Isolation on machines with restrictions", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct IsolationTests {
   /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a length,
   /// those only whose third argument is that.
@@ -71,21 +71,24 @@ struct IsolationTests {
   private static let seccomp = "317"
 
   @Test(
-    "falls back to what is left", .enabled(if: is64BitX86, "the numbers are x86's"),
+    .enabled(if: is64BitX86, "the numbers are x86's"),
     arguments: [unshare, "\(unshare):\(ENOSPC)", mount, "428"], TestUser.available)
-  func fallsBack(calls: String, user: TestUser) async throws {
+  func `Automatic isolation falls back to trap if namespaces or mounts are forbidden`(
+    calls: String, user: TestUser
+  ) async throws {
     let (outcome, log) = try await run(forbidding: calls, isolation: .automatic, as: user)
     #expect(outcome.output == "private\n" && outcome.errors == "" && outcome.status == .exited(0))
     #expect(log.hasPrefix("isolation trap"))
   }
 
   @Test(
-    "says what is in the way and what to do, when it was asked for",
     .enabled(if: is64BitX86, "the numbers are x86's"),
     arguments: [
       (unshare, "unprivileged_userns_clone"), ("\(unshare):\(ENOSPC)", "user.max_user_namespaces"), (mount, "AppArmor"),
     ])
-  func says(calls: String, word: String) async throws {
+  func `A requested user isolation that fails is reported with its cause and a remedy`(
+    calls: String, word: String
+  ) async throws {
     let (outcome, _) = try await run(forbidding: calls, isolation: .user, as: .own)
     #expect(outcome.output == "" && outcome.status == .exited(125))
     #expect(outcome.errors.contains(word) && outcome.errors.contains("--isolation trap"))
@@ -94,10 +97,11 @@ struct IsolationTests {
   /// What is written to /proc/self/setgroups, uid_map and gid_map has as many bytes. A user whose two numbers differ in
   /// length tells the maps apart.
   @Test(
-    "falls back, and says what is in the way, where a user namespace is made but of no use",
     .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's, and the user is made by root"),
     arguments: [(4, "giving up the change of groups"), (13, "mapping the user"), (5, "mapping the group")])
-  func maps(length: Int, words: String) async throws {
+  func `A user namespace without mappings leads to trap, or to an error if it was requested`(
+    length: Int, words: String
+  ) async throws {
     let user = ["setpriv", "--reuid=65534", "--regid=7", "--clear-groups", "--"]
     let call = "\(Self.write)@\(length)"
     let (outcome, log) = try await run(forbidding: call, isolation: .automatic, as: .own, prefix: user)
@@ -109,33 +113,37 @@ struct IsolationTests {
   }
 
   @Test(
-    "says what is in root's way", .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's; for root"),
+    .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's; for root"),
     arguments: [
       (unshare, "--isolation user"), ("\(unshare):\(ENOSPC)", "user.max_mnt_namespaces"), (mount, "docker"),
       ("429:\(ENOSPC)", "fs.mount-max"),
     ])
-  func root(calls: String, word: String) async throws {
+  func `A mount isolation that fails for root is reported with its cause and a remedy`(
+    calls: String, word: String
+  ) async throws {
     let (outcome, _) = try await run(forbidding: calls, isolation: .mount, as: .own)
     #expect(outcome.output == "" && outcome.status == .exited(125))
     #expect(outcome.errors.contains(word) && outcome.errors.contains("--isolation trap"))
   }
 
-  @Test(
-    "says what takes CAP_SYS_ADMIN to who has not got it",
-    arguments: TestUser.available.filter { $0 == .ordinary || getuid() != 0 })
-  func notRoot(user: TestUser) async throws {
+  @Test(arguments: TestUser.available.filter { $0 == .ordinary || getuid() != 0 })
+  func `A mount isolation without CAP_SYS_ADMIN fails, and the missing capability is reported`(
+    user: TestUser
+  ) async throws {
     let (outcome, _) = try await run(forbidding: "999", isolation: .mount, as: user)
     #expect(outcome.output == "" && outcome.status == .exited(125))
     #expect(outcome.errors.contains("CAP_SYS_ADMIN") && outcome.errors.contains("--isolation user"))
   }
 
   @Test(
-    "says so when connections cannot be redirected", .enabled(if: is64BitX86, "the numbers are x86's"),
+    .enabled(if: is64BitX86, "the numbers are x86's"),
     arguments: [
       (seccomp, "seccomp=unconfined"), ("\(seccomp):\(ENOSYS)", "5.9"), ("\(seccomp):\(EINVAL)", "5.9"),
       ("\(seccomp):\(EBUSY)", "another devrun"),
     ], Isolation.allCases.filter { $0 != .mount })
-  func noFilter(_ example: (calls: String, word: String), isolation: Isolation) async throws {
+  func `A launch fails with a reported cause if connections cannot be redirected`(
+    _ example: (calls: String, word: String), isolation: Isolation
+  ) async throws {
     let (outcome, _) = try await run(forbidding: example.calls, isolation: isolation, as: .own)
     #expect(outcome.output == "" && outcome.status == .exited(125))
     #expect(outcome.errors.contains("filter for connections") && outcome.errors.contains(example.word))

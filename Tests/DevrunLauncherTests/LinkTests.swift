@@ -4,15 +4,14 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("The link of front and keeper")
+@Suite("Link between front and keeper")
 struct LinkTests {
   private func ends() throws -> (keeper: Link, front: Link) {
     let (keeper, front) = try Descriptor.socketPair(type: SOCK_SEQPACKET)
     return (Link(descriptor: keeper), Link(descriptor: front))
   }
 
-  @Test("carries the front's messages, and then tells that the front is gone")
-  func frontMessage() throws {
+  @Test func `The keeper receives the front's messages in order and then its end`() throws {
     let (keeper, front) = try ends()
     try front.send(.signal(SIGTERM, groupWide: true))
     try front.send(.heard)
@@ -22,8 +21,7 @@ struct LinkTests {
     #expect(try keeper.receiveFromFront() == nil)
   }
 
-  @Test("gives the keeper's last word also when the keeper has gone without hearing the front's")
-  func lastWord() throws {
+  @Test func `The front receives the keeper's last messages even if the keeper left some unread`() throws {
     let (keeper, front) = try ends()
     try keeper.send(.childEnded)
     try keeper.send(.finished(.exited(7)))

@@ -8,7 +8,7 @@ import devrun_launch
 @testable import DevrunLauncher
 
 @Suite(
-  "On a machine", .timeLimit(.minutes(15)), .sharingTheMachine,
+  "Machines with special files and mounts", .timeLimit(.minutes(15)), .sharingTheMachine,
   .enabled(if: PrivateMachine.isToBeHad, PrivateMachine.need))
 struct MachineTests {
   /// A machine, and what must be so on it afterwards.
@@ -44,8 +44,10 @@ struct MachineTests {
     ]
   }
 
-  @Test("the hosts view is the child's alone", arguments: Machine.all, IsolationCase.all)
-  func hosts(_ machine: Machine, _ example: IsolationCase) async throws {
+  @Test(arguments: Machine.all, IsolationCase.all)
+  func `The command alone sees its hosts file on a machine with an unusual hosts file or root`(
+    _ machine: Machine, _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
     let outcome = try await fixture.run(
@@ -62,8 +64,10 @@ struct MachineTests {
         == "127.201.0.1 private.of.the.test\n127.201.0.1     private.of.the.test\n\(accounts)\n")
   }
 
-  @Test("that looks names up elsewhere first, the child has files first", arguments: IsolationCase.all)
-  func nameServiceSwitch(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command resolves names from files first on a machine that asks DNS first`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
     let file = try fixture.write("nsswitch.conf", "hosts: files dns\n")
@@ -80,8 +84,8 @@ struct MachineTests {
     #expect(outcome.status == .exited(0))
   }
 
-  @Test("with nscd, the child does not find its socket", arguments: IsolationCase.all)
-  func nscd(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.all)
+  func `The command does not find the socket of nscd`(_ example: IsolationCase) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "127.201.0.1 private.of.the.test\n")
     let server = """
@@ -121,8 +125,10 @@ struct MachineTests {
   private static let endServer =
     "import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"/run/nscd/socket\"); s.send(b\"end\"); s.recv(1)"
 
-  @Test("what is mounted below a volume's parent stays to be seen", arguments: IsolationCase.mounting)
-  func mountsBelow(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `File systems that are mounted below a volume's parent stay visible to the command`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     for folder in ["volume", "parent"] { mkdir(fixture.path(folder), 0o755) }
     try fixture.write("volume/token", "secret\n")
@@ -140,10 +146,10 @@ struct MachineTests {
     #expect(outcome.output.hasPrefix("deep\nsecret\n") && outcome.errors == "" && outcome.status == .exited(0))
   }
 
-  @Test(
-    "what is mounted later appears for the child as well, but not the other way round",
-    arguments: IsolationCase.mounting)
-  func propagation(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `The command sees later mounts of the machine, but the machine does not see its volumes`(
+    _ example: IsolationCase
+  ) async throws {
     let fixture = try LaunchFixture()
     for folder in ["volume", "target", "disk"] { mkdir(fixture.path(folder), 0o755) }
     for name in ["go", "ready"] {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("The mount planner")
+@Suite("Mount planner")
 struct MountPlannerTests {
   private func steps(_ mounts: [(String, String)]) throws -> [MountStep] {
     var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [])
@@ -24,8 +24,7 @@ struct MountPlannerTests {
     return fixture
   }
 
-  @Test("binds over what is there")
-  func existing() throws {
+  @Test func `A mount on an existing target is planned as one bind at the resolved path`() throws {
     let fixture = try fixture()
     let source = fixture.path("source")
     let expected = MountStep.bind(source: RawString(source), target: path(fixture.path("target")))
@@ -34,8 +33,7 @@ struct MountPlannerTests {
     #expect(try steps([(source, fixture.path("parent//folder/../../target/"))]) == [expected])
   }
 
-  @Test("covers the nearest directory, keeps its entries, and makes what is missing")
-  func missing() throws {
+  @Test func `A mount at a missing path covers the nearest directory and keeps its entries`() throws {
     let fixture = try fixture()
     let parent = path(fixture.path("parent"))
     #expect(
@@ -46,8 +44,7 @@ struct MountPlannerTests {
       ])
   }
 
-  @Test("covers a directory once, and has what is in the way give way")
-  func several() throws {
+  @Test func `Several mounts in one directory cover it once and replace the entries in their way`() throws {
     let fixture = try fixture()
     let parent = path(fixture.path("parent"))
     let source = RawString(fixture.path("source"))
@@ -64,8 +61,7 @@ struct MountPlannerTests {
       ])
   }
 
-  @Test("enters the covered root before anything is made in it")
-  func root() throws {
+  @Test func `A mount below the root enters the covered root before anything is created in it`() throws {
     let fixture = try fixture()
     let steps = try steps([(fixture.path("source"), "/devrun-test/x")])
     let mode = try #require(try mode(of: "/"))
@@ -82,8 +78,7 @@ struct MountPlannerTests {
     if case .directory(let mode) = try FileKind.at(RawString(path)) { mode } else { nil }
   }
 
-  @Test("refuses what cannot be")
-  func refusals() throws {
+  @Test func `A mount at a relative, a protected or an inaccessible path is refused`() throws {
     let fixture = try fixture()
     let source = fixture.path("source")
     #expect(throws: MountError.notAbsolute("relative")) { try steps([(source, "relative")]) }

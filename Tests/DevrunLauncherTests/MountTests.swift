@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A volume", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Volumes at paths of their own", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct MountTests {
   /// Runs a shell script with the mounts.
   private func run(
@@ -25,8 +25,8 @@ struct MountTests {
     return fixture
   }
 
-  @Test("appears where there is a directory", arguments: IsolationCase.mounting)
-  func existing(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume appears over an existing directory`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     mkdir(fixture.path("target"), 0o755)
     let outcome = try await run(
@@ -36,8 +36,8 @@ struct MountTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path("target")).isEmpty)
   }
 
-  @Test("appears where there is nothing, and siblings stay what they are", arguments: IsolationCase.mounting)
-  func missing(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume appears at a missing path, and its siblings stay usable`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     let parent = fixture.path("parent")
     mkdir(parent, 0o777)
@@ -75,8 +75,8 @@ struct MountTests {
     #expect(!FileManager.default.fileExists(atPath: "\(parent)/secrets"))
   }
 
-  @Test("appears below the root, which stays what it is", arguments: IsolationCase.mounting)
-  func belowRoot(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume appears directly below the root, which is otherwise unchanged`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await run(
       "cat /devrun-test-volume/token; ls / | wc -l; pwd; ls -d /proc/self /usr/bin/env", example, in: fixture,
@@ -88,8 +88,8 @@ struct MountTests {
     #expect(!FileManager.default.fileExists(atPath: "/devrun-test-volume"))
   }
 
-  @Test("appears where there is a file, or below one", arguments: IsolationCase.mounting)
-  func file(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume appears in place of a file and below one`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     mkdir(fixture.path("parent"), 0o755)
     try fixture.write("parent/file", "in the way\n")
@@ -106,8 +106,8 @@ struct MountTests {
     #expect(try String(contentsOfFile: "\(parent)/file", encoding: .utf8) == "in the way\n")
   }
 
-  @Test("appears through symbolic links", arguments: IsolationCase.mounting)
-  func links(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume appears where a symbolic link in its path leads`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     mkdir(fixture.path("real"), 0o755)
     try FileManager.default.createSymbolicLink(atPath: fixture.path("link"), withDestinationPath: "./real/../real")
@@ -117,8 +117,8 @@ struct MountTests {
     #expect(outcome.output == "secret\nsecret\n" && outcome.errors == "")
   }
 
-  @Test("appears under another one", arguments: IsolationCase.mounting)
-  func nested(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume appears inside another one without changing the other's files`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     mkdir(fixture.path("outer"), 0o755)
     try fixture.write("outer/outer-file", "outer\n")
@@ -131,10 +131,10 @@ struct MountTests {
     #expect(!FileManager.default.fileExists(atPath: fixture.path("outer/inner")))
   }
 
-  @Test(
-    "that would hide what is needed is refused before anything is started",
-    arguments: ["/", "/usr", "/etc/", "//tmp", FileManager.default.currentDirectoryPath])
-  func refused(target: String) async throws {
+  @Test(arguments: ["/", "/usr", "/etc/", "//tmp", FileManager.default.currentDirectoryPath])
+  func `A volume that would hide something essential is refused before the command starts`(
+    target: String
+  ) async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await run(
       "echo started", .init(isolation: .automatic, user: .own), in: fixture, mounts: [(fixture.path("volume"), target)])
@@ -143,8 +143,8 @@ struct MountTests {
     #expect(outcome.errors.contains("azds-local.env") && outcome.errors.contains("--force-volumes"))
   }
 
-  @Test("is shown where it hides what is needed, if the user insists", arguments: IsolationCase.mounting)
-  func forced(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `A volume over an essential path appears if the user forces it`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await fixture.run(["cat", "/home/token"], as: example.user) {
       $0.isolate(as: example)
@@ -154,8 +154,7 @@ struct MountTests {
     #expect(outcome.output == "secret\n" && outcome.errors == "")
   }
 
-  @Test("at a path of its own is refused without a namespace")
-  func trap() async throws {
+  @Test func `A volume at a path of its own is refused without a mount namespace`() async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await run(
       "echo started", .init(isolation: .trap, user: .own), in: fixture,
@@ -164,8 +163,8 @@ struct MountTests {
     #expect(outcome.errors.contains("no mount namespace"))
   }
 
-  @Test("leaves hidden sockets dead and hidden directories empty", arguments: IsolationCase.mounting)
-  func hidden(_ example: IsolationCase) async throws {
+  @Test(arguments: IsolationCase.mounting)
+  func `Hidden directories and files are empty for the command`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
     let outcome = try await fixture.run(
       ["sh", "-c", "ls \(fixture.path("volume")) | wc -l; cat \(fixture.path("file")) | wc -c"], as: example.user

@@ -6,12 +6,10 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("A program", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Programs", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct ProgramTests {
-  @Test(
-    "that draws on the terminal edits a file: vim", .enabled(if: isInstalled("vim"), "vim is not installed"),
-    arguments: TestUser.available)
-  func vim(user: TestUser) async throws {
+  @Test(.enabled(if: isInstalled("vim"), "vim is not installed"), arguments: TestUser.available)
+  func `vim edits a file on the terminal and can be suspended`(user: TestUser) async throws {
     let fixture = try LaunchFixture()
     let file = fixture.path("text")
     var script = LaunchScript(plan: try LaunchFixture.plan(["vim", "-Nu", "NONE", "-i", "NONE", file]))
@@ -35,8 +33,8 @@ struct ProgramTests {
     #expect(try String(contentsOfFile: file, encoding: .utf8) == "written inside\n")
   }
 
-  @Test("that runs many others at once gets what they make: make -j4", arguments: TestUser.available)
-  func make(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `make -j4 runs recipes that reach a service, and its failure is passed on`(user: TestUser) async throws {
     let services = try ServiceFixture()
     let recipe = #"python3 -c "import socket; print(socket.create_connection(('myapp1', 80)).recv(5).decode())" > $@"#
     try services.launches.write(
@@ -67,29 +65,28 @@ struct ProgramTests {
       keeping: fixture)
   }
 
-  @Test("that stops reading ends the one that writes: yes | devrun -- head -1", arguments: TestUser.available)
-  func reader(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `yes dies of SIGPIPE when head under devrun stops reading`(user: TestUser) async throws {
     let process = try await shell("yes | launch; echo ${PIPESTATUS[@]}", launching: ["head", "-1"], as: user)
     #expect(await process.output.whole() == "y\n141 0\n")
     #expect(process.errors.text == "")
   }
 
-  @Test("that writes ends with the one that reads: devrun -- yes | head -1", arguments: TestUser.available)
-  func writer(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `devrun and its command die of SIGPIPE when head stops reading`(user: TestUser) async throws {
     let process = try await shell("launch | head -1; echo ${PIPESTATUS[@]}", launching: ["yes"], as: user)
     #expect(await process.output.whole() == "y\n141 0\n")
     #expect(process.errors.text == "")
   }
 
-  @Test("that is given a time ends in time: timeout -s TERM 1 devrun -- sleep", arguments: TestUser.available)
-  func timeout(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `timeout ends a sleeping command after a second and exits with 124`(user: TestUser) async throws {
     let process = try await shell("timeout -s TERM 1 launch; echo $?", launching: ["sleep", "1000"], as: user)
     #expect(await process.output.whole() == "124\n")
     #expect(process.errors.text == "")
   }
 
-  @Test("that is ended at the moment of its launch ends, and devrun with it")
-  func endedAtLaunch() async throws {
+  @Test func `A SIGTERM at the moment of the launch ends the command and devrun`() async throws {
     let process = try await shell(
       "for i in $(seq 100); do timeout -s TERM 0.0$((i % 50 + 10)) launch; echo $?; done",
       launching: ["sleep", "1000"], as: .own)
@@ -98,8 +95,8 @@ struct ProgramTests {
     #expect(await process.errors.whole() == "")
   }
 
-  @Test("that crashes crashes devrun: devrun -- sh -c 'kill -SEGV $$'", arguments: TestUser.available)
-  func crash(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `The shell reports a crash of the command as devrun's own`(user: TestUser) async throws {
     let process = try await shell("launch; echo $?", launching: ["sh", "-c", "ulimit -c 0; kill -SEGV $$"], as: user)
     #expect(await process.output.whole() == "139\n")
     #expect(await process.errors.whole().contains("Segmentation fault"))

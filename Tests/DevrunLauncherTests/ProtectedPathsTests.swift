@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("A volume's target")
+@Suite("Protected paths")
 struct ProtectedPathsTests {
   private let paths = ProtectedPaths(
     places: [
@@ -13,14 +13,13 @@ struct ProtectedPathsTests {
     ], sources: ["/dev/shm/devrun-1/hosts"])
 
   @Test(
-    "is refused where the machine has what programs need",
     arguments: [
       "/", "/bin", "/boot", "/dev", "/dev/pts", "/etc", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd",
       "/etc/resolv.conf", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/run/user", "/sbin", "/srv",
       "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib",
       "/var/run", "/var/tmp",
     ] as [RawString])
-  func machine(target: RawString) {
+  func `A volume is refused at paths that the machine's programs need`(target: RawString) {
     guard case .machine = paths.reason(against: target) else {
       Issue.record("not refused: \(String(describing: paths.reason(against: target)))")
       return
@@ -28,14 +27,13 @@ struct ProtectedPathsTests {
   }
 
   @Test(
-    "is refused where it is or holds a place of the user's",
     arguments: [
       ("/work", "the working directory"), ("/work/shop", "the working directory"),
       ("/work/shop/api", "the working directory"), ("/data", "HOME"), ("/data/people", "HOME"),
       ("/data/people/ann", "HOME"), ("/scratch/ann", "TMPDIR"), ("/builds/debug", "the command"),
       ("/builds/debug/api", "the command"),
     ] as [(RawString, String)])
-  func places(target: RawString, name: String) {
+  func `A volume is refused at or above the user's own places`(target: RawString, name: String) {
     guard case .place(name, _) = paths.reason(against: target) else {
       Issue.record("not refused: \(String(describing: paths.reason(against: target)))")
       return
@@ -43,18 +41,16 @@ struct ProtectedPathsTests {
   }
 
   @Test(
-    "is free below and beside those",
     arguments: [
       "/etc/whitelist", "/usr/share/x", "/var/run/secrets/kubernetes.io/serviceaccount", "/var/lib/app", "/tmp/x",
       "/data/people/ann/sub", "/data/people/anna", "/work/shop/api/config", "/work/shop/web", "/builds/release",
       "/app", "/secrets", "/mnt/secrets-store", "/dev/shm2", "/run/user/1000/x", "/homes",
     ] as [RawString])
-  func free(target: RawString) {
+  func `A volume is allowed below and beside protected paths`(target: RawString) {
     #expect(paths.reason(against: target) == nil)
   }
 
-  @Test("may be forced, but not into the kernel's files nor over what devrun shows itself")
-  func force() {
+  @Test func `A forced volume is refused only over the kernel's files and devrun's own`() {
     #expect(paths.reason(against: "/usr", force: true) == nil)
     #expect(paths.reason(against: "/work", force: true) == nil)
     for force in [true, false] {
@@ -65,8 +61,7 @@ struct ProtectedPathsTests {
     #expect(paths.reason(against: "/dev", force: true) == .source("/dev/shm/devrun-1/hosts"))
   }
 
-  @Test("is judged by where it leads as well as by how it is written")
-  func links() throws {
+  @Test func `A volume's path is checked both as it is written and where its links lead`() throws {
     let fixture = try LaunchFixture()
     for folder in ["real", "real/work"] { mkdir(fixture.path(folder), 0o755) }
     try FileManager.default.createSymbolicLink(atPath: fixture.path("link"), withDestinationPath: "real")
@@ -84,8 +79,7 @@ struct ProtectedPathsTests {
     #expect(throws: MountError.notAbsolute("relative")) { try paths.check("relative") }
   }
 
-  @Test("that is refused is told with the reason and the ways on")
-  func message() {
+  @Test func `A refused volume is reported with the reason and the possible remedies`() {
     let refused = MountError.hides("/work", .place("the working directory", "/work/shop")).description
     for part in ["'/work'", "the working directory, '/work/shop'", "${volumes.NAME|", "--force-volumes"] {
       #expect(refused.contains(part))

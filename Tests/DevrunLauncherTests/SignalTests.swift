@@ -22,11 +22,10 @@ private let counter = [
     """,
 ]
 
-@Suite("A signal", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Signals", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct SignalTests {
-  @Test(
-    "for devrun alone is forwarded once", arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
-  func forwarded(signal: Int32, word: String) async throws {
+  @Test(arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
+  func `A signal to devrun alone is forwarded to the command once`(signal: Int32, word: String) async throws {
     let process = try LaunchFixture().launch(counter)
     #expect(await process.output.contains("ready"))
     process.signal(signal)
@@ -36,9 +35,8 @@ struct SignalTests {
     #expect(await !process.output.whole().contains("\(word) 2"))
   }
 
-  @Test(
-    "for the whole group is not doubled", arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
-  func groupWide(signal: Int32, word: String) async throws {
+  @Test(arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
+  func `A signal to the whole process group reaches the command only once`(signal: Int32, word: String) async throws {
     let process = try LaunchFixture().launch(counter)
     #expect(await process.output.contains("ready"))
     process.signalGroup(signal)
@@ -48,8 +46,7 @@ struct SignalTests {
     #expect(await !process.output.whole().contains("\(word) 2"))
   }
 
-  @Test("for the whole group is not doubled either when it comes in the child's first moments")
-  func groupWideAtOnce() async throws {
+  @Test func `A group-wide signal in the command's first moments reaches it only once`() async throws {
     let fixture = try LaunchFixture()
     let child = """
       n=0; trap 'n=$((n + 1))' INT; echo ready; while [ $n = 0 ]; do sleep 0.02; done; sleep 0.1; exit $((40 + n))
@@ -68,8 +65,7 @@ struct SignalTests {
     }
   }
 
-  @Test("of a script for its background job is forwarded, though both are in one group")
-  func fromOwnGroup() async throws {
+  @Test func `A script's signal to its background devrun is forwarded although both share a group`() async throws {
     let fixture = try LaunchFixture()
     let script = LaunchScript(plan: try LaunchFixture.plan(counter))
     let command = try fixture.commandLine(script).joined(separator: " ")
@@ -85,8 +81,8 @@ struct SignalTests {
     #expect(!process.output.text.contains("SIGTERM 2"))
   }
 
-  @Test("while connecting means to cancel", arguments: [SIGINT, SIGTERM, SIGHUP])
-  func cancels(signal: Int32) async throws {
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+  func `A signal while devrun connects cancels the launch`(signal: Int32) async throws {
     let fixture = try LaunchFixture()
     mkfifo(fixture.path("cluster"), 0o666)
     let log = try fixture.write("log", "")
@@ -103,8 +99,7 @@ struct SignalTests {
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains("signal(\(signal))"))
   }
 
-  @Test("that devrun was started to ignore does not cancel")
-  func ignoredWhileConnecting() async throws {
+  @Test func `A signal that devrun was started to ignore does not cancel the launch`() async throws {
     let fixture = try LaunchFixture()
     mkfifo(fixture.path("cluster"), 0o666)
     var script = LaunchScript(plan: try LaunchFixture.plan(["echo", "launched"]))
@@ -119,8 +114,8 @@ struct SignalTests {
     #expect(try String(contentsOfFile: fixture.path("log"), encoding: .utf8) == "connecting\nsignal(\(SIGTERM))\n")
   }
 
-  @Test("that kills the front ends the child as well, and then the keeper", arguments: TestUser.available)
-  func frontKilled(user: TestUser) async throws {
+  @Test(arguments: TestUser.available)
+  func `SIGKILL of the front ends the command and then the keeper`(user: TestUser) async throws {
     let fixture = try LaunchFixture()
     let log = try fixture.write("log", "")
     chmod(log, 0o666)
@@ -138,8 +133,7 @@ struct SignalTests {
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains("ended"))
   }
 
-  @Test("that the child ignores is followed by SIGKILL when the front is gone")
-  func grace() async throws {
+  @Test func `A command that ignores SIGTERM is killed after the front's death and a grace period`() async throws {
     let process = try LaunchFixture().launch(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]) {
       $0.graceMilliseconds = 100
     }
@@ -149,8 +143,7 @@ struct SignalTests {
     #expect(await process.errors.whole() == "")
   }
 
-  @Test("stays ignored or blocked for the child as it was for devrun")
-  func dispositions() async throws {
+  @Test func `The command inherits the ignored and the blocked signals`() async throws {
     let fixture = try LaunchFixture()
     let script = LaunchScript(plan: try LaunchFixture.plan(["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"]))
     let command = try fixture.commandLine(script)
@@ -173,8 +166,7 @@ struct SignalTests {
     #expect(sets.map { $0 & 0x7fff_ffff } == [0x800, 0x1])
   }
 
-  @Test("that kills the keeper is told, with 125")
-  func keeperKilled() async throws {
+  @Test func `SIGKILL of the keeper is reported, and devrun exits with 125`() async throws {
     let process = try LaunchFixture().launch(["sh", "-c", "echo parent $PPID; read line"])
     #expect(await process.output.contains("\n"))
     let parent = try #require(pid_t(process.output.text.dropFirst(7).dropLast()))

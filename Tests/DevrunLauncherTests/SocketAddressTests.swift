@@ -7,8 +7,7 @@ import Testing
 
 @Suite("Socket addresses")
 struct SocketAddressTests {
-  @Test("are read as they were made, IPv4 in its mapped form where the socket is IPv6's")
-  func roundTrip() throws {
+  @Test func `A socket address is read as it was made, and IPv4 is mapped for IPv6 sockets`() throws {
     for (text, family) in [
       ("127.1.2.3", AF_INET), ("127.1.2.3", AF_INET6), ("fd00::12:3", AF_INET6), ("255.255.255.255", AF_INET6),
     ] {
@@ -23,16 +22,14 @@ struct SocketAddressTests {
     }
   }
 
-  @Test("of IPv6 have no form for an IPv4 socket")
-  func noForm() throws {
+  @Test func `An IPv6 address for an IPv4 socket fails with EAFNOSUPPORT`() throws {
     let endpoint = IPEndpoint(try #require(IPAddress("::1")), port: 1)
     #expect(throws: Errno(rawValue: EAFNOSUPPORT)) {
       try SocketAddress.withEndpoint(endpoint, family: AF_INET) { _, _ in }
     }
   }
 
-  @Test("are not read of too few bytes or another family")
-  func malformed() {
+  @Test func `A socket address that is too short or of another family is not read`() {
     for bytes in [[], [2], [2, 0, 0, 80, 127, 0, 0], [1, 0] + Array(repeating: 65, count: 26), [10, 0, 0, 80]]
       as [[UInt8]]
     {
@@ -41,14 +38,13 @@ struct SocketAddressTests {
   }
 }
 
-@Suite("The memory of answers")
+@Suite("Memory of answers")
 struct AnswerMemoryTests {
   private func key(_ inode: UInt64) -> TrappedConnect.Key {
     .init(inode: inode, address: AddressKey(IPAddress(127, 0, 0, 1)), port: 80)
   }
 
-  @Test("knows a call for a while")
-  func lifetime() {
+  @Test func `A remembered answer is recalled for a few seconds only`() {
     var memory = AnswerMemory()
     let now = ContinuousClock.now
     #expect(!memory.recalls(key(1), at: now))
@@ -58,8 +54,7 @@ struct AnswerMemoryTests {
     #expect(!memory.recalls(key(1), at: now + .seconds(6)))
   }
 
-  @Test("forgets old ones first when there are many")
-  func capacity() {
+  @Test func `A full memory of answers drops its oldest entries first`() {
     var memory = AnswerMemory()
     let now = ContinuousClock.now
     for inode in 0..<1024 as Range<UInt64> { memory.remember(key(inode), at: now) }

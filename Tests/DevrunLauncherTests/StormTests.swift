@@ -11,7 +11,7 @@ import devrun_launch
 ///
 /// DEVRUN_STORM_ROUNDS says how many processes there are, DEVRUN_STORM_SEED what they do; without it each run does
 /// something else, and a failure tells the seed.
-@Suite("A storm of connects, signals and deaths", .timeLimit(.minutes(60)), .sharingTheMachine)
+@Suite("Storm of connects, signals and deaths", .timeLimit(.minutes(60)), .sharingTheMachine)
 struct StormTests {
   private static let environment = ProcessInfo.processInfo.environment
   private static let rounds = environment["DEVRUN_STORM_ROUNDS"].flatMap { Int($0) } ?? 160
@@ -36,10 +36,10 @@ struct StormTests {
     var description: String { "\(descriptors) descriptors, \(residentKilobytes) kB" }
   }
 
-  @Test(
-    "gets no wrong answer, does not hang, and leaves nothing in the keeper",
-    arguments: [.all, [], .synchronousWakeUp] as [KernelFeatures])
-  func storm(features: KernelFeatures) async throws {
+  @Test(arguments: [.all, [], .synchronousWakeUp] as [KernelFeatures])
+  func `A storm of connects, signals and deaths gets right answers and leaves nothing in the keeper`(
+    features: KernelFeatures
+  ) async throws {
     let services = try ServiceFixture()
     let program = try await services.launches.compile(
       "storm", String(contentsOf: Self.source, encoding: .utf8), ["-O2", "-pthread"])

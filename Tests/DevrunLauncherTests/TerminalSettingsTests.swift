@@ -6,7 +6,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("The terminal's settings", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Terminal settings", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct TerminalSettingsTests {
   /// Runs the command under a shell that itself puts nothing back, and tells the settings before and after.
   private func settings(
@@ -27,21 +27,19 @@ struct TerminalSettingsTests {
     ["python3", "-c", "import os, resource, signal, tty; resource.setrlimit(4, (0, 0)); tty.setraw(0); \(end)"]
   }
 
-  @Test("are as before when the child dies of a signal", arguments: [SIGSEGV, SIGKILL, SIGTERM])
-  func crash(signal: Int32) async throws {
+  @Test(arguments: [SIGSEGV, SIGKILL, SIGTERM])
+  func `Terminal settings are restored when the command dies of a signal`(signal: Int32) async throws {
     let (before, after) = try await settings(
       around: Self.raw("os.kill(os.getpid(), \(signal))"), status: 128 + Int(signal))
     #expect(before == after && !before.isEmpty)
   }
 
-  @Test("are as the child left them when it exits")
-  func exit() async throws {
+  @Test func `Terminal settings stay as the command left them when it exits`() async throws {
     let (before, after) = try await settings(around: ["stty", "-echo"], status: 0)
     #expect(before != after)
   }
 
-  @Test("and the terminal itself are the job's again when a shell with jobs of its own is killed")
-  func killedShell() async throws {
+  @Test func `A script can use the terminal again after a shell with jobs of its own is killed`() async throws {
     try await withShell(["bash", "--norc", "--noprofile", "-i", "-c", "kill -KILL $$"]) { (session) async throws in
       #expect(
         try await session.type(
@@ -50,8 +48,7 @@ struct TerminalSettingsTests {
     }
   }
 
-  @Test("and its size change: the child hears of it exactly once")
-  func windowSize() async throws {
+  @Test func `The command receives exactly one SIGWINCH when the window's size changes`() async throws {
     let child =
       SignalWatch.python + """
         count = 0

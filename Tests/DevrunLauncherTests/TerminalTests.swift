@@ -10,7 +10,7 @@ private let interrupt = "\u{3}"
 private let suspend = "\u{1a}"
 private let quit = "\u{1c}"
 
-@Suite("In a terminal", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Terminal", .timeLimit(.minutes(15)), .sharingTheMachine)
 struct TerminalTests {
   private static let talker = [
     "python3", "-uc",
@@ -27,8 +27,7 @@ struct TerminalTests {
       """,
   ]
 
-  @Test("the child reads and writes it as its own, and gets Ctrl-C once")
-  func controlC() async throws {
+  @Test func `A command in the foreground reads and writes the terminal and receives Ctrl-C once`() async throws {
     try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "foreground True"))
       #expect(try await session.type(line: "first", until: "got first 0"))
@@ -39,8 +38,10 @@ struct TerminalTests {
     }
   }
 
-  @Test("Ctrl-C and Ctrl-\\ end the child, and devrun by the same signal", arguments: [(interrupt, 130), (quit, 131)])
-  func controlKills(key: String, status: Int) async throws {
+  @Test(arguments: [(interrupt, 130), (quit, 131)])
+  func `Ctrl-C and Ctrl-Backslash end the command, and devrun by the same signal`(
+    key: String, status: Int
+  ) async throws {
     try await withShell(["sh", "-c", "ulimit -c 0; echo running; exec sleep 1000"]) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "running"))
       try session.type(key)
@@ -49,8 +50,7 @@ struct TerminalTests {
     }
   }
 
-  @Test("Ctrl-Z stops the job, and fg, bg and kill continue it")
-  func jobControl() async throws {
+  @Test func `Ctrl-Z stops the job, and fg and bg continue it`() async throws {
     try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "foreground True"))
       #expect(try await session.suspend())
@@ -67,8 +67,7 @@ struct TerminalTests {
     }
   }
 
-  @Test("Ctrl-Z stops a script with all that it runs, devrun included")
-  func insideScript() async throws {
+  @Test func `Ctrl-Z stops a script together with the devrun that it runs`() async throws {
     try await withShell(Self.talker) { (session) async throws in
       #expect(try await session.type(line: "(launch; echo inner status $?)", until: "foreground True"))
       #expect(try await session.suspend())
@@ -78,8 +77,7 @@ struct TerminalTests {
     }
   }
 
-  @Test("a shell as the child has jobs of its own, and can be suspended itself")
-  func shellInside() async throws {
+  @Test func `An interactive shell as the command has jobs of its own and can suspend itself`() async throws {
     try await withShell(["bash", "--norc", "--noprofile", "-i"]) { (session) async throws in
       #expect(try await session.type(line: "launch", until: "bash"))
       #expect(try await session.type(line: "PS1='inner> '", until: "inner> "))
@@ -99,8 +97,7 @@ struct TerminalTests {
     }
   }
 
-  @Test("that nobody could continue, Ctrl-Z stops nothing")
-  func noJobControl() async throws {
+  @Test func `Ctrl-Z stops nothing if no shell could continue the job`() async throws {
     let fixture = try LaunchFixture()
     // devrun leads the terminal's session, as with `ssh -t`.
     let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(Self.talker))).joined(separator: " ")
@@ -113,8 +110,7 @@ struct TerminalTests {
     #expect(await session.shell.status() == .exited(5))
   }
 
-  @Test("a child that stops itself stops the job, and a SIGCONT for devrun alone continues both")
-  func stopsItself() async throws {
+  @Test func `A command that stops itself stops the job, and a SIGCONT to devrun continues both`() async throws {
     let child = ["sh", "-c", "echo ready; kill -STOP $$; echo goes on; read line; echo got $line; exit 5"]
     try await withShell(child) { (session) async throws in
       #expect(try await session.type(command: "launch", until: "Stopped"))
@@ -127,8 +123,7 @@ struct TerminalTests {
     }
   }
 
-  @Test("a background job prints without being stopped, unless the terminal is set to stop it")
-  func backgroundOutput() async throws {
+  @Test func `A background job prints without being stopped, unless stty tostop is set`() async throws {
     let printer = ["sh", "-c", "echo this is printed; read line; echo got $line"]
     try await withShell(printer) { (session) async throws in
       #expect(try await session.type(line: "launch &", until: "this is printed"))
@@ -144,8 +139,7 @@ struct TerminalTests {
     }
   }
 
-  @Test("that goes away takes the child along")
-  func hangUp() async throws {
+  @Test func `The command receives SIGHUP and the session ends when the terminal hangs up`() async throws {
     let fixture = try LaunchFixture()
     let log = try CollectedText(fifo: fixture.path("log"))
     let script =

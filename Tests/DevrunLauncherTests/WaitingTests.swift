@@ -46,8 +46,7 @@ struct WaitingTests {
     return (process, log, words)
   }
 
-  @Test("keeps the session until the last one has ended, and the child's status")
-  func waits() async throws {
+  @Test func `devrun waits for the last descendant and then exits with the command's status`() async throws {
     let service = try GreetingServer()
     defer { service.stop() }
     let (process, log, words) = try await start(LaunchFixture(), service: service)
@@ -61,8 +60,8 @@ struct WaitingTests {
     #expect(await log.whole().hasSuffix("child ended\nended\n"))
   }
 
-  @Test("is ended by a signal, which the descendants don't get", arguments: [SIGTERM, SIGINT, SIGHUP])
-  func signalled(signal: Int32) async throws {
+  @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
+  func `A signal ends the wait for descendants and does not reach them`(signal: Int32) async throws {
     let service = try GreetingServer()
     defer { service.stop() }
     let (process, log, words) = try await start(LaunchFixture(), service: service)
@@ -75,8 +74,7 @@ struct WaitingTests {
     #expect(!process.output.text.contains("hello"))
   }
 
-  @Test("is over at once when there are none")
-  func none() async throws {
+  @Test func `devrun ends at once if the command leaves no descendants`() async throws {
     let outcome = try await LaunchFixture().run(["sh", "-c", "true & wait; exit 4"]) { $0.waitsForDescendants = true }
     #expect(outcome.status == .exited(4) && outcome.errors == "")
   }

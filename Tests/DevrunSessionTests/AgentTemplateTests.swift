@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The agent in a pod template")
+@Suite("Agent in a pod template")
 struct AgentTemplateTests {
   static let original: JSONValue = [
     "metadata": ["labels": ["app": "web"]],
@@ -29,8 +29,7 @@ struct AgentTemplateTests {
     payload: PayloadConfigMaps(loader: "l", pieces: ["p0", "p1"], architecture: "amd64"), controlPort: 20_001,
     arguments: ["--port", "80"])
 
-  @Test("takes the app's place and leaves all else")
-  func applied() throws {
+  @Test func `The agent takes the container's place and leaves the rest of the template unchanged`() throws {
     let template = try Self.agent.applied(to: Self.original)
     let containers = try #require(template["spec"]?["containers"]?.array)
     let before = try #require(Self.original["spec"]?["containers"]?.array)
@@ -52,8 +51,7 @@ struct AgentTemplateTests {
     #expect(template["spec"]?["nodeSelector"] == ["kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"])
   }
 
-  @Test("goes without a trace")
-  func undone() throws {
+  @Test func `The agent can be undone without a trace, and changes by others stay`() throws {
     let template = try Self.agent.applied(to: Self.original)
     #expect(ThreeWayMerge.undo(original: Self.original, changed: template, current: template) == Self.original)
     var touched = template
@@ -63,8 +61,7 @@ struct AgentTemplateTests {
     #expect(ThreeWayMerge.undo(original: Self.original, changed: template, current: touched) == expected)
   }
 
-  @Test("is refused where the container is not there, or the pods run on another architecture")
-  func refused() throws {
+  @Test func `The agent is refused for a missing container and for another architecture`() throws {
     var agent = Self.agent
     agent.container = "apps"
     #expect(throws: SessionError.noSuchContainer("apps", available: ["side", "app"])) {
@@ -78,7 +75,7 @@ struct AgentTemplateTests {
   }
 }
 
-@Suite("The choice of the container")
+@Suite("Choice of the container")
 struct ContainerChoiceTests {
   static func container(_ name: String, _ ports: Int64...) -> JSONValue {
     ["name": .string(name), "ports": .array(ports.map { ["containerPort": .int($0), "name": .string("p\($0)")] })]
@@ -119,16 +116,15 @@ struct ContainerChoiceTests {
       servicePorts: [8080], expected: ContainerChoice(name: "app", ports: mapping(8080))),
   ]
 
-  @Test("goes by name, by ports, by what is no sidecar", arguments: cases)
-  func choice(_ row: Case) throws {
+  @Test(arguments: cases)
+  func `The container is chosen by name, by ports, or as the only one that is no sidecar`(_ row: Case) throws {
     let choice = try ContainerChoice.choose(
       named: row.named, ports: row.ports, servicePorts: row.servicePorts,
       podSpec: ["containers": .array(row.containers)])
     #expect(choice == row.expected)
   }
 
-  @Test("asks where several could be meant")
-  func ambiguous() {
+  @Test func `Several possible containers are an error that lists them`() {
     #expect(throws: SessionError.ambiguousContainer(available: ["a", "b"])) {
       try ContainerChoice.choose(
         named: nil, ports: [], servicePorts: [],
@@ -136,8 +132,7 @@ struct ContainerChoiceTests {
     }
   }
 
-  @Test("leaves UDP ports alone")
-  func udp() throws {
+  @Test func `The choice of a container leaves out UDP ports`() throws {
     let spec: JSONValue = [
       "containers": [["name": "dns", "ports": [["containerPort": 53, "protocol": "UDP"], ["containerPort": 8053]]]]
     ]

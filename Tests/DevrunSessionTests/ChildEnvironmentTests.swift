@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The command's environment")
+@Suite("Environment of the command")
 struct ChildEnvironmentTests {
   private func resolve(
     shell: EnvironmentVariables = [:], container: [RawString] = [], services: [ServiceAddress] = [],
@@ -15,8 +15,7 @@ struct ChildEnvironmentTests {
     ).resolved()
   }
 
-  @Test("later sources win: shell, container, file and command line")
-  func precedence() {
+  @Test func `Later sources of a variable win, in the order shell, container, file, command line`() {
     let result = resolve(
       shell: ["A": "shell", "B": "shell", "C": "shell"], container: ["B=container", "C=container", "D=container"],
       assignments: [("C", "file"), ("E", "file"), ("E", "option")])
@@ -24,12 +23,11 @@ struct ChildEnvironmentTests {
   }
 
   @Test(
-    "what a process needs of this machine stays this machine's",
     arguments: [
       "PATH", "HOME", "PWD", "OLDPWD", "SHELL", "USER", "LOGNAME", "TERM", "TMPDIR", "LANG", "LC_ALL", "LD_PRELOAD",
       "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "DISPLAY",
     ] as [RawString])
-  func kept(name: RawString) {
+  func `Variables that describe this machine are not taken from the container`(name: RawString) {
     let entry = RawString(name.bytes + Array("=container".utf8))
     #expect(resolve(shell: [name: "here"], container: [entry])[name] == "here")
     #expect(resolve(container: [entry])[name] == nil)
@@ -38,18 +36,16 @@ struct ChildEnvironmentTests {
 
   // A credential plugin gets this shell's own: see PluginRunnerTests.
   @Test(
-    "the cloud's credentials are the container's for the command",
     arguments: [
       "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
       "GOOGLE_APPLICATION_CREDENTIALS",
     ] as [RawString])
-  func cloud(name: RawString) {
+  func `Cloud credentials are taken from the container`(name: RawString) {
     let entry = RawString(name.bytes + Array("=container".utf8))
     #expect(resolve(shell: [name: "here"], container: [entry])[name] == "container")
   }
 
-  @Test("values arrive to the letter: empty, with equals signs, of several lines, and of bytes that are no text")
-  func exact() {
+  @Test func `Values arrive exactly, even if they are empty, have several lines or are no text`() {
     let bytes = RawString(Array("BYTES=".utf8) + [0xff, 0xfe, 0x0a])
     let result = resolve(container: ["EMPTY=", "URL=a=b=c", "LINES=one\ntwo\n", bytes, "nonsense", "=x"])
     #expect(result["EMPTY"] == "")
@@ -59,8 +55,7 @@ struct ChildEnvironmentTests {
     #expect(result["nonsense"] == nil)
   }
 
-  @Test("service variables carry local addresses, the API server's and the app's own do not change")
-  func services() {
+  @Test func `Service variables get local addresses, except the API server's and the app's own`() {
     let result = resolve(
       container: [
         "MY_APP2_SERVICE_HOST=10.0.0.2", "MY_APP2_SERVICE_PORT=80", "MY_APP2_PORT=tcp://10.0.0.2:80",
@@ -81,8 +76,7 @@ struct ChildEnvironmentTests {
       ])
   }
 
-  @Test("a proxy of this machine is not asked for the cluster's names")
-  func proxies() {
+  @Test func `Cluster names are added to NO_PROXY if this machine uses a proxy`() {
     let names = [".svc", "myapp2"]
     #expect(resolve(clusterNames: names)["NO_PROXY"] == nil)
     let result = resolve(shell: ["https_proxy": "http://proxy:3128", "no_proxy": "corp,.svc"], clusterNames: names)
@@ -91,10 +85,9 @@ struct ChildEnvironmentTests {
   }
 }
 
-@Suite("The name service of this machine")
+@Suite("Name service switch")
 struct NameServiceTests {
   @Test(
-    "is asked for files first",
     arguments: [
       ("hosts: files dns\n", nil),
       (
@@ -103,7 +96,7 @@ struct NameServiceTests {
       ),
       ("# hosts: resolve files\n", nil), ("", nil), ("hosts: dns", "hosts: files dns"),
     ] as [(String, String?)])
-  func filesFirst(text: String, expected: String?) {
+  func `The hosts line of the name service switch gets files as its first source`(text: String, expected: String?) {
     #expect(NameService.filesFirst(text) == expected)
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The private hosts file")
+@Suite("Private hosts file")
 struct HostsFileTests {
   static func service(_ name: String, _ namespace: String, _ address: String) -> JSONValue {
     ["metadata": ["name": .string(name), "namespace": .string(namespace)], "spec": ["clusterIP": .string(address)]]
@@ -31,8 +31,7 @@ struct HostsFileTests {
       .first { $0.dropFirst().contains { $0 == name } }.map { String($0[0]) }
   }
 
-  @Test("gives services their local addresses under all their names")
-  func services() throws {
+  @Test func `The hosts file has a service's local address under all the service's names`() throws {
     let book = book()
     let text = HostsFile(machine: Self.machine, hostname: "laptop").text(book)
     let address = try #require(book.entries[.init(namespace: "shop", name: "myapp2")]).local.description
@@ -45,8 +44,7 @@ struct HostsFileTests {
     #expect(lookup("mail.other", in: text) != nil)
   }
 
-  @Test("keeps localhost and the machine's name, and what the cluster has no name for")
-  func machine() {
+  @Test func `The hosts file keeps localhost, the machine's name and names unknown to the cluster`() {
     let text = HostsFile(machine: Self.machine, hostname: "laptop").text(book())
     #expect(lookup("localhost", in: text) == "127.0.0.1")
     #expect(lookup("laptop", in: text) == "127.0.1.1")
@@ -55,14 +53,12 @@ struct HostsFileTests {
     #expect(lookup("laptop.shop", in: text) != nil)
   }
 
-  @Test("has localhost even where the machine's file is empty")
-  func empty() {
+  @Test func `The hosts file has localhost even if the machine's file is empty`() {
     let text = HostsFile(machine: "", hostname: "").text(book())
     #expect(lookup("localhost", in: text) == "127.0.0.1")
   }
 
-  @Test("grows by the names of a new service")
-  func addition() throws {
+  @Test func `A new service adds its names to the hosts file`() throws {
     var book = book()
     let file = HostsFile(machine: Self.machine, hostname: "laptop")
     let isNew = book.update(Self.service("fresh", "shop", "10.0.0.9"))
@@ -75,8 +71,7 @@ struct HostsFileTests {
     #expect(book.destination(of: entry.local) == "10.0.0.10")
   }
 
-  @Test("a service that the file asks for has an address before it exists, and its short name")
-  func requested() throws {
+  @Test func `A requested service has an address and a short name before it exists`() throws {
     var book = AddressBook(namespace: "shop", domain: "cluster.local")
     let key = AddressBook.Key(namespace: "mynamespace", name: "myapp9")
     book.request(key)
@@ -90,8 +85,7 @@ struct HostsFileTests {
     #expect(book.destination(of: entry.local) == "myapp9.mynamespace.svc.cluster.local")
   }
 
-  @Test("every service has an address of its own")
-  func addresses() {
+  @Test func `Each of 70,000 services has a local address of its own`() {
     var book = AddressBook(namespace: "a", domain: "cluster.local")
     for index in 0..<70_000 { book.request(.init(namespace: "a", name: "s\(index)")) }
     let addresses = Set(book.entries.values.map(\.local))
@@ -99,10 +93,7 @@ struct HostsFileTests {
     #expect(addresses.allSatisfy { $0.bytes[0] == 127 && $0.bytes[1] >= 77 && (1...254).contains($0.bytes[3]) })
   }
 
-  @Test(
-    "no line that is appended lies across two pages, which a reader could see one by one",
-    arguments: [0, 1, 4_000, 4_096])
-  func pages(offset: Int) {
+  @Test(arguments: [0, 1, 4_000, 4_096]) func `An appended line never lies across two pages`(offset: Int) {
     let lines = (0..<500).map { "127.77.0.\($0 % 250)\tservice-\($0) service-\($0).shop" }
     let text = PagedLines.text(lines.map { $0 + "\n" }.joined(), at: offset)
     #expect(text.split(separator: "\n").map(String.init) == lines)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The state of an agent's pod")
+@Suite("State of an agent's pod")
 struct PodStateTests {
   static func pod(_ state: JSONValue, deleted: Bool = false, last: JSONValue = [:]) -> JSONValue {
     var pod: JSONValue = [
@@ -15,7 +15,6 @@ struct PodStateTests {
   }
 
   @Test(
-    "is read from its status",
     arguments: [
       (pod(["running": [:]]), PodState.running),
       (pod(["running": [:]], deleted: true), .ending),
@@ -44,59 +43,7 @@ struct PodStateTests {
         .failed("Evicted: low on memory")
       ),
     ] as [(JSONValue, PodState)])
-  func state(pod: JSONValue, expected: PodState) {
+  func `The state of an agent's pod is read from the pod's status`(pod: JSONValue, expected: PodState) {
     #expect(PodState(pod: pod, container: "app") == expected)
-  }
-}
-
-@Suite("A pod on its way out")
-struct EndedPodTests {
-  @Test(
-    "has ended once none of its containers runs",
-    arguments: [
-      ([["terminated": ["exitCode": 0]]], true),
-      ([["running": [:]]], false),
-      ([["terminated": ["exitCode": 0]], ["running": [:]]], false),
-      // A container that the kubelet removed before it had looked at its end.
-      ([["waiting": ["reason": "ContainerCreating"]]], true),
-      ([], false),
-    ] as [([JSONValue], Bool)])
-  func ended(states: [JSONValue], expected: Bool) {
-    let statuses = states.map { state -> JSONValue in ["name": "app", "state": state] }
-    #expect(EndingPods.hasEnded(["status": ["containerStatuses": .array(statuses)]]) == expected)
-  }
-}
-
-@Suite("The namespaces whose services are looked for")
-struct ServiceWatchTests {
-  @Test("are each tried once, and the session's own not again")
-  func candidates() {
-    #expect(ServiceWatch.candidates(["b", "own", "a", "b", "c"], beside: "own") == ["b", "a", "c"])
-  }
-}
-
-@Suite("The owners of fields")
-struct ManagedFieldsTests {
-  @Test("are the recorded ones, without devrun, with what others own since")
-  func restored() {
-    let recorded: JSONValue = [
-      ["manager": "kubectl", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]]], "time": "1"],
-      ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": [:]], "time": "1"],
-    ]
-    let current: JSONValue = [
-      ["manager": "kubectl", "operation": "Update", "fieldsV1": ["f:metadata": [:]], "time": "1"],
-      ["manager": "devrun", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]]]],
-      ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": ["f:x": [:]]], "time": "2"],
-      ["manager": "hpa", "operation": "Update", "fieldsV1": ["f:spec": ["f:replicas": [:]]], "time": "3"],
-    ]
-    #expect(
-      ManagedFields.restored(recorded: recorded, current: current) == [
-        [
-          "manager": "kubectl", "operation": "Update", "fieldsV1": ["f:spec": ["f:template": [:]], "f:metadata": [:]],
-          "time": "1",
-        ],
-        ["manager": "kcm", "operation": "Update", "fieldsV1": ["f:status": ["f:x": [:]]], "time": "2"],
-        ["manager": "hpa", "operation": "Update", "fieldsV1": ["f:spec": ["f:replicas": [:]]], "time": "3"],
-      ])
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("A Deployment's rollout")
+@Suite("Rollout of a Deployment")
 struct RolloutTests {
   static func deployment(
     wanted: Int64, observed: Int64, updated: Int64, total: Int64, available: Int64, condition: JSONValue? = nil
@@ -18,7 +18,6 @@ struct RolloutTests {
   }
 
   @Test(
-    "is complete only when the controller saw the change and every pod is new and available",
     arguments: [
       (deployment(wanted: 2, observed: 4, updated: 2, total: 2, available: 2), Rollout.State.underWay),
       (deployment(wanted: 2, observed: 5, updated: 1, total: 3, available: 2), .underWay),
@@ -33,7 +32,9 @@ struct RolloutTests {
         .refused("exceeded quota")
       ),
     ])
-  func state(deployment: JSONValue, expected: Rollout.State) {
+  func `A rollout is complete once it is observed and every pod is new and available`(
+    deployment: JSONValue, expected: Rollout.State
+  ) {
     #expect(Rollout.state(of: deployment, generation: 5) == expected)
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The session's folder")
+@Suite("Folder of a session")
 struct SessionDirectoryTests {
   /// A folder that stands for XDG_RUNTIME_DIR.
   private let base = FileManager.default.temporaryDirectory.appending(path: "devrun-tests-\(UUID())").path
@@ -22,8 +22,7 @@ struct SessionDirectoryTests {
     return try #require((attributes[.posixPermissions] as? NSNumber)?.intValue)
   }
 
-  @Test("is this user's alone, grows by appended lines, and goes with all that is in it")
-  func life() throws {
+  @Test func `A session's folder is private, its files grow by lines, and it is removed as a whole`() throws {
     defer { _ = FileTree.remove(base) }
     let directory = try make("a")
     #expect(directory.path == "\(base)/devrun-session-a")
@@ -36,8 +35,7 @@ struct SessionDirectoryTests {
     #expect(!FileManager.default.fileExists(atPath: directory.path))
   }
 
-  @Test("is left alone while its session lives, and removed by a later one when it was killed")
-  func abandoned() throws {
+  @Test func `A killed session's folder is removed by a later session, and a living one's is kept`() throws {
     defer { _ = FileTree.remove(base) }
     let living = try make("living")
     let dead = "\(base)/devrun-session-dead"
@@ -53,8 +51,7 @@ struct SessionDirectoryTests {
     try living.remove()
   }
 
-  @Test("is removed with folders that may not be written to, and links are not followed")
-  func hostile() throws {
+  @Test func `A session's folder is removed with read-only folders in it, and links are not followed`() throws {
     defer { _ = FileTree.remove(base) }
     let outside = base + "/outside"
     try Data("mine".utf8).write(to: URL(fileURLWithPath: outside))

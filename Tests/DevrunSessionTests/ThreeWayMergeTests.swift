@@ -3,7 +3,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("Taking our change back out of an object")
+@Suite("Three-way merge")
 struct ThreeWayMergeTests {
   struct Case: CustomTestStringConvertible, Sendable {
     var testDescription: String
@@ -63,8 +63,7 @@ struct ThreeWayMergeTests {
       expected: ["x": 2]),
   ]
 
-  @Test("keeps what others changed", arguments: cases)
-  func undo(_ row: Case) {
+  @Test(arguments: cases) func `Undoing devrun's change to an object keeps the changes of others`(_ row: Case) {
     #expect(ThreeWayMerge.undo(original: row.original, changed: row.changed, current: row.current) == row.expected)
   }
 }

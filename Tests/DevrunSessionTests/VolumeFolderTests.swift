@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("A volume's folder")
+@Suite("Folder of a volume")
 struct VolumeFolderTests {
   /// Makes a folder as kubelet's AtomicWriter does.
   private func make(_ path: String, version: String, _ files: [String: String]) throws {
@@ -34,8 +34,7 @@ struct VolumeFolderTests {
     Set(try FileManager.default.contentsOfDirectory(atPath: path))
   }
 
-  @Test("takes a new version over by one rename, with the names that came and without those that went")
-  func swap() throws {
+  @Test func `A volume's new version replaces the old one by one rename, with names added and removed`() throws {
     try withFolder { folder in
       let (live, copy) = ("\(folder)/live", "\(folder)/copy")
       try make(live, version: "..1", ["stays": "old", "goes": "x", "sub/a": "old"])
@@ -56,8 +55,7 @@ struct VolumeFolderTests {
     }
   }
 
-  @Test("never lacks a name nor mixes versions while it is renewed")
-  func atomic() async throws {
+  @Test func `A volume never lacks a name or goes back to an older version while it is renewed`() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "volume-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let live = "\(folder)/live"
@@ -82,8 +80,7 @@ struct VolumeFolderTests {
     #expect(try await reading.value > 0)
   }
 
-  @Test("without versions gets the new files one by one, and loses those that are gone")
-  func replace() throws {
+  @Test func `A volume without versions is renewed file by file and loses files that are gone`() throws {
     try withFolder { folder in
       let (live, copy) = ("\(folder)/live", "\(folder)/copy")
       let manager = FileManager.default
@@ -103,8 +100,8 @@ struct VolumeFolderTests {
     }
   }
 
-  @Test("has no version where the link is no mere name", arguments: ["/etc", "..1/x", "x", ".."])
-  func hostile(target: String) throws {
+  @Test(arguments: ["/etc", "..1/x", "x", ".."])
+  func `A volume has no version if its data link has an unexpected target`(target: String) throws {
     try withFolder { folder in
       try FileManager.default.createSymbolicLink(atPath: "\(folder)/..data", withDestinationPath: target)
       #expect(VolumeFolder.version(of: folder) == nil)

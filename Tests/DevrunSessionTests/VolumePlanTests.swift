@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The plan of a container's volumes")
+@Suite("Plan of a container's volumes")
 struct VolumePlanTests {
   /// A pod with a volume of each kind, and some mounted twice.
   static let container = ContainerVolumes(
@@ -36,8 +36,7 @@ struct VolumePlanTests {
     VolumePlan(Self.container, uses: uses) { $0 == "/tmp" ? "it is there" : nil }
   }
 
-  @Test("shows each at its own path, but what outlives the pod, and where something is in the way")
-  func unasked() {
+  @Test func `Volumes appear at their own paths, except persistent ones and those at occupied paths`() {
     let plan = plan()
     #expect(
       plan.items.map(\.targets) == [
@@ -50,8 +49,7 @@ struct VolumePlanTests {
     #expect(plan.omissions[0].why == "it is there")
   }
 
-  @Test("copies once what is named, whatever its kind, and shows it where it is asked for as well")
-  func named() {
+  @Test func `A named volume is copied whatever its kind, and appears where it is requested as well`() {
     let plan = plan([
       .init(volume: "data"), .init(volume: "keys", mountPath: "/my/keys"), .init(volume: "settings"),
       .init(volume: "scratch", mountPath: "/tmp"),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("The search for a command")
+@Suite("Search for the executable")
 struct ExecutableSearchTests {
   private func fixture() throws -> LaunchFixture {
     let fixture = try LaunchFixture()
@@ -18,8 +18,7 @@ struct ExecutableSearchTests {
     return fixture
   }
 
-  @Test("goes through PATH, and past what cannot be executed")
-  func path() throws {
+  @Test func `The search walks through PATH and passes over what cannot be executed`() throws {
     let fixture = try fixture()
     let search = ExecutableSearch(
       path: RawString("\(fixture.path("none")):\(fixture.path("first")):\(fixture.path("second"))"))
@@ -32,8 +31,7 @@ struct ExecutableSearchTests {
     #expect(throws: ExecutableSearchError.notFound("")) { try search.find("") }
   }
 
-  @Test("takes a name with a slash as a path")
-  func slash() throws {
+  @Test func `The search takes a command name with a slash as a path`() throws {
     let fixture = try fixture()
     let search = ExecutableSearch(path: nil)
     let tool = RawString(fixture.path("second/tool"))
@@ -44,14 +42,12 @@ struct ExecutableSearchTests {
     #expect(throws: ExecutableSearchError.notFound(below)) { try search.find(below) }
   }
 
-  @Test("uses the common folders without PATH, and this one for an empty part")
-  func defaults() throws {
+  @Test func `The search uses the standard folders if PATH is unset, but not if it is empty`() throws {
     #expect(try ExecutableSearch(path: nil).find("sh").description.hasSuffix("/sh"))
     #expect(throws: ExecutableSearchError.self) { try ExecutableSearch(path: "").find("sh") }
   }
 
-  @Test("fails with 127 for what is not there, and 126 for what cannot be executed")
-  func statuses() {
+  @Test func `A command that is not found gives 127, and one that cannot be executed gives 126`() {
     #expect(ExecutableSearchError.notFound("x").exitStatus == .notFound)
     #expect(ExecutableSearchError.directory("x").exitStatus == .cannotExecute)
     #expect(ExecutableSearchError.notExecutable("x", .accessDenied).exitStatus == .cannotExecute)

@@ -2,10 +2,9 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("A latch", .timeLimit(.minutes(1)))
+@Suite("Latch", .timeLimit(.minutes(1)))
 struct LatchTests {
-  @Test("gives its first value to all who wait")
-  func value() async {
+  @Test func `A latch returns its first value to all waiting tasks`() async {
     let latch = Latch<Int>()
     #expect(latch.value == nil)
     async let first = latch.wait()
@@ -18,8 +17,7 @@ struct LatchTests {
     #expect(latch.value == 1)
   }
 
-  @Test("does not keep a cancelled task")
-  func cancelled() async {
+  @Test func `A latch releases a cancelled task without a value`() async {
     let latch = Latch<Int>()
     let result = await withTaskGroup(of: Int?.self) { group in
       group.addTask { await latch.wait() }
@@ -29,8 +27,7 @@ struct LatchTests {
     #expect(result == nil)
   }
 
-  @Test("is waited for no longer than wanted")
-  func bounded() async {
+  @Test func `A wait with a time limit ends at the limit, or at once if the latch has a value`() async {
     #expect(await Latch<Int>().wait(for: .milliseconds(1)) == nil)
     let latch = Latch<Int>()
     latch.set(3)

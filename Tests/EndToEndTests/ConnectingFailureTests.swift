@@ -12,7 +12,6 @@ extension EndToEnd.Beginnings {
     init() throws { cluster = try Cluster.shared }
 
     @Test(
-      "Somebody who lacks one right is told which, and nothing stays changed",
       arguments: [
         Right(verbs: ["get", "list"], group: "apps", resource: "deployments"),
         Right(verbs: ["list"], group: "", resource: "services"),
@@ -23,7 +22,7 @@ extension EndToEnd.Beginnings {
         Right(verbs: ["delete"], group: "apps", resource: "replicasets"),
         Right(verbs: ["delete"], group: "", resource: "configmaps"),
       ])
-    func forbidden(right: Right) async throws {
+    func `A missing right is reported with its resource, and nothing stays changed`(right: Right) async throws {
       let account = try await cluster.account(lacking: right)
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started", as: account)
@@ -33,8 +32,7 @@ extension EndToEnd.Beginnings {
       #expect(outcome.errors.contains(right.resource.split(separator: "/").last ?? ""), "\(outcome)")
     }
 
-    @Test("A quota that refuses the agent's pods is told in the API server's words")
-    func quota() async throws {
+    @Test func `A quota that refuses the agent's pods is reported in the API server's words`() async throws {
       try await cluster.kubectl.settled()
       let pods = try await cluster.kubectl.json("pods")["items"]?.array?.count ?? 0
       // No room for the pod that a rolling update starts first.
@@ -57,8 +55,7 @@ extension EndToEnd.Beginnings {
       #expect(outcome.errors.contains("exceeded quota"), "\(outcome)")
     }
 
-    @Test("A token that the API server refuses is told, and nothing is touched")
-    func unauthorized() async throws {
+    @Test func `A token that the API server refuses ends devrun with 125, and nothing is touched`() async throws {
       let path = "\(cluster.user.folder)/refused.kubeconfig"
       let config = try String(contentsOfFile: cluster.developer.kubeconfig, encoding: .utf8)
       let token = try #require(config.firstMatch(of: /"token":"([^"]+)"/)).output.1
@@ -70,8 +67,7 @@ extension EndToEnd.Beginnings {
       #expect(!outcome.errors.contains(token))
     }
 
-    @Test("An API server that does not answer is told with its address")
-    func unreachable() async throws {
+    @Test func `An API server that does not answer is reported with its address`() async throws {
       let path = "\(cluster.user.folder)/unreachable.kubeconfig"
       let config = try String(contentsOfFile: cluster.developer.kubeconfig, encoding: .utf8)
       let server = try #require(config.firstMatch(of: /"server":"([^"]+)"/)).output.1
@@ -81,8 +77,8 @@ extension EndToEnd.Beginnings {
       #expect(outcome.errors.contains("127.0.0.1:1"), "\(outcome)")
     }
 
-    @Test("SIGTERM at any moment of connecting leaves no trace", arguments: [20, 300, 1000, 1800, 3000])
-    func interrupted(milliseconds: Int) async throws {
+    @Test(arguments: [20, 300, 1000, 1800, 3000])
+    func `SIGTERM at any moment of connecting leaves no trace`(milliseconds: Int) async throws {
       try await cluster.leavingNoTrace {
         let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
         // Not a wait for something: the moment itself is what is tried.
@@ -93,8 +89,8 @@ extension EndToEnd.Beginnings {
       }
     }
 
-    @Test("SIGKILL of the front at any moment of connecting leaves no trace", arguments: [300, 1000, 2000])
-    func killed(milliseconds: Int) async throws {
+    @Test(arguments: [300, 1000, 2000])
+    func `SIGKILL of the front at any moment of connecting leaves no trace`(milliseconds: Int) async throws {
       try await cluster.leavingNoTrace {
         let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
         try await Task.sleep(for: .milliseconds(milliseconds))

@@ -33,8 +33,7 @@ extension EndToEnd.Runs {
       return try #require(sessions.first)
     }
 
-    @Test("JSON has the target, the pods with their tunnels, the ports, services, names, volumes and the environment")
-    func json() async throws {
+    @Test func `devrun diagnose prints all parts of a session as JSON, without secrets`() async throws {
       let session = try await session()
       #expect(session["target"] == "deployment/myapp1")
       #expect(session["namespace"] == .string(cluster.kubectl.namespace))
@@ -70,8 +69,7 @@ extension EndToEnd.Runs {
         environment.contains(["name": "MYAPP2_SERVICE_HOST", "origin": "container", "value": .string(address)]))
     }
 
-    @Test("The traffic of connections to the cluster is counted")
-    func traffic() async throws {
+    @Test func `devrun diagnose counts connections to the cluster`() async throws {
       func connections() async throws -> Int {
         let pods = try await session()["pods"]?.array ?? []
         return pods.compactMap { $0[path: "traffic", "outboundConnections"]?.int }.reduce(0, +)
@@ -81,8 +79,7 @@ extension EndToEnd.Runs {
       #expect(try await connections() == before + 1)
     }
 
-    @Test("Text is for people")
-    func text() async throws {
+    @Test func `devrun diagnose prints target, ports and masked variables as text`() async throws {
       let outcome = try await cluster.devrun("diagnose")
       #expect(outcome.ending == .exited(0), "\(outcome)")
       #expect(outcome.text.contains("deployment/myapp1 in namespace \(cluster.kubectl.namespace)"))
@@ -91,8 +88,7 @@ extension EndToEnd.Runs {
       for secret in secrets { #expect(!outcome.text.contains(secret)) }
     }
 
-    @Test("The log is the user's alone, is told of by -v, has what the agents say, and no secret")
-    func log() async throws {
+    @Test func `The session's log is private, named with -v, and has the agents' lines but no secret`() async throws {
       let path = try #require(try await session()["logFile"]?.string)
       #expect(path.hasPrefix("\(cluster.user.temporary)/devrun/"))
       #expect(shell.process.errors.text.contains(path))
@@ -111,8 +107,7 @@ extension EndToEnd.Runs {
       for secret in secrets { #expect(!text.contains(secret)) }
     }
 
-    @Test("A keeper that is stopped is told of")
-    func stopped() async throws {
+    @Test func `devrun diagnose reports a keeper that is stopped`() async throws {
       let keeper = try #require(try await session()["process"]?.int.map(pid_t.init))
       kill(keeper, SIGSTOP)
       let outcome: Outcome
@@ -135,8 +130,7 @@ extension EndToEnd.Runs {
 
     init() throws { cluster = try Cluster.shared }
 
-    @Test("Where no session runs diagnose says so")
-    func none() async throws {
+    @Test func `devrun diagnose reports that no session is running`() async throws {
       let outcome = try await cluster.devrun("diagnose")
       #expect(outcome.ending == .exited(0), "\(outcome)")
       #expect(outcome.text.contains("no session"), "\(outcome)")
@@ -144,8 +138,7 @@ extension EndToEnd.Runs {
       #expect(try Kubectl.parse(json.output)["sessions"] == [])
     }
 
-    @Test("A failure tells where the log is, which tells the failure")
-    func failure() async throws {
+    @Test func `A failed run prints where its log is, and the log contains the error`() async throws {
       let outcome = try await cluster.touchingNothing {
         try await cluster.devrun("-t", "deployment/none", "--", "true")
       }
@@ -155,8 +148,7 @@ extension EndToEnd.Runs {
       #expect(text.contains("error there is no deployment/none in namespace \(cluster.kubectl.namespace)"), "\(text)")
     }
 
-    @Test("Without the right to read logs a session runs as well, and its log says what is missing")
-    func forbidden() async throws {
+    @Test func `A session runs without the right to read logs, and its own log reports this`() async throws {
       let account = try await cluster.account(lacking: Right(verbs: ["get"], group: "", resource: "pods/log"))
       let before = Set(try cluster.machine.logs())
       let outcome = try await cluster.leavingNoTrace {

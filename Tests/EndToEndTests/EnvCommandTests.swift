@@ -4,7 +4,7 @@ import Testing
 
 extension EndToEnd.Beginnings {
   /// `devrun env`, and programs that are made for the inside of a cluster.
-  @Suite("The environment for other programs")
+  @Suite("Environment for other programs")
   struct EnvCommand {
     let cluster: Cluster
 
@@ -21,8 +21,7 @@ extension EndToEnd.Beginnings {
       return outcome
     }
 
-    @Test("env prints what a shell can evaluate, without what comes from Secrets")
-    func shell() async throws {
+    @Test func `devrun env prints variables that a shell can evaluate, without values from Secrets`() async throws {
       let outcome = try await env("--format", "shell", "--env", "GIVEN=it's $HOME")
       let script = "\(cluster.user.work)/variables.sh"
       try cluster.user.write(outcome.text, to: script)
@@ -35,8 +34,7 @@ extension EndToEnd.Beginnings {
       #expect(shown == "it's $HOME|  two before, two after  |grüße, 世界 ✓|***|***|\(lines)|", "\(outcome)")
     }
 
-    @Test("env prints JSON, some variables alone, and secrets when they are asked for")
-    func json() async throws {
+    @Test func `devrun env prints selected variables as JSON, with secrets if they are requested`() async throws {
       let outcome = try await env(
         "--format", "json", "--show-secrets", "--env-include", "P*", "--env-include", "CFG_*", "--env-exclude", "PEER_*"
       )
@@ -48,8 +46,7 @@ extension EndToEnd.Beginnings {
       #expect(object["HOME"] == cluster.user.home)
     }
 
-    @Test("env tells a mistaken format, and a missing target, without touching anything")
-    func mistakes() async throws {
+    @Test func `devrun env reports a wrong format and a missing target without touching the cluster`() async throws {
       try await cluster.touchingNothing {
         let format = try await cluster.devrun("env", "-t", "deployment/myapp1", "--format", "xml")
         #expect(format.errors.contains("dotenv, json, shell"), "\(format)")
@@ -60,10 +57,8 @@ extension EndToEnd.Beginnings {
       }
     }
 
-    @Test(
-      "A Kubernetes client that is made for the inside of a cluster works unchanged",
-      .enabled(if: Settings.pythonPath != nil, "no DEVRUN_E2E_PYTHONPATH with Python's package kubernetes"))
-    func inCluster() async throws {
+    @Test(.enabled(if: Settings.pythonPath != nil, "no DEVRUN_E2E_PYTHONPATH with Python's package kubernetes"))
+    func `A Kubernetes client that is made for the inside of a cluster works unchanged`() async throws {
       let namespace = cluster.kubectl.namespace
       try await cluster.kubectl(
         "create", "rolebinding", "looks", "--clusterrole=view", "--serviceaccount=\(namespace):default")
@@ -88,8 +83,7 @@ extension EndToEnd.Beginnings {
       try await cluster.kubectl("delete", "rolebinding/looks")
     }
 
-    @Test("The file of Bridge to Kubernetes is read, and a host outside is reached from the pod's place")
-    func bridge() async throws {
+    @Test func `A Bridge to Kubernetes file is read, and an outside host is reached from the pod`() async throws {
       let path = "\(cluster.user.work)/KubernetesLocalProcessConfig.yaml"
       // A host that only the cluster's DNS knows, of a namespace that the developer may not look at, and one that the tests'
       // user cannot reach.

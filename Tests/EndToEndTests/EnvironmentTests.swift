@@ -4,7 +4,7 @@ import Testing
 extension EndToEnd.Insides {
   /// The child's environment.
   @Suite(
-    "Environment",
+    "Environment of the command",
     .session(environment: ["OWN": "of this shell", "EMPTY": "not here", "CFG_COLOUR": "grey"]) {
       ["-t", "deployment/myapp1", "-p", "8080:\($0.port)", "-e", "GIVEN=by hand", "-e", "EQUALS=given=by=hand"]
     })
@@ -31,7 +31,6 @@ extension EndToEnd.Insides {
     }
 
     @Test(
-      "A value arrives exactly, whatever it is and wherever the pod has it from",
       arguments: [
         ("MULTI_LINE", "first line\n  'second' \"line\" with $HOME, `ls` and \\n in it\n\nlast line\n"),
         ("EMPTY", ""),
@@ -45,25 +44,22 @@ extension EndToEnd.Insides {
         ("POD_RELEASE", "3"),
         ("MEMORY_LIMIT", "128"),
       ])
-    func value(name: String, value: String) {
+    func `A variable of the pod arrives exactly, whatever its value and its source`(name: String, value: String) {
       #expect(child[name] == value)
     }
 
-    @Test("A field reference is that of a pod that stands for this machine")
-    func fieldReference() async throws {
+    @Test func `A field reference has the value of a pod that stands for this machine`() async throws {
       let pods = try await cluster.kubectl.pods(of: "myapp1")
       let pod = try #require(
         pods.first { $0.name == child["POD_NAME"] }, "\(child["POD_NAME"] ?? "none") is none of \(pods)")
       #expect(child["POD_IP"] == pod.address)
     }
 
-    @Test("A variable that the container has not is not there")
-    func absent() {
+    @Test func `A variable that the container lacks is absent for the command`() {
       #expect(child["ABSENT"] == nil)
     }
 
-    @Test("Every variable of the container's process is there, and none of devrun's own")
-    func complete() async throws {
+    @Test func `Every variable of the container's process arrives, and none of devrun's own`() async throws {
       let pod = try #require(child["POD_NAME"])
       let container = try Self.parse(base64: try await cluster.kubectl.script(in: pod, "base64 /proc/1/environ"))
       #expect(container.keys.filter { $0.uppercased().contains("DEVRUN") } == [])
@@ -79,23 +75,20 @@ extension EndToEnd.Insides {
     }
 
     @Test(
-      "PATH, HOME and the language are this machine's, to the letter",
       arguments: [
         "PATH", "HOME", "LANG", "USER", "SHELL", "TERM", "TMPDIR",
       ])
-    func machines(name: String) {
+    func `PATH, HOME, the language and similar variables are exactly this machine's`(name: String) {
       #expect(child[name] == cluster.user.environment[name])
     }
 
-    @Test("The shell's variables stay, and --env wins over all others")
-    func precedence() {
+    @Test func `The shell's variables stay, and variables from --env win over all others`() {
       #expect(child["OWN"] == "of this shell")
       #expect(child["GIVEN"] == "by hand")
       #expect(child["EQUALS"] == "given=by=hand")
     }
 
-    @Test("Service variables carry the local address, KUBERNETES_ ones the real one")
-    func services() async throws {
+    @Test func `Service variables have local addresses, except those of the API server`() async throws {
       let address = try await SessionShell.shared.output("getent ahostsv4 myapp2 | head -1 | cut -d' ' -f1")
       #expect(child["MYAPP2_SERVICE_HOST"] == address)
       #expect(child["MYAPP2_SERVICE_PORT"] == "80")
@@ -110,10 +103,8 @@ extension EndToEnd.Insides {
 
   @Suite("Environment of the image")
   struct ImageEnvironment {
-    @Test(
-      "Variables that only the image has arrive",
-      .enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to make an image"))
-    func image() async throws {
+    @Test(.enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to make an image"))
+    func `Variables from the image arrive, and those of the manifest win over them`() async throws {
       let cluster = try Cluster.shared
       let kube = try #require(cluster.settings.kube)
       let folder = "\(cluster.user.folder)/image"

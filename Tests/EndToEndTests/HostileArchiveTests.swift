@@ -4,8 +4,8 @@ extension EndToEnd.Beginnings {
   /// Volumes as a container could send them that is not to be trusted.
   @Suite("Hostile archives", .enabled(if: Settings.rigged != nil, "no DEVRUN_E2E_RIGGED: make rigged"))
   struct HostileArchives {
-    @Test("Each is refused with the reason before the command runs, and nothing of it is left anywhere")
-    func refused() async throws {
+    @Test
+    func `A hostile archive is refused with the reason before the command runs and leaves no file`() async throws {
       let cluster = try Cluster.shared
       let rigged = try await Cluster.install(try #require(Settings.rigged), for: cluster.user, as: "rigged")
       let path = "\(cluster.user.work)/hostile.env"

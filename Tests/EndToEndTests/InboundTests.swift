@@ -3,7 +3,7 @@ import Testing
 
 extension EndToEnd.Insides {
   /// Connections of the cluster's own clients to myapp1, while it is redirected.
-  @Suite("Inbound", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
+  @Suite("Inbound connections", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
   struct Inbound {
     let cluster: Cluster
     let shell: SessionShell
@@ -21,19 +21,19 @@ extension EndToEnd.Insides {
     var log: String { "\(cluster.user.work)/requests" }
 
     @Test(
-      "A request is answered by the local server, on whichever local address it listens",
       arguments: [
         "127.0.0.1", "0.0.0.0", "::1",
       ])
-    func address(_ address: String) async throws {
+    func `A request is answered by the local server at whichever local address it listens`(
+      _ address: String
+    ) async throws {
       try await shell.serving("web.py \(address) \(cluster.port) \(log)") {
         let answer = try await client("timeout 20 wget -qO- http://myapp1/")
         #expect(answer == "the app on this machine\n")
       }
     }
 
-    @Test("With nothing listening the client is refused or reset at once, and is served as soon as something listens")
-    func restart() async throws {
+    @Test func `A client is refused or reset while nothing listens, and served once something does`() async throws {
       for _ in 1...3 {
         let refusal = try await client("timeout 10 wget -qO- http://myapp1/ 2>&1; echo status $?")
         #expect(refusal.contains("refused") || refusal.contains("reset"), "\(refusal)")
@@ -45,8 +45,7 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("A thousand requests in fifty parallel connections arrive, through both replicas' pods")
-    func thousand() async throws {
+    @Test func `A thousand requests in fifty parallel connections arrive through both replicas' pods`() async throws {
       let pods = try await cluster.kubectl.pods(of: "myapp1")
       #expect(pods.count == 2)
       _ = try await shell("rm -f \(log)")
@@ -79,8 +78,7 @@ extension EndToEnd.Insides {
       return counts
     }
 
-    @Test("200 MB arrive whole, there and back")
-    func bulk() async throws {
+    @Test func `An upload and a download of 200 MB each arrive whole`() async throws {
       let size = 200 << 20
       try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(log)") {
         let digests = try await client(
@@ -99,16 +97,14 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("A local server that speaks first is heard first")
-    func serverFirst() async throws {
+    @Test func `A local server that speaks first is heard first`() async throws {
       try await shell.serving("peer.py greet \(cluster.port)") {
         let talk = try await client("{ sleep 1; echo hello; sleep 1; } | timeout 20 nc myapp1 80")
         #expect(talk == "220 local peer ready\r\n250 heard hello\n")
       }
     }
 
-    @Test("A client that closes its half gets the answer after it")
-    func halfClose() async throws {
+    @Test func `A client that closes its sending half still receives the answer`() async throws {
       try await shell.serving("peer.py digest \(cluster.port)") {
         let digests = try await client(
           """
@@ -120,16 +116,14 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("A reset by the local server is a reset for the client")
-    func reset() async throws {
+    @Test func `A reset by the local server is a reset for the client`() async throws {
       try await shell.serving("peer.py reset \(cluster.port)") {
         let answer = try await client("timeout 10 wget -qO- http://myapp1/ 2>&1; echo status $?")
         #expect(answer == "wget: error getting response: Connection reset by peer\nstatus 1\n")
       }
     }
 
-    @Test("Requests go on while a connection is open that nobody reads from")
-    func stalled() async throws {
+    @Test func `Requests are answered while another connection is open that nobody reads from`() async throws {
       try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(log)") {
         let answers = try await client(
           """

@@ -1,10 +1,9 @@
 import Testing
 
 extension EndToEnd.Runs {
-  @Suite("A run from its start to its end")
+  @Suite("Run from start to end")
   struct Lifecycle {
-    @Test("The exit status is the child's, the cluster is as it was, and standard output is the child's alone")
-    func exitStatus() async throws {
+    @Test func `A run exits with the command's status and leaves the cluster as it was`() async throws {
       let cluster = try Cluster.shared
       try await cluster.kubectl.settled()
       let before = try await NamespaceSnapshot(of: cluster.kubectl)
@@ -21,8 +20,7 @@ extension EndToEnd.Runs {
       #expect(outcome.text == "")
     }
 
-    @Test("The history of revisions is full before and the same after, and any of them can still be rolled back to")
-    func history() async throws {
+    @Test func `A Deployment's history of revisions is the same after a run and has no trace of devrun`() async throws {
       let cluster = try Cluster.shared
       func history() async throws -> String { try await cluster.kubectl("rollout", "history", "deployment/myapp1") }
       let before = try await history()
@@ -39,8 +37,7 @@ extension EndToEnd.Runs {
       }
     }
 
-    @Test("The manifest can be applied again from the client's side, and changes nothing")
-    func clientSideApply() async throws {
+    @Test func `A client-side apply of the manifest changes nothing after a run`() async throws {
       let cluster = try Cluster.shared
       try await cluster.leavingNoTrace {
         let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
@@ -52,8 +49,7 @@ extension EndToEnd.Runs {
       }
     }
 
-    @Test("The manifest can be applied again from the server's side without a conflict, and changes nothing")
-    func serverSideApply() async throws {
+    @Test func `A server-side apply of the manifest has no conflict and changes nothing after a run`() async throws {
       let cluster = try Cluster.shared
       try await cluster.with(manifest: "applied", serverSide: true) {
         try await cluster.leavingNoTrace {
@@ -69,8 +65,7 @@ extension EndToEnd.Runs {
       }
     }
 
-    @Test("Standard input, standard output and standard error are the child's own")
-    func streams() async throws {
+    @Test func `Standard input, output and error of a run are the command's own`() async throws {
       let cluster = try Cluster.shared
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun(
@@ -81,8 +76,7 @@ extension EndToEnd.Runs {
       #expect(outcome.errors == "complaint\n")
     }
 
-    @Test("A child that dies of a signal makes devrun die of it")
-    func deathBySignal() async throws {
+    @Test func `A run dies of the signal that killed its command`() async throws {
       let cluster = try Cluster.shared
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "--", "sh", "-c", "kill -SEGV $$")

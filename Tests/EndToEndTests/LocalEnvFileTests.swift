@@ -10,8 +10,7 @@ extension EndToEnd.Insides {
 
     init() throws { cluster = try Cluster.shared }
 
-    @Test("The documentation's example works as it stands, and sockets under /run still answer")
-    func example() async throws {
+    @Test func `The documented azds-local.env works as it stands, and local sockets still answer`() async throws {
       let cleanUp = CleanUp()
       do {
         try await example(cleanUp)
@@ -123,8 +122,7 @@ extension EndToEnd.Insides {
       return try #require(pid_t(outcome.text.trimmed))
     }
 
-    @Test("All mistakes of a file are told at once, with their places, and the cluster is not touched")
-    func mistakes() async throws {
+    @Test func `All mistakes of an env file are reported with their lines, and nothing is touched`() async throws {
       let path = "\(cluster.user.work)/wrong.env"
       try cluster.user.write("GOOD=1\nONE=${volume.whitelist}\n\nTWO=${services.}\n", to: path)
       let outcome = try await cluster.touchingNothing {
@@ -135,8 +133,7 @@ extension EndToEnd.Insides {
       #expect(outcome.errors.contains("wrong.env:2:") && outcome.errors.contains("wrong.env:4:"), "\(outcome)")
     }
 
-    @Test("A volume that the container has not is told with those that it has")
-    func unknownVolume() async throws {
+    @Test func `A volume that the container lacks is reported with those that it has`() async throws {
       let path = "\(cluster.user.work)/unknown.env"
       try cluster.user.write("PATH_OF_IT=${volumes.whitelits}\n", to: path)
       let outcome = try await cluster.leavingNoTrace {

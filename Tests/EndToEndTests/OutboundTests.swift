@@ -3,7 +3,7 @@ import Testing
 
 extension EndToEnd.Insides {
   /// Connections of the child to services of the cluster, by an ordinary user on an unchanged machine.
-  @Suite("Outbound", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
+  @Suite("Outbound connections", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
   struct Outbound {
     let cluster: Cluster
     let shell: SessionShell
@@ -22,9 +22,8 @@ extension EndToEnd.Insides {
         "\(answer); the pods are \(pods)", sourceLocation: sourceLocation)
     }
 
-    @Test(
-      "Without devrun the tests' user reaches no service", .enabled(if: geteuid() == 0, "only root can block the user"))
-    func blocked() async throws {
+    @Test(.enabled(if: geteuid() == 0, "only root can block the user"))
+    func `The tests' user reaches no service without devrun`() async throws {
       let address = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
       let outcome = try await run(
         cluster.user.command(["curl", "-sS", "-m", "5", "http://\(address)/"]), expecting: nil)
@@ -32,28 +31,25 @@ extension EndToEnd.Insides {
     }
 
     @Test(
-      "A service answers on port 80 under each of its names",
       arguments: [
         "myapp2", "myapp2.svc.cluster.local", "myapp2.NAMESPACE", "myapp2.NAMESPACE.svc",
         "myapp2.NAMESPACE.svc.cluster.local",
       ])
-    func names(_ name: String) async throws {
+    func `A service answers on port 80 under each of its names`(_ name: String) async throws {
       let name = name.replacingOccurrences(of: "NAMESPACE", with: cluster.kubectl.namespace)
       try await expectAskedFromPod(try await shell.output("curl -sS -m 20 http://\(name)/cgi-bin/peer"))
     }
 
     @Test(
-      "A service of another namespace answers on its own port",
       arguments: [
         "myapp2.NAMESPACE", "myapp2.NAMESPACE.svc", "myapp2.NAMESPACE.svc.cluster.local",
       ])
-    func otherNamespace(_ name: String) async throws {
+    func `A service of another namespace answers on its own port`(_ name: String) async throws {
       let name = name.replacingOccurrences(of: "NAMESPACE", with: cluster.other.namespace)
       #expect(try await shell.output("curl -sS -m 20 http://\(name):8080/") == "myapp2 of another namespace")
     }
 
-    @Test("A service answers at its address in the cluster, and a pod at its own")
-    func addresses() async throws {
+    @Test func `A service answers at its cluster address, and a pod at its own`() async throws {
       let service = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
       let pod = try #require(try await cluster.kubectl.pods(of: "myapp2").first).address
       for address in [service, pod] {
@@ -61,8 +57,7 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("A static C program reaches a service")
-    func staticProgram() async throws {
+    @Test func `A static C program reaches a service from the pod`() async throws {
       let program = "\(cluster.user.folder)/connect"
       try await run(["gcc", "-static", "-O1", "-o", program, "\(cluster.fixtures)/connect.c"])
       try await run(["chmod", "755", program])
@@ -71,7 +66,6 @@ extension EndToEnd.Insides {
     }
 
     @Test(
-      "Blocking and non-blocking clients see what they see in the cluster",
       arguments: [
         ("blocking", "connect myapp2 80", "connected"),
         ("nonblocking", "connect myapp2 80", "connected"),
@@ -85,34 +79,32 @@ extension EndToEnd.Insides {
         ("blocking", "refused peer 7999", "ECONNREFUSED"),
         ("blocking", "refused dead 80", "ECONNREFUSED"),
       ])
-    func clients(manner: String, talk: String, seen: String) async throws {
+    func `Blocking and non-blocking clients see what they would see in the cluster`(
+      manner: String, talk: String, seen: String
+    ) async throws {
       // Python reads text with universal newlines; the shell's transcript does not.
       #expect(try await shell.output("python3 \(cluster.fixtures)/client.py \(manner) \(talk)") == seen)
     }
 
-    @Test(
-      "A non-blocking client is refused at once, or reset when the far end takes its time",
-      arguments: ["peer 7999", "dead 80"])
-    func refusedLater(destination: String) async throws {
+    @Test(arguments: ["peer 7999", "dead 80"])
+    func `A non-blocking client of a dead service is refused or reset`(destination: String) async throws {
       let seen = try await shell.output("python3 \(cluster.fixtures)/client.py nonblocking refused \(destination)")
       #expect(seen == "ECONNREFUSED" || seen == "ECONNRESET")
     }
 
-    @Test("Blocking and non-blocking clients are asked from the pod", arguments: ["blocking", "nonblocking"])
-    func peer(manner: String) async throws {
+    @Test(arguments: ["blocking", "nonblocking"])
+    func `Requests of blocking and non-blocking clients come from the pod`(manner: String) async throws {
       try await expectAskedFromPod(
         try await shell.output("python3 \(cluster.fixtures)/client.py \(manner) get myapp2 80"))
     }
 
-    @Test("A dead service looks dead to a program that only connects")
-    func dead() async throws {
+    @Test func `A connect to a dead service fails for a program that only connects`() async throws {
       #expect(try await shell("timeout 10 bash -c '</dev/tcp/dead/80'").status == 1)
       #expect(try await shell("timeout 10 bash -c '</dev/tcp/peer/7999'").status == 1)
       #expect(try await shell("timeout 10 bash -c '</dev/tcp/myapp2/80'").status == 0)
     }
 
-    @Test("A client that stops reading stalls nobody else")
-    func stalled() async throws {
+    @Test func `A client that stops reading does not stall other clients`() async throws {
       // "endless" sends until it is reset; nothing here reads it.
       _ = try await shell(
         "bash -c 'exec 3<>/dev/tcp/peer/7002; sleep 20' & echo $! >\(cluster.user.work)/stalled; sleep 1")
@@ -122,16 +114,14 @@ extension EndToEnd.Insides {
       _ = try await shell.output("kill $(cat \(cluster.user.work)/stalled)")
     }
 
-    @Test("A thousand requests in twenty parallel connections are answered")
-    func thousand() async throws {
+    @Test func `A thousand requests in twenty parallel connections are answered`() async throws {
       let answers = try await shell.output(
         "seq 1000 | xargs -P 20 -I{} curl -sS -m 60 http://myapp2/cgi-bin/peer 2>&1 | cut -d' ' -f1-5 | sort | uniq -c")
       #expect(answers.split(separator: " ").first == "1000", "\(answers)")
       #expect(answers.hasSuffix("myapp2 was asked from") || answers.contains("myapp2 was asked from"), "\(answers)")
     }
 
-    @Test("The child sees the services in its hosts file; this machine's is unchanged, and so are its other names")
-    func hosts() async throws {
+    @Test func `The command's hosts file lists the services, and this machine's file does not`() async throws {
       let machine = try String(contentsOfFile: "/etc/hosts", encoding: .utf8)
       #expect(!machine.contains("myapp2"))
       let view = try await shell.output("cat /etc/hosts")
@@ -145,8 +135,7 @@ extension EndToEnd.Insides {
       #expect(try await shell.output("readlink /proc/self/ns/net") == network)
     }
 
-    @Test("A service that is made during the session appears in the running child's view")
-    func newService() async throws {
+    @Test func `A service that is created during a session is reachable by the running command`() async throws {
       let before = try await shell("getent hosts latecomer")
       #expect(before.status != 0)
       try await cluster.kubectl(
@@ -158,8 +147,7 @@ extension EndToEnd.Insides {
       try await cluster.kubectl("delete", "service", "latecomer")
     }
 
-    @Test("A local server on a service's port is left alone")
-    func localPort() async throws {
+    @Test func `The command reaches a local server through loopback`() async throws {
       let log = "\(cluster.user.work)/requests"
       try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(log)") {
         let answer = try await shell.output("curl -sS -m 10 http://127.0.0.1:\(cluster.port)/")

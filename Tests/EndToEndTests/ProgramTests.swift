@@ -10,7 +10,7 @@ private func isInstalled(_ program: String) -> Bool {
 
 extension EndToEnd.Endings {
   /// Programs that people wrap, used as they are used. The launcher's own tests try more of each, without a cluster.
-  @Suite("Programs")
+  @Suite("Programs in a session")
   struct Programs {
     let cluster: Cluster
 
@@ -53,10 +53,8 @@ extension EndToEnd.Endings {
       return path
     }
 
-    @Test(
-      "gdb runs a program that reaches a service, breaks, shows a value, interrupts and quits",
-      .enabled(if: isInstalled("gdb"), "gdb is not installed"))
-    func gdb() async throws {
+    @Test(.enabled(if: isInstalled("gdb"), "gdb is not installed"))
+    func `gdb debugs a program that reaches a service, interrupts it and quits`() async throws {
       let program = try await debugged()
       try await terminal(["gdb", "-q", "-nx", "-iex", "set pagination off", "-iex", "set style enabled off", program]) {
         person in
@@ -76,10 +74,8 @@ extension EndToEnd.Endings {
       }
     }
 
-    @Test(
-      "lldb runs a program that reaches a service, breaks, shows a value and quits",
-      .enabled(if: isInstalled("lldb"), "lldb is not installed"))
-    func lldb() async throws {
+    @Test(.enabled(if: isInstalled("lldb"), "lldb is not installed"))
+    func `lldb debugs a program that reaches a service, shows a value and quits`() async throws {
       let program = try await debugged()
       try await terminal(["lldb", "--no-lldbinit", "--no-use-colors", program]) { person in
         try await person.sees("(lldb) ")
@@ -92,8 +88,8 @@ extension EndToEnd.Endings {
       }
     }
 
-    @Test("vim edits a file of this machine", .enabled(if: isInstalled("vim"), "vim is not installed"))
-    func vim() async throws {
+    @Test(.enabled(if: isInstalled("vim"), "vim is not installed"))
+    func `vim edits a file of this machine in a session`() async throws {
       let file = "\(cluster.user.work)/edited"
       defer { unlink(file) }
       try await terminal(["vim", "-Nu", "NONE", "-i", "NONE", file]) { person in
@@ -105,8 +101,7 @@ extension EndToEnd.Endings {
       #expect(try String(contentsOfFile: file, encoding: .utf8) == "written in a session\n")
     }
 
-    @Test("An interactive bash has jobs of its own, and the session's names")
-    func bash() async throws {
+    @Test func `An interactive bash in a session has jobs of its own and reaches a service`() async throws {
       try await terminal(["bash", "--norc", "--noprofile", "-i"], endsWith: .exited(6)) { person in
         try await person.types("PS1='inside'; PS1+='> '", sees: "inside> ")
         try await person.types("curl -sS -m 20 http://myapp2/cgi-bin/peer", sees: "myapp2 was asked from")
@@ -125,8 +120,7 @@ extension EndToEnd.Endings {
       }
     }
 
-    @Test("make -j4 runs recipes side by side, each of which reaches a service")
-    func make() async throws {
+    @Test func `make -j4 in a session runs recipes that each reach a service`() async throws {
       let folder = "\(cluster.user.work)/made"
       try cluster.user.own(folder)
       defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -144,10 +138,8 @@ extension EndToEnd.Endings {
       }
     }
 
-    @Test(
-      "swift run builds and runs a package, which has the container's environment",
-      .enabled(if: isInstalled("swift"), "swift is not installed"))
-    func swiftRun() async throws {
+    @Test(.enabled(if: isInstalled("swift"), "swift is not installed"))
+    func `swift run builds and runs a package, which has the container's environment`() async throws {
       let folder = "\(cluster.user.work)/package"
       for path in [folder, "\(folder)/Sources", "\(folder)/Sources/hello"] { try cluster.user.own(path) }
       defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -173,8 +165,7 @@ extension EndToEnd.Endings {
       #expect(outcome.text == "colour: blue\n", "\(outcome)")
     }
 
-    @Test("yes | devrun -- head -n 1 ends, and yes with it")
-    func pipeline() async throws {
+    @Test func `yes dies of SIGPIPE when head in a session stops reading`() async throws {
       let devrun = "\(cluster.devrun) -q -t deployment/myapp1 -p 8080:\(cluster.port) -- head -n 1"
       let outcome = try await cluster.leavingNoTrace {
         let variables = cluster.user.environment.merging(["KUBECONFIG": cluster.developer.kubeconfig]) { $1 }
@@ -185,8 +176,7 @@ extension EndToEnd.Endings {
       #expect(outcome.text == "y\n141 0\n", "\(outcome)")
     }
 
-    @Test("timeout ends the command, which may have its last word, and tells 124")
-    func timeout() async throws {
+    @Test func `timeout ends a session's command, which can still print, and exits with 124`() async throws {
       let outcome = try await cluster.leavingNoTrace {
         let variables = cluster.user.environment.merging(["KUBECONFIG": cluster.developer.kubeconfig]) { $1 }
         let command = [

@@ -14,10 +14,8 @@ extension EndToEnd.Disturbances {
       shell = try SessionShell.shared
     }
 
-    @Test(
-      "A service account's token that kubelet rotates is the new one here",
-      .enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to restart the kubelet, which then renews tokens"))
-    func rotated() async throws {
+    @Test(.enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to restart the kubelet, which then renews tokens"))
+    func `A service account token that the kubelet renews is renewed for the command`() async throws {
       let pod = try await shell.output("cat /etc/volumes/all/name")
       let before = try await shell.output("cat /etc/volumes/all/token")
       try await cluster.restartKubelet()

@@ -4,7 +4,7 @@ import Testing
 
 extension EndToEnd.Runs {
   /// A target with nothing in it to lean on: no shell, no user of consequence, nowhere to write, little memory.
-  @Suite("Scratch target", .session(manifest: "scratch") { _ in ["-t", "deployment/scratch"] })
+  @Suite("Target with a scratch image", .session(manifest: "scratch") { _ in ["-t", "deployment/scratch"] })
   struct ScratchTarget {
     let cluster: Cluster
     let shell: SessionShell
@@ -14,8 +14,7 @@ extension EndToEnd.Runs {
       shell = try SessionShell.shared
     }
 
-    @Test("Inbound connections arrive at the local port of the same number, where none is given")
-    func inbound() async throws {
+    @Test func `Connections to a scratch container arrive at the same local port by default`() async throws {
       try await shell.serving("web.py 127.0.0.1 8080 \(cluster.user.work)/requests") {
         let answers = try await cluster.kubectl.script(
           in: "client", "seq 200 | xargs -P 20 -I{} timeout 60 wget -qO- http://scratch/{} 2>&1 | sort | uniq -c")
@@ -23,15 +22,13 @@ extension EndToEnd.Runs {
       }
     }
 
-    @Test("Outbound connections leave from the pod")
-    func outbound() async throws {
+    @Test func `Connections from a scratch container's session leave from the pod`() async throws {
       let pod = try #require(try await cluster.kubectl.pods(of: "scratch").first)
       let answer = try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer")
       #expect(answer.contains("\(pod.address)"), "\(answer)")
     }
 
-    @Test("50 MB each way pass through an agent that has 32 MiB, which is not killed")
-    func memory() async throws {
+    @Test func `An agent with 32 MiB of memory passes downloads of 50 MB on and is not killed`() async throws {
       let size = 50 << 20
       try await shell.serving("web.py 127.0.0.1 8080 \(cluster.user.work)/requests") {
         let digests = try await cluster.kubectl.script(
@@ -49,13 +46,11 @@ extension EndToEnd.Runs {
       #expect(pods.map(\.restarts) == [0])
     }
 
-    @Test("The container's environment arrives, though nothing in it could print it")
-    func environment() async throws {
+    @Test func `A scratch container's environment arrives although it has no program to print it`() async throws {
       #expect(try await shell.output("echo $KIND") == "scratch")
     }
 
-    @Test("The pod keeps its image and its security context")
-    func confinement() async throws {
+    @Test func `A scratch container's pod keeps its image, resources and security context`() async throws {
       let pod = try #require(try await cluster.kubectl.pods(of: "scratch").first).name
       let live = try await cluster.kubectl.json("pod/\(pod)")
       let original = try Kubectl.parse(

@@ -4,8 +4,7 @@ import Testing
 extension EndToEnd.Runs {
   @Suite("Traffic during the swap and the restore")
   struct SwapTraffic {
-    @Test("A client that asks all the time is answered all the time: by the app, by this machine, by the app again")
-    func continuity() async throws {
+    @Test func `A client that asks all the time is answered all the time, also during swap and restore`() async throws {
       let cluster = try Cluster.shared
       try await cluster.leavingNoTrace {
         // The developer's server listens before the session and after it.

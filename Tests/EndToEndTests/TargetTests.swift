@@ -8,8 +8,7 @@ extension EndToEnd.Beginnings {
 
     init() throws { cluster = try Cluster.shared }
 
-    @Test("A command that does not exist is 127, one that cannot be executed 126, and the cluster is not touched")
-    func commandFirst() async throws {
+    @Test func `A missing command gives 127, one that cannot be executed 126, and nothing is touched`() async throws {
       try await cluster.touchingNothing {
         let missing = try await cluster.devrun("-t", "deployment/myapp1", "--", "no-such-command")
         #expect(missing.ending == .exited(127), "\(missing)")
@@ -20,8 +19,7 @@ extension EndToEnd.Beginnings {
       }
     }
 
-    @Test("Without a target the candidates are listed and nothing is touched")
-    func candidates() async throws {
+    @Test func `A run without a target lists the candidates and touches nothing`() async throws {
       let outcome = try await cluster.touchingNothing { try await cluster.devrun("--", "true") }
       #expect(outcome.ending == .exited(125), "\(outcome)")
       for name in ["myapp1", "myapp2", "peer"] { #expect(outcome.errors.contains("deployment/\(name)"), "\(outcome)") }
@@ -29,7 +27,6 @@ extension EndToEnd.Beginnings {
     }
 
     @Test(
-      "A mistaken target, container or option is told in words, and nothing is touched",
       arguments: [
         (["-t", "deployment/myap1"], "myapp1"),
         (["-t", "deplyoment/myapp1"], "deployment"),
@@ -41,7 +38,9 @@ extension EndToEnd.Beginnings {
         (["-t", "deployment/myapp1", "-p", "eighty"], "eighty"),
         (["-t", "deployment/myapp1", "-e", "=value"], "=value"),
       ])
-    func mistakes(options: [String], word: String) async throws {
+    func `A wrong target, container or option is reported, and nothing is touched`(
+      options: [String], word: String
+    ) async throws {
       let outcome = try await cluster.touchingNothing {
         try await cluster.start(options + ["--", "true"]).outcome(within: .seconds(60))
       }
@@ -50,8 +49,7 @@ extension EndToEnd.Beginnings {
       #expect(outcome.text == "")
     }
 
-    @Test("A service stands for the workload whose pods it names")
-    func service() async throws {
+    @Test func `A Service as the target stands for the workload of its pods`() async throws {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "svc/myapp1", "--", "sh", "-c", "echo $CFG_COLOUR; exit 3")
       }
@@ -59,8 +57,7 @@ extension EndToEnd.Beginnings {
       #expect(outcome.text == "blue\n")
     }
 
-    @Test("A pod stands for the Deployment that owns it, and this is said")
-    func pod() async throws {
+    @Test func `A pod as the target stands for the Deployment that owns it, and devrun prints this`() async throws {
       try await cluster.kubectl.settled()
       let pod = try #require(try await cluster.kubectl.pods(of: "myapp1").first).name
       let outcome = try await cluster.leavingNoTrace {
@@ -71,8 +68,7 @@ extension EndToEnd.Beginnings {
       #expect(outcome.errors.contains("deployment/myapp1"), "\(outcome)")
     }
 
-    @Test("--new-pod makes a pod of its own and touches nothing that runs")
-    func newPod() async throws {
+    @Test func `The option --new-pod creates one pod and leaves everything else unchanged`() async throws {
       try await cluster.kubectl.settled()
       let before = try await cluster.kubectl.resourceVersions()
       let outcome = try await cluster.leavingNoTrace {
@@ -102,8 +98,7 @@ extension EndToEnd.Beginnings {
       for (name, version) in before { #expect(after[name] == version, "\(name)") }
     }
 
-    @Test("A second session on a target that is redirected is refused, and the first goes on")
-    func second() async throws {
+    @Test func `A second session on the same target is refused, and the first goes on`() async throws {
       try await cluster.leavingNoTrace {
         let first = try await SessionShell(cluster, ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)"])
         do {

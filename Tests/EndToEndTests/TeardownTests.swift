@@ -43,35 +43,30 @@ extension EndToEnd.Endings {
     }
 
     // That each of the others does is tested by the launcher's own tests, without a cluster.
-    @Test("A signal to devrun alone reaches the child once")
-    func forwarded() async throws {
+    @Test func `A signal to devrun alone reaches the session's command once`() async throws {
       try await session(Self.counter(of: "HUP"), endsWith: .exited(41)) { $0.send(SIGHUP) }
     }
 
-    @Test("A signal to devrun that ends the child ends devrun alike", arguments: [SIGTERM, SIGHUP, SIGINT])
-    func fatal(signal: Int32) async throws {
+    @Test(arguments: [SIGTERM, SIGHUP, SIGINT])
+    func `A signal to devrun that ends the session's command ends devrun the same way`(signal: Int32) async throws {
       try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(signal)) { $0.send(signal) }
     }
 
-    @Test("Ctrl-C on a terminal reaches the child once")
-    func controlC() async throws {
+    @Test func `Ctrl-C on the terminal of a session reaches the command once`() async throws {
       try await session(Self.counter(of: "INT"), streams: .terminal, endsWith: .exited(41)) { try $0.write("\u{3}") }
     }
 
-    @Test("Ctrl-C on a terminal ends a child that does not mind, and devrun alike")
-    func controlCFatal() async throws {
+    @Test func `Ctrl-C on the terminal of a session ends the command, and devrun the same way`() async throws {
       try await session(
         ["sh", "-c", "echo ready; exec sleep 60"], streams: .terminal, endsWith: .signalled(SIGINT)
       ) { try $0.write("\u{3}") }
     }
 
-    @Test("The front is killed: the child ends, and what was changed is put back")
-    func killed() async throws {
+    @Test func `SIGKILL of the front ends the session's command, and the cluster is restored`() async throws {
       try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(SIGKILL)) { $0.send(SIGKILL) }
     }
 
-    @Test("The whole of devrun is killed: what was changed stands in the cluster, and restore puts it back")
-    func restore() async throws {
+    @Test func `devrun restore undoes what a completely killed session has changed`() async throws {
       try await cluster.leavingNoTrace {
         let process = try start(["sh", "-c", "echo ready; exec sleep 60"])
         try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
@@ -102,8 +97,7 @@ extension EndToEnd.Endings {
       try await within(.seconds(10), "haste") { try await process.errors.contains("without waiting") }
     }
 
-    @Test("A second signal hastens what is put back, and leaves no trace")
-    func hastened() async throws {
+    @Test func `A second signal makes the restore go on without waiting, and it leaves no trace`() async throws {
       try await cluster.leavingNoTrace {
         let process = try cluster.start(
           ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
@@ -114,8 +108,7 @@ extension EndToEnd.Endings {
       }
     }
 
-    @Test("A third signal ends devrun, which says how to restore")
-    func givenUp() async throws {
+    @Test func `A third signal ends devrun, which prints how to restore`() async throws {
       try await cluster.leavingNoTrace {
         let process = try cluster.start(
           ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
@@ -129,14 +122,12 @@ extension EndToEnd.Endings {
       }
     }
 
-    @Test("restore with nothing to restore succeeds and touches nothing")
-    func nothingToRestore() async throws {
+    @Test func `devrun restore succeeds and touches nothing if there is nothing to restore`() async throws {
       let outcome = try await cluster.touchingNothing { try await cluster.devrun("restore", "--all") }
       #expect(outcome.ending == .exited(0), "\(outcome)")
     }
 
-    @Test("The pods disappear under a session: it ends or goes on, and leaves no trace")
-    func podsDeleted() async throws {
+    @Test func `A session whose pods are deleted ends or goes on, and leaves no trace`() async throws {
       try await cluster.leavingNoTrace {
         let process = try start(["sh", "-c", "echo ready; sleep 8; exit 6"])
         try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {

@@ -6,7 +6,9 @@ import Testing
 extension EndToEnd.Insides {
   /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
   /// agent's pod spares the minute that it takes otherwise.
-  @Suite("Volumes", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
+  @Suite(
+    "Volumes of a container",
+    .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
   struct Volumes {
     let cluster: Cluster
     let shell: SessionShell
@@ -17,7 +19,6 @@ extension EndToEnd.Insides {
     }
 
     @Test(
-      "Each appears at the container's own path, with its links, modes and bytes",
       arguments: [
         ("cat /etc/volumes/settings/colour", "blue"),
         ("od -An -tx1 /etc/volumes/settings/bytes", " ff 00 01 02 03 0a 0d"),
@@ -35,14 +36,15 @@ extension EndToEnd.Insides {
         // Another's volume, and one that is over the limit.
         ("test -e /node || echo not unasked", "not unasked"), ("test -e /big || echo too large", "too large"),
       ])
-    func appears(command: String, output: String) async throws {
+    func `A volume appears at the container's own path with its links, modes and bytes`(
+      command: String, output: String
+    ) async throws {
       let answer = try await shell.output(command)
       if output == "volumes-POD" { return #expect(answer.hasPrefix("volumes-")) }
       #expect(answer == output)
     }
 
-    @Test("A ConfigMap that changes in the cluster changes under the running child")
-    func renewed() async throws {
+    @Test func `A ConfigMap that changes in the cluster changes for the running command`() async throws {
       let before = try await shell.output("ls /etc/volumes/settings; cat /etc/volumes/settings/colour")
       #expect(before == "bytes\ncolour\nother.conf\nblue")
       try await cluster.kubectl(
@@ -84,8 +86,7 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("What is large is told with its size and the ways on, before the command runs; a part of it can be had")
-    func limit() async throws {
+    @Test func `A volume over the limit is refused with its size and remedies, and a part is copied`() async throws {
       try await cluster.with(manifest: "volumes") {
         let refused = try await session("BIG=${volumes.big}\n", "echo ran")
         #expect(refused.ending == .exited(125), "\(refused)")
@@ -99,8 +100,7 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("A gigabyte comes with progress on a terminal, and a hostPath volume when it is named")
-    func large() async throws {
+    @Test func `A volume of 1 GiB is copied with progress, and a named hostPath volume is copied too`() async throws {
       try await cluster.with(manifest: "volumes") {
         let outcome = try await session(
           "BIG=${volumes.big|/big}\nNODE=${volumes.node/hostname}\n", options: ["--volume-limit", "2Gi"],
@@ -112,8 +112,7 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("A hundred thousand small files come, and what the container's user may not read is told")
-    func many() async throws {
+    @Test func `A hundred thousand small files are copied, and an unreadable one is reported`() async throws {
       try await cluster.with(manifest: "many") {
         let outcome = try await session(
           "MANY=${volumes.many}\n", target: "many",
@@ -124,8 +123,7 @@ extension EndToEnd.Insides {
       }
     }
 
-    @Test("No file holds a secret after the end, nor after SIGKILL of all of devrun and the next run")
-    func canary() async throws {
+    @Test func `No file has a secret after a session, nor after a killed session and its restore`() async throws {
       let canary = "canary-9c41f7"
       try await cluster.with(manifest: "volumes") {
         let outcome = try await session("", "cat /etc/volumes/secret/deep/word")

@@ -8,7 +8,7 @@ import Testing
 @testable import DevrunSession
 
 /// Each test has its own place for sessions' folders; those of sessions that really run here are left out.
-@Suite("The sessions that live here", .timeLimit(.minutes(1)))
+@Suite("Live sessions", .timeLimit(.minutes(1)))
 struct LiveSessionsTests {
   private let scratch: ScratchFolder
 
@@ -27,8 +27,7 @@ struct LiveSessionsTests {
 
   private func socket(_ directory: SessionDirectory) -> String { "\(directory.path)/\(DiagnosisServer.socketName)" }
 
-  @Test("are asked in their folders, and each answers all who ask; at its end it answers nobody")
-  func answers() async throws {
+  @Test func `A live session answers all who ask, and nobody after its end`() async throws {
     let directory = try SessionDirectory(session: "one", environment: environment)
     let state = SessionState.example
     let group = MultiThreadedEventLoopGroup.singleton
@@ -41,8 +40,7 @@ struct LiveSessionsTests {
     #expect(try await ask() == [])
   }
 
-  @Test("are told in the order of their beginning")
-  func order() async throws {
+  @Test func `Live sessions are listed in the order of their beginning`() async throws {
     var servers: [DiagnosisServer] = []
     var directories: [SessionDirectory] = []
     for (name, age) in [("a", 1.0), ("b", 3.0), ("c", 2.0)] {
@@ -62,8 +60,7 @@ struct LiveSessionsTests {
     for directory in directories { try directory.remove() }
   }
 
-  @Test("are told of when they do not answer in time")
-  func stopped() async throws {
+  @Test func `A session that does not answer in time is listed as silent`() async throws {
     let directory = try SessionDirectory(session: "stopped", environment: environment)
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     let server = try await DiagnosisServer(at: socket(directory), group: MultiThreadedEventLoopGroup.singleton) {
@@ -82,8 +79,7 @@ struct LiveSessionsTests {
     try directory.remove()
   }
 
-  @Test("are told of when their answer is of another version, or none at all")
-  func strangers() async throws {
+  @Test func `A session with an unknown version or a malformed answer is listed as silent`() async throws {
     for (answer, words) in [
       (#"{"version": 99}"#, "version 99"), (#"{"version": 1}"#, "not understood"), ("", "not understood"),
     ] {
@@ -102,8 +98,7 @@ struct LiveSessionsTests {
     }
   }
 
-  @Test("are not those that were killed, whose folders are left as they are")
-  func dead() async throws {
+  @Test func `A killed session is not listed, and its folder stays as it is`() async throws {
     scratch.make("devrun-session-dead")
     let path = "\(scratch.path)/devrun-session-dead/\(DiagnosisServer.socketName)"
     let listener = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -122,8 +117,7 @@ struct LiveSessionsTests {
     #expect(try scratch.names() == ["devrun-session-bare", "devrun-session-dead"])
   }
 
-  @Test("are told of when they live and have no socket: they have just begun")
-  func young() async throws {
+  @Test func `A session that has no socket yet is listed as silent`() async throws {
     let directory = try SessionDirectory(session: "young", environment: environment)
     let answers = try await ask()
     guard case .silent("young", _, let why)? = answers.first else {
@@ -134,8 +128,7 @@ struct LiveSessionsTests {
     try directory.remove()
   }
 
-  @Test("are not looked for in links and in folders that others may enter")
-  func others() throws {
+  @Test func `Links and folders that others may enter are not taken for session folders`() throws {
     scratch.make("devrun-session-open", mode: 0o755)
     scratch.make("elsewhere")
     symlink("\(scratch.path)/elsewhere", "\(scratch.path)/devrun-session-link")

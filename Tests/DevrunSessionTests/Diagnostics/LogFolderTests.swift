@@ -6,7 +6,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The folder of the logs")
+@Suite("Folder of the logs")
 struct LogFolderTests {
   private let scratch: ScratchFolder
   private let other = "devrun-\(geteuid())"
@@ -22,21 +22,19 @@ struct LogFolderTests {
     return "20260101T000000Z-\(String(repeating: "0", count: 3 - digits.count))\(digits).log"
   }
 
-  @Test("is devrun in the temporary directory, this user's alone, and is taken again")
-  func plain() throws {
+  @Test func `The log folder is a private folder in the temporary directory and is used again`() throws {
     #expect(try folder() == "\(scratch.path)/devrun")
     #expect(try scratch.mode("devrun") == 0o700)
     #expect(try folder() == "\(scratch.path)/devrun")
     #expect(try scratch.names() == ["devrun"])
   }
 
-  @Test("is found by an absolute TMPDIR, with a slash at its end too")
-  func slash() throws {
+  @Test func `The log folder is found if TMPDIR ends with a slash`() throws {
     #expect(try LogFolder(environment: ["TMPDIR": RawString("\(scratch.path)/")]).path == "\(scratch.path)/devrun")
   }
 
-  @Test("is another one where the name is a link's", arguments: ["elsewhere", "missing"])
-  func link(target: String) throws {
+  @Test(arguments: ["elsewhere", "missing"])
+  func `The log folder takes its second name if the first belongs to a symbolic link`(target: String) throws {
     scratch.make("elsewhere")
     symlink("\(scratch.path)/\(target)", "\(scratch.path)/devrun")
     let folder = try LogFolder(environment: environment)
@@ -46,28 +44,26 @@ struct LogFolderTests {
     #expect(try scratch.names("elsewhere") == [])
   }
 
-  @Test("is another one where others may look into the first", arguments: [0o755, 0o770, 0o711] as [mode_t])
-  func open(mode: mode_t) throws {
+  @Test(arguments: [0o755, 0o770, 0o711] as [mode_t])
+  func `The log folder takes its second name if others may look into the first folder`(mode: mode_t) throws {
     scratch.make("devrun", mode: mode)
     #expect(try folder() == "\(scratch.path)/\(other)")
     #expect(try scratch.mode("devrun") == Int(mode), "it may be a folder of the user's own work")
   }
 
-  @Test("is another one where the name is a file's")
-  func file() throws {
+  @Test func `The log folder takes its second name if the first belongs to a file`() throws {
     try scratch.write("", to: "devrun")
     #expect(try folder() == "\(scratch.path)/\(other)")
   }
 
-  @Test("is another one where the first is somebody else's", .enabled(if: geteuid() == 0, "only root can give it away"))
-  func owner() throws {
+  @Test(.enabled(if: geteuid() == 0, "only root can give it away"))
+  func `The log folder takes its second name if the first folder belongs to somebody else`() throws {
     scratch.make("devrun")
     chown("\(scratch.path)/devrun", 1, 1)
     #expect(try folder() == "\(scratch.path)/\(other)")
   }
 
-  @Test("has a random name where somebody has taken both others")
-  func both() throws {
+  @Test func `The log folder takes a random name if both of its usual names are taken`() throws {
     scratch.make("devrun", mode: 0o777)
     symlink("/", "\(scratch.path)/\(other)")
     let folder = try LogFolder(environment: environment)
@@ -76,15 +72,13 @@ struct LogFolderTests {
     #expect(folder.passedOver.count == 2)
   }
 
-  @Test("that cannot be had is an error that names the place")
-  func none() throws {
+  @Test func `A log folder that cannot be created is an error that names the place`() throws {
     #expect(throws: SessionError.noSessionLog("\(scratch.path)/none/devrun", errno: ENOENT)) {
       _ = try LogFolder(environment: ["TMPDIR": RawString("\(scratch.path)/none")]).path
     }
   }
 
-  @Test("makes a log that this user alone can read, and follows no link that is there already")
-  func create() throws {
+  @Test func `A log is readable by its user alone and is not created through an existing link`() throws {
     let folder = try LogFolder(environment: environment)
     close(try folder.create(log(1)))
     #expect(try scratch.mode("devrun/\(log(1))") == 0o600)
@@ -96,8 +90,7 @@ struct LogFolderTests {
     #expect(try scratch.text(of: "victim") == "mine")
   }
 
-  @Test("keeps the newest twenty logs, those that are being written, and all that is no log")
-  func rotation() throws {
+  @Test func `The newest twenty logs are kept, and so are logs in use and files that are no logs`() throws {
     let folder = try LogFolder(environment: environment)
     let written = try folder.create(log(0))
     for number in 1...30 { close(try folder.create(log(number))) }

@@ -3,10 +3,9 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("The position in an agent's log")
+@Suite("Position in an agent's log")
 struct LogPositionTests {
-  @Test("lets no line pass twice that comes again after a break, and loses none")
-  func resume() {
+  @Test func `Log lines that come again after a break are dropped, and new ones are kept`() {
     var position = LogPosition()
     func read(_ lines: (String, String)...) -> [String] {
       lines.map { LogLine(time: "2026-01-01T00:00:\($0.0)Z", text: $0.1) }.filter { position.advance(to: $0) }.map(

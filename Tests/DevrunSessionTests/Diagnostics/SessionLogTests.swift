@@ -5,7 +5,7 @@ import Testing
 
 @testable import DevrunSession
 
-@Suite("A session's log")
+@Suite("Log of a session")
 struct SessionLogTests {
   /// Remembers what it is told.
   private final class Listener: SessionObserver {
@@ -33,8 +33,7 @@ struct SessionLogTests {
     }
   }
 
-  @Test("has every event with its time and level, also what was told before it was opened, and tells all on")
-  func events() throws {
+  @Test func `A session's log has every event with its time and level, even those from before its opening`() throws {
     let log = SessionLog(telling: listener)
     log.tell(.warning(ErrorMessage("early", why: "because")))
     #expect(log.path == nil)
@@ -56,8 +55,7 @@ struct SessionLogTests {
     #expect(listener.events.withLock(\.count) == 6)
   }
 
-  @Test("is a file of this user's alone, whose name says when and which session")
-  func file() throws {
+  @Test func `A session's log file is private, has a log's name and takes no events after it is closed`() throws {
     let log = SessionLog(telling: listener)
     open(log)
     let name = try #require(try scratch.names("devrun").first)
@@ -69,8 +67,7 @@ struct SessionLogTests {
     #expect(listener.events.withLock(\.count) == 2, "what comes after its end is told on")
   }
 
-  @Test("has no secret that is known, nor what a terminal would act on")
-  func masked() throws {
+  @Test func `A session's log contains no known secrets and no control characters`() throws {
     let log = SessionLog(telling: listener)
     open(log)
     log.mask(["hunter2hunter2", "first line\nsecond line"])
@@ -86,8 +83,7 @@ struct SessionLogTests {
     #expect(log.masked("hunter2hunter2") == "***")
   }
 
-  @Test("ends at its limit, and says so")
-  func full() throws {
+  @Test func `A session's log ends at its limit with a line that reports this`() throws {
     let log = SessionLog(telling: listener, limit: 1000)
     open(log)
     for _ in 1...20 { log.record(String(repeating: "x", count: 100)) }
@@ -96,8 +92,7 @@ struct SessionLogTests {
     #expect((3..<12).contains(lines.count))
   }
 
-  @Test("that cannot be written is told, and the session goes on without")
-  func unwritable() throws {
+  @Test func `A log that cannot be written is reported, and the session goes on without it`() throws {
     let log = SessionLog(telling: listener)
     log.open(session: "a", environment: ["TMPDIR": RawString("\(scratch.path)/none")])
     #expect(log.path == nil)
@@ -108,10 +103,9 @@ struct SessionLogTests {
   }
 }
 
-@Suite("The mask of secrets")
+@Suite("Mask of secrets")
 struct SecretMaskTests {
   @Test(
-    "takes what looks like a secret, and leaves the rest",
     arguments: [
       ("Authorization: Bearer abc.def-ghi_jkl~m+n/o==, next", "Authorization: Bearer ***, next"),
       ("authorization: basic dXNlcjpwYXNzd29yZA==", "authorization: basic ***"),
@@ -131,19 +125,17 @@ struct SecretMaskTests {
       ("https://127.0.0.1:6443/api refused", "https://127.0.0.1:6443/api refused"),
       ("devrun-agent: ready for devrun", "devrun-agent: ready for devrun"),
     ])
-  func patterns(text: String, masked: String) {
+  func `Text that looks like a secret is masked, and other text is unchanged`(text: String, masked: String) {
     #expect(SecretMask().apply(text) == masked)
   }
 
-  @Test("takes known secrets, the longer first, and none that is too short to be told apart")
-  func known() {
+  @Test func `Known secrets are masked, longer ones first, except those that are too short`() {
     var mask = SecretMask()
     mask.add(["abcdef", "abcdefgh", "true"])
     #expect(mask.apply("abcdefgh, abcdef and true") == "***, *** and true")
   }
 
-  @Test("knows which variables of a container may hold secrets")
-  func sources() {
+  @Test func `A container's secret values are found by the sources and the names of its variables`() {
     let spec: JSONValue = [
       "containers": [
         ["name": "other", "env": [["name": "PLAIN", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]]]],

@@ -50,12 +50,11 @@ extension SessionState {
   }
 }
 
-@Suite("The report of devrun diagnose")
+@Suite("Report of devrun diagnose")
 struct SessionReportTests {
   private let state = SessionState.example
 
-  @Test("is aligned text for people")
-  func text() {
+  @Test func `The text report shows a session in aligned columns`() {
     let report = SessionReport(
       [.state(state), .silent(session: "xx", folder: "/dev/shm/devrun-session-xx", why: "its keeper does not answer")],
       now: state.since + 3661)
@@ -108,8 +107,7 @@ struct SessionReportTests {
         """)
   }
 
-  @Test("tells of a session that is still connecting what is known of it")
-  func connecting() {
+  @Test func `The text report of a connecting session shows what is known so far`() {
     let state = SessionState(
       session: "a", devrun: "0.1.0", process: 1, since: Date(timeIntervalSince1970: 0), target: "pod/x",
       namespace: "shop", context: "dev", server: "https://c", command: "/bin/true", folder: "/f")
@@ -118,8 +116,7 @@ struct SessionReportTests {
     #expect(text.contains("none yet") && !text.contains("services"))
   }
 
-  @Test("is JSON with a version for programs, and can be read again")
-  func json() throws {
+  @Test func `The JSON report has a version, and a session's JSON decodes to the same state`() throws {
     let report = SessionReport([.state(state), .silent(session: "xx", folder: "/x", why: "no answer")])
     let json = try JSONValue(text: Array(report.json().utf8))
     #expect(json["version"] == 1)
@@ -134,27 +131,24 @@ struct SessionReportTests {
     #expect(try SessionState.decoder.decode(SessionState.self, from: Data(state.json())) == state)
   }
 
-  @Test("says so where there is no session")
-  func none() throws {
+  @Test func `A report without sessions is one sentence as text and empty lists as JSON`() throws {
     #expect(SessionReport([]).text() == "no session of yours lives on this machine\n")
     #expect(try JSONValue(text: Array(SessionReport([]).json().utf8)) == ["version": 1, "sessions": [], "silent": []])
   }
 
   @Test(
-    "tells ages in two units",
     arguments: [
       (0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (86399, "23 h 59 min"), (90000, "1 d 1 h"),
       (-5, "0 s"),
     ])
-  func ages(seconds: Double, text: String) {
+  func `Ages are printed in at most two units`(seconds: Double, text: String) {
     #expect(SessionReport.age(seconds) == text)
   }
 }
 
-@Suite("The environment in the report")
+@Suite("Origins of variables")
 struct EnvironmentOriginsTests {
-  @Test("says where each variable comes from, and shows the values of services' variables alone")
-  func origins() {
+  @Test func `Each variable is listed with its origin, and only service variables show their values`() {
     let origins = EnvironmentOrigins(
       shell: ["HOME": "/home/me", "COLOUR": "red", "WEB_SERVICE_HOST": "10.0.0.9"],
       container: [
@@ -174,7 +168,6 @@ struct EnvironmentOriginsTests {
   }
 
   @Test(
-    "knows services' variables by name and by value",
     arguments: [
       ("MY_API_SERVICE_HOST", "10.0.0.1", true), ("MY_API_SERVICE_HOST", "fd00::1", true),
       ("MY_API_SERVICE_PORT", "80", true), ("MY_API_SERVICE_PORT_HTTP", "80", true),
@@ -184,7 +177,7 @@ struct EnvironmentOriginsTests {
       ("MY_API_PORT", "123456", false), ("MY_API_KEY", "80", false), ("MY_API_PORT_KEY", "80", false),
       ("OTHER_SERVICE_HOST", "10.0.0.1", false), ("MY_API", "80", false),
     ])
-  func serviceVariables(name: String, value: String, isOne: Bool) {
+  func `Service variables are recognised by both their name and their value`(name: String, value: String, isOne: Bool) {
     #expect(ServiceVariable.matches(name: name, value: value, services: ["my-api"]) == isOne)
   }
 }
