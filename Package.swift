@@ -116,8 +116,11 @@ let package = Package(
     .systemLibrary(name: "CNSS"),
     .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
 
+    // What the tests of several targets need.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
-    .testTarget(name: "DevrunSystemTests", dependencies: ["DevrunSystem", "DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "DevrunSystemTests", dependencies: ["DevrunSystem", "DevrunCore", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "DevrunPlanTests", dependencies: ["DevrunPlan", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunArchiveTests", dependencies: ["DevrunArchive", "DevrunCore", nioCore], swiftSettings: settings),

@@ -1,12 +1,17 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Testing
 
 private typealias Variable = (name: RawString, value: RawString)
 
+private func variables(_ list: [Variable]) -> EnvironmentVariables {
+  EnvironmentVariables(list.map { EnvironmentVariables.Variable(name: $0.name, value: $0.value) })
+}
+
 private func text(_ format: EnvironmentFormat, _ environment: [Variable], masking: Set<RawString> = []) -> String {
-  String(decoding: format.text(of: environment, masking: masking).bytes, as: UTF8.self)
+  String(decoding: format.text(of: variables(environment), masking: masking).bytes, as: UTF8.self)
 }
 
 /// Values of random bytes, most of them such that mean something to some reader. The same in every run.
@@ -47,8 +52,8 @@ struct EnvironmentFormatTests {
     #expect(text(.json, environment) == "{\n  \"A\": \(json)\n}\n")
   }
 
-  @Test func `Variables are written in order, only the last one of a name, with secret values masked`() {
-    let environment: [Variable] = [("B", "1"), ("A", "secret"), ("B", "2"), ("C", "it's")]
+  @Test func `Variables are written in order, with secret values masked`() {
+    let environment: [Variable] = [("A", "secret"), ("B", "2"), ("C", "it's")]
     #expect(text(.dotenv, environment, masking: ["A"]) == "A='***'\nB=2\nC=\"it's\"\n")
     #expect(text(.shell, environment, masking: ["A", "C"]) == "export A='***'\nexport B=2\nexport C='***'\n")
     #expect(text(.json, environment, masking: ["A"]) == "{\n  \"A\": \"***\",\n  \"B\": \"2\",\n  \"C\": \"it's\"\n}\n")
@@ -57,7 +62,7 @@ struct EnvironmentFormatTests {
 
   @Test func `A variable name that the output format cannot express is left out and reported`() {
     let environment: [Variable] = [("A", "1"), ("BASH_FUNC_f%%", "() { :; }"), ("a.b", "2"), ("a-b", "3"), ("", "4")]
-    let omitted = EnvironmentFormat.allCases.map { $0.text(of: environment).omitted.map(\.description) }
+    let omitted = EnvironmentFormat.allCases.map { $0.text(of: variables(environment)).omitted.map(\.description) }
     #expect(omitted == [["BASH_FUNC_f%%", ""], [], ["BASH_FUNC_f%%", "a.b", "a-b", ""]])
     #expect(text(.dotenv, environment) == "A=1\na.b=2\na-b=3\n")
     #expect(text(.shell, environment) == "export A=1\n")
@@ -67,12 +72,12 @@ struct EnvironmentFormatTests {
     let environment: [Variable] = [("A", RawString([0x61, 0xff, 0xc3, 0xa9, 0xe2, 0x82, 0x31]))]
     #expect(text(.json, environment) == "{\n  \"A\": \"a\\udcff\u{e9}\\udce2\\udc821\"\n}\n")
     #expect(text(.shell, environment) == "export A=$'a\\377\\303\\251\\342\\2021'\n")
-    #expect(EnvironmentFormat.dotenv.text(of: environment).bytes.contains(0xff))
+    #expect(EnvironmentFormat.dotenv.text(of: variables(environment)).bytes.contains(0xff))
   }
 
   @Test func `The parser of azds-local.env reads the dotenv format back byte for byte`() throws {
     let environment = randomValues(5_000).enumerated().map { (name: RawString("V\($0)"), value: $1) }
-    let file = try LocalEnvFile.parse(EnvironmentFormat.dotenv.text(of: environment).bytes, source: "f")
+    let file = try LocalEnvFile.parse(EnvironmentFormat.dotenv.text(of: variables(environment)).bytes, source: "f")
     #expect(file.warnings.isEmpty)
     let values = try file.environment(volumes: [], variables: [:], volumePath: { _ in "" }, serviceAddress: { _ in "" })
     #expect(values.map(\.name) == environment.map(\.name))
@@ -81,7 +86,7 @@ struct EnvironmentFormatTests {
 
   @Test func `Bash evaluates the shell format to the same bytes`() throws {
     let environment = randomValues(500).enumerated().map { (name: RawString("V\($0)"), value: $1) }
-    let script = EnvironmentFormat.shell.text(of: environment).bytes + Array("exec env -0\n".utf8)
+    let script = EnvironmentFormat.shell.text(of: variables(environment)).bytes + Array("exec env -0\n".utf8)
     let entries = try output(of: ["/bin/bash", "--norc", "-s"], input: script).split(separator: 0)
     let values = Dictionary(uniqueKeysWithValues: entries.compactMap(Self.variable))
     for (name, value) in environment { #expect(values[name] == value) }
@@ -96,7 +101,7 @@ struct EnvironmentFormatTests {
       """
     let entries = try output(
       of: ["/usr/bin/env", "PYTHONUTF8=1", "python3", "-c", program],
-      input: EnvironmentFormat.json.text(of: environment).bytes)
+      input: EnvironmentFormat.json.text(of: variables(environment)).bytes)
     let values = entries.split(separator: 0).compactMap(Self.variable)
     #expect(values.map(\.0) == environment.map(\.name))
     #expect(values.map(\.1) == environment.map(\.value))

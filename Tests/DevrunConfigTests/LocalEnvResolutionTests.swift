@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import Testing
 
 @Suite("Volume patterns")
@@ -37,7 +38,7 @@ struct LocalEnvResolutionTests {
   }
 
   private func resolve(
-    _ file: LocalEnvFile, volumes: [String], variables: [RawString: RawString] = [:]
+    _ file: LocalEnvFile, volumes: [String], variables: EnvironmentVariables = [:]
   ) throws -> [String] {
     try file.environment(volumes: volumes, variables: variables, volumePath: { "/run/\($0.volume)" }) { service in
       "<\(service.namespace ?? "-").\(service.name)>"

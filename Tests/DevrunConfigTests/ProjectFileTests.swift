@@ -1,5 +1,7 @@
 import DevrunConfig
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Foundation
 import Testing
 

@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import NIOSSL
 import Testing
 

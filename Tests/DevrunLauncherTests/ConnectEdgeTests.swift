@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunPlan
 import Foundation
 import Glibc
 import Testing
@@ -184,7 +185,7 @@ struct ConnectEdgeTests {
       for _ in range(3): print(errno.errorcode[socket.socket().connect_ex(('127.201.0.1', 80))])
       """
     // A user namespace would let its maker trace everything inside.
-    let outcome = try await services.python(program, as: user) { $0.plan.isolation = .trap }
+    let outcome = try await services.python(program, as: user) { $0.isolation = .trap }
     #expect(outcome.output == String(repeating: "ECONNREFUSED\n", count: 3))
     #expect(outcome.errors.contains("(python3) are not redirected: it may not be traced"))
     #expect(outcome.errors.split(separator: "\n").count == 1)

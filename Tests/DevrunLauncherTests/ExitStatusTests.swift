@@ -1,4 +1,6 @@
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Foundation
 import Glibc
 import Testing
@@ -47,7 +49,7 @@ struct ExitStatusTests {
 
   @Test func `An environment variable that is too long is reported by name and size, without its value`() async throws {
     let outcome = try await LaunchFixture().run(["true", String(repeating: "a", count: 2_000)]) {
-      $0.plan.environment.append(RawString("LONG=" + String(repeating: "secret", count: 34_000)))
+      $0.plan.environment.set("LONG", to: RawString(String(repeating: "secret", count: 34_000)), from: .shell)
     }
     #expect(outcome.status == .exited(126))
     #expect(outcome.errors.contains("the largest: LONG (199.2Ki), argument 1 ("))
@@ -58,7 +60,8 @@ struct ExitStatusTests {
     let fixture = try LaunchFixture()
     var script = LaunchScript(plan: try LaunchFixture.plan(["true"]))
     for number in 0..<12 {
-      script.plan.environment.append(RawString("PART_\(number)=" + String(repeating: "x", count: 100_000)))
+      script.plan.environment.set(
+        RawString("PART_\(number)"), to: RawString(String(repeating: "x", count: 100_000)), from: .shell)
     }
     // A quarter of the stack's limit: a megabyte.
     let process = try SpawnedProcess(

@@ -1,5 +1,6 @@
 import CLinux
 import DevrunCore
+import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
@@ -34,7 +35,7 @@ struct HelperTests {
   @Test func `devrun-exec adds nothing to the environment, the descriptors and the name of the command`() async throws {
     let fixture = try LaunchFixture()
     let outcome = try await run("tr '\\0' '\\n' < /proc/$$/environ; ls /proc/$$/fd; cat /proc/$$/comm", fixture)
-    let environment = try LaunchFixture.plan(["sh"]).environment.map { "\($0)\n" }.joined()
+    let environment = try LaunchFixture.plan(["sh"]).environment.entries.map { "\($0)\n" }.joined()
     #expect(outcome.output == environment + "0\n1\n2\nsh\n" && outcome.errors == "")
   }
 

@@ -11,12 +11,12 @@ import devrun_launch
 
 /// An isolation, and who can have it.
 struct IsolationCase: CustomTestStringConvertible {
-  var isolation: Isolation
+  var isolation: IsolationChoice
   var user: TestUser
 
   static var all: [IsolationCase] {
     TestUser.available.flatMap { user in
-      Isolation.allCases.filter { $0 != .mount || getuid() == 0 }.map { IsolationCase(isolation: $0, user: user) }
+      IsolationChoice.allCases.filter { $0 != .mount || getuid() == 0 }.map { IsolationCase(isolation: $0, user: user) }
     }
   }
 

@@ -51,9 +51,9 @@ struct IdentityTests {
     #expect(try FileManager.default.attributesOfItem(atPath: own)[.ownerAccountID] as? UInt == UInt(user))
   }
 
-  @Test(.enabled(if: getuid() == 0, asRoot), arguments: [Isolation.mount, .user, .trap])
+  @Test(.enabled(if: getuid() == 0, asRoot), arguments: [IsolationChoice.mount, .user, .trap])
   func `Supplementary groups stay in effect, but a user namespace hides their numbers`(
-    isolation: Isolation
+    isolation: IsolationChoice
   ) async throws {
     let fixture = try LaunchFixture()
     let file = try fixture.write("grouped", "for the group\n")
@@ -68,9 +68,9 @@ struct IdentityTests {
     #expect(await process.output.whole() == "for the group\n\(groups)\n")
   }
 
-  @Test(.enabled(if: getuid() == 0, asRoot), arguments: [Isolation.mount, .user, .trap])
+  @Test(.enabled(if: getuid() == 0, asRoot), arguments: [IsolationChoice.mount, .user, .trap])
   func `Setuid programs gain nothing for an ordinary user, but work for root in a mount namespace`(
-    isolation: Isolation
+    isolation: IsolationChoice
   ) async throws {
     let fixture = try LaunchFixture()
     try fixture.write(
@@ -134,9 +134,9 @@ struct IdentityTests {
   @Test(
     .enabled(
       if: PrivateMachine.isToBeHad && access("/usr/bin/ssh", X_OK) == 0, "takes ssh, and mounts of the test's own"),
-    arguments: [Isolation.mount, .user, .trap])
+    arguments: [IsolationChoice.mount, .user, .trap])
   func `ssh refuses root's included configuration only in a user namespace, and accepts -F none`(
-    isolation: Isolation
+    isolation: IsolationChoice
   ) async throws {
     let fixture = try LaunchFixture()
     let hosts = try fixture.write("hosts", "")

@@ -46,7 +46,7 @@ struct IsolationTests {
   ///
   /// - Parameter prefix: what runs the launch, instead of the user's.
   private func run(
-    forbidding calls: String, isolation: Isolation, as user: TestUser, prefix: [String] = []
+    forbidding calls: String, isolation: IsolationChoice, as user: TestUser, prefix: [String] = []
   ) async throws -> (outcome: LaunchFixture.Outcome, log: String) {
     let fixture = try LaunchFixture()
     let source = try fixture.write("forbid.c", Self.forbid)
@@ -54,7 +54,7 @@ struct IsolationTests {
     try #require(await compiler.status() == .exited(0), "\(compiler.errors.text)")
     var script = LaunchScript(plan: try LaunchFixture.plan(["cat", "/etc/hosts"]))
     script.plan.hostsFile = RawString(try fixture.write("hosts", "private\n"))
-    script.plan.isolation = isolation
+    script.isolation = isolation
     script.log = try fixture.write("log", "")
     chmod(fixture.path("log"), 0o666)
     let line = try fixture.commandLine(script)
@@ -140,9 +140,9 @@ struct IsolationTests {
     arguments: [
       (seccomp, "seccomp=unconfined"), ("\(seccomp):\(ENOSYS)", "5.9"), ("\(seccomp):\(EINVAL)", "5.9"),
       ("\(seccomp):\(EBUSY)", "another devrun"),
-    ], Isolation.allCases.filter { $0 != .mount })
+    ], IsolationChoice.allCases.filter { $0 != .mount })
   func `A launch fails with a reported cause if connections cannot be redirected`(
-    _ example: (calls: String, word: String), isolation: Isolation
+    _ example: (calls: String, word: String), isolation: IsolationChoice
   ) async throws {
     let (outcome, _) = try await run(forbidding: example.calls, isolation: isolation, as: .own)
     #expect(outcome.output == "" && outcome.status == .exited(125))

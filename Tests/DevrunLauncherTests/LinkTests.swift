@@ -1,3 +1,4 @@
+import DevrunPlan
 import DevrunSystem
 import Glibc
 import Testing

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc

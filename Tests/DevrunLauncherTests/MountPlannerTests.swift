@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunPlan
+import DevrunSystem
 import Foundation
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 @Suite("Mount planner")
 struct MountPlannerTests {
   private func steps(_ mounts: [(String, String)]) throws -> [MountStep] {
-    var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [])
+    var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [:], isolation: .user)
     plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
     return try MountPlanner.steps(for: plan)
   }

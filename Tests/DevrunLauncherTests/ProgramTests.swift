@@ -1,4 +1,6 @@
 import DevrunCore
+import DevrunPlan
+import DevrunSystem
 import Foundation
 import Glibc
 import Testing
@@ -13,7 +15,7 @@ struct ProgramTests {
     let fixture = try LaunchFixture()
     let file = fixture.path("text")
     var script = LaunchScript(plan: try LaunchFixture.plan(["vim", "-Nu", "NONE", "-i", "NONE", file]))
-    script.plan.environment.append("TERM=xterm")
+    script.plan.environment.set("TERM", to: "xterm", from: .shell)
     let line = try fixture.commandLine(script, as: user).joined(separator: " ")
     let session = try TerminalSession(keeping: fixture)
     defer { session.end() }

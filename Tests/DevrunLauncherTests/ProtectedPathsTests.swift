@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Testing
 
@@ -67,7 +68,8 @@ struct ProtectedPathsTests {
     try FileManager.default.createSymbolicLink(atPath: fixture.path("link"), withDestinationPath: "real")
     try FileManager.default.createSymbolicLink(atPath: fixture.path("home"), withDestinationPath: "real/work")
     let paths = ProtectedPaths(
-      environment: ["PATH=/bin", RawString("HOME=\(fixture.path("home"))"), "TMPDIR=relative"], workingDirectory: nil,
+      environment: ["PATH": "/bin", "HOME": RawString(fixture.path("home")), "TMPDIR": "relative"],
+      workingDirectory: nil,
       executable: nil)
     let home = RawString(fixture.path("real/work"))
     for target in ["real", "link", "link/work", "home", "real/../link/./work"].map({ RawString(fixture.path($0)) }) {

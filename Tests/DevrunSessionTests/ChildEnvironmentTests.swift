@@ -8,18 +8,28 @@ import Testing
 struct ChildEnvironmentTests {
   private func resolve(
     shell: EnvironmentVariables = [:], container: [RawString] = [], services: [ServiceAddress] = [],
-    assignments: [(name: RawString, value: RawString)] = [], clusterNames: [String] = []
+    assignments: [EnvironmentVariables.Variable] = [], clusterNames: [String] = []
   ) -> EnvironmentVariables {
     ChildEnvironment(
-      shell: shell, container: container, services: services, assignments: assignments, clusterNames: clusterNames
+      shell: shell, container: EnvironmentVariables(entries: container, origin: .container), services: services,
+      assignments: assignments, clusterNames: clusterNames
     ).resolved()
+  }
+
+  /// The values alone, by name.
+  private func values(_ environment: EnvironmentVariables) -> [RawString: RawString] {
+    Dictionary(uniqueKeysWithValues: environment.map { ($0.name, $0.value) })
   }
 
   @Test func `Later sources of a variable win, in the order shell, container, file, command line`() {
     let result = resolve(
       shell: ["A": "shell", "B": "shell", "C": "shell"], container: ["B=container", "C=container", "D=container"],
-      assignments: [("C", "file"), ("E", "file"), ("E", "option")])
-    #expect(result == ["A": "shell", "B": "container", "C": "file", "D": "container", "E": "option"])
+      assignments: [
+        .init(name: "C", value: "file", origin: .file), .init(name: "E", value: "file", origin: .file),
+        .init(name: "E", value: "option", origin: .option),
+      ])
+    #expect(result.map(\.origin) == [.shell, .container, .file, .container, .option])
+    #expect(values(result) == ["A": "shell", "B": "container", "C": "file", "D": "container", "E": "option"])
   }
 
   @Test(
@@ -31,7 +41,9 @@ struct ChildEnvironmentTests {
     let entry = RawString(name.bytes + Array("=container".utf8))
     #expect(resolve(shell: [name: "here"], container: [entry])[name] == "here")
     #expect(resolve(container: [entry])[name] == nil)
-    #expect(resolve(shell: [name: "here"], assignments: [(name, "asked")])[name] == "asked")
+    #expect(
+      resolve(shell: [name: "here"], assignments: [.init(name: name, value: "asked", origin: .option)])[name] == "asked"
+    )
   }
 
   // A credential plugin gets this shell's own: see PluginRunnerTests.
@@ -68,7 +80,7 @@ struct ChildEnvironmentTests {
         ServiceAddress(name: "kubernetes", clusterIP: "10.0.0.1", local: "127.77.0.3"),
       ])
     #expect(
-      result == [
+      values(result) == [
         "MY_APP2_SERVICE_HOST": "127.77.0.1", "MY_APP2_SERVICE_PORT": "80", "MY_APP2_PORT": "tcp://127.77.0.1:80",
         "MY_APP2_PORT_80_TCP": "tcp://127.77.0.1:80", "MY_APP2_PORT_80_TCP_ADDR": "127.77.0.1",
         "MY_APP2_PORT_80_TCP_PORT": "80", "OTHER_SERVICE_HOST": "set.by.hand", "UNRELATED": "10.0.0.2",

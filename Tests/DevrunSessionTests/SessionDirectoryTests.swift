@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Testing
 

@@ -1,30 +1,26 @@
 import DevrunCore
-import Glibc
+import DevrunSystem
+import DevrunSystem
+import TestSupport
 import Testing
-
-@testable import DevrunLauncher
 
 @Suite("Search for the executable")
 struct ExecutableSearchTests {
-  private func fixture() throws -> LaunchFixture {
-    let fixture = try LaunchFixture()
-    for folder in ["first", "second", "first/folder"] { mkdir(fixture.path(folder), 0o755) }
-    try fixture.write("second/tool", "")
-    try fixture.write("first/data", "")
-    chmod(fixture.path("first/data"), 0o644)
-    try fixture.write("second/data", "")
-    try fixture.write("first/secret", "")
-    chmod(fixture.path("first/secret"), 0o644)
-    return fixture
+  private func folder() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    for name in ["first/folder", "second"] { try folder.makeFolder(name) }
+    for name in ["second/tool", "second/data"] { try folder.write(name, "", mode: 0o755) }
+    for name in ["first/data", "first/secret"] { try folder.write(name, "") }
+    return folder
   }
 
   @Test func `The search walks through PATH and passes over what cannot be executed`() throws {
-    let fixture = try fixture()
+    let folder = try folder()
     let search = ExecutableSearch(
-      path: RawString("\(fixture.path("none")):\(fixture.path("first")):\(fixture.path("second"))"))
-    #expect(try search.find("tool") == RawString(fixture.path("second/tool")))
-    #expect(try search.find("data") == RawString(fixture.path("second/data")))
-    #expect(throws: ExecutableSearchError.notExecutable(RawString(fixture.path("first/secret")), .accessDenied)) {
+      path: RawString("\(folder.path("none")):\(folder.path("first")):\(folder.path("second"))"))
+    #expect(try search.find("tool") == RawString(folder.path("second/tool")))
+    #expect(try search.find("data") == RawString(folder.path("second/data")))
+    #expect(throws: ExecutableSearchError.notExecutable(RawString(folder.path("first/secret")), .accessDenied)) {
       try search.find("secret")
     }
     #expect(throws: ExecutableSearchError.notFound("folder")) { try search.find("folder") }
@@ -32,13 +28,13 @@ struct ExecutableSearchTests {
   }
 
   @Test func `The search takes a command name with a slash as a path`() throws {
-    let fixture = try fixture()
+    let folder = try folder()
     let search = ExecutableSearch(path: nil)
-    let tool = RawString(fixture.path("second/tool"))
+    let tool = RawString(folder.path("second/tool"))
     #expect(try search.find(tool) == tool)
-    let folder = RawString(fixture.path("first"))
-    #expect(throws: ExecutableSearchError.directory(folder)) { try search.find(folder) }
-    let below = RawString(fixture.path("second/tool/x"))
+    let inner = RawString(folder.path("first"))
+    #expect(throws: ExecutableSearchError.directory(inner)) { try search.find(inner) }
+    let below = RawString(folder.path("second/tool/x"))
     #expect(throws: ExecutableSearchError.notFound(below)) { try search.find(below) }
   }
 

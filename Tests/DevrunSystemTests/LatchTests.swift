@@ -1,6 +1,6 @@
+import DevrunSystem
+import DevrunSystem
 import Testing
-
-@testable import DevrunLauncher
 
 @Suite("Latch", .timeLimit(.minutes(1)))
 struct LatchTests {

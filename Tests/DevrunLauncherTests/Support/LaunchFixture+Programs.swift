@@ -1,3 +1,4 @@
+import DevrunPlan
 import Glibc
 import Testing
 

@@ -66,7 +66,8 @@ final class LaunchFixture: Sendable {
     return LaunchPlan(
       executable: try ExecutableSearch(path: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").find(
         RawString(command[0])),
-      arguments: command.map { RawString($0) }, environment: environment.map { RawString($0) })
+      arguments: command.map { RawString($0) },
+      environment: EnvironmentVariables(entries: environment.map { RawString($0) }), isolation: .user)
   }
 
   /// The command line that runs a launch.

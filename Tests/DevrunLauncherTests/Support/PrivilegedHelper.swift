@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
@@ -46,7 +47,7 @@ enum PrivilegedHelper {
 extension LaunchScript {
   /// Chooses the way in of the example. An ordinary user's way to a mount namespace alone is `devrun-exec`.
   mutating func isolate(as example: IsolationCase) {
-    plan.isolation = example.isolation
+    isolation = example.isolation
     if example.isolation == .mount, example.user == .ordinary { helper = RawString(PrivilegedHelper.path) }
   }
 }

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunPlan
 import Glibc
 import devrun_launch
 

@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import Foundation
 import Synchronization
 import Testing
@@ -155,7 +156,8 @@ struct SecretMaskTests {
       "MAPPED=of map", "S_PORT=tcp://10.0.0.1:80",
     ]
     #expect(
-      SecretMask.secrets(in: environment, podSpec: spec, container: "web")
+      SecretMask.secrets(
+        in: EnvironmentVariables(entries: environment, origin: .container), podSpec: spec, container: "web")
         == ["keyed value", "token value", "of secret"])
   }
 }

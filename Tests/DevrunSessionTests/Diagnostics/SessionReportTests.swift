@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunSystem
 import DevrunTunnel
 import Foundation
 import Testing
@@ -149,16 +150,15 @@ struct SessionReportTests {
 @Suite("Origins of variables")
 struct EnvironmentOriginsTests {
   @Test func `Each variable is listed with its origin, and only service variables show their values`() {
-    let origins = EnvironmentOrigins(
-      shell: ["HOME": "/home/me", "COLOUR": "red", "WEB_SERVICE_HOST": "10.0.0.9"],
-      container: [
-        "HOME=/", "COLOUR=blue", "PASSWORD=p", "API_SERVICE_HOST=10.0.0.1", "API_PORT=not an address", "LEVEL=1",
-      ],
-      file: ["LEVEL"], options: ["GIVEN"], services: ["api", "web"])
-    let variables = origins.variables([
-      "HOME": "/home/me", "COLOUR": "blue", "PASSWORD": "p", "API_SERVICE_HOST": "127.77.0.1",
-      "API_PORT": "not an address", "LEVEL": "2", "GIVEN": "x", "WEB_SERVICE_HOST": "10.0.0.9",
+    let environment = EnvironmentVariables([
+      .init(name: "WEB_SERVICE_HOST", value: "10.0.0.9", origin: .shell),
+      .init(name: "HOME", value: "/home/me", origin: .shell), .init(name: "COLOUR", value: "blue", origin: .container),
+      .init(name: "PASSWORD", value: "p", origin: .container),
+      .init(name: "API_SERVICE_HOST", value: "127.77.0.1", origin: .container),
+      .init(name: "API_PORT", value: "not an address", origin: .container),
+      .init(name: "LEVEL", value: "2", origin: .file), .init(name: "GIVEN", value: "x", origin: .option),
     ])
+    let variables = SessionState.Variable.list(environment, services: ["api", "web"])
     #expect(variables.map(\.name) == variables.map(\.name).sorted())
     #expect(
       variables.map { "\($0.name) \($0.origin) \($0.value ?? "***")" } == [
