@@ -22,7 +22,7 @@ release_path = $$($(SWIFT) build $(release_flags) --show-bin-path)
 sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
 	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 
-.PHONY: help build devrun agent loader payload test e2e rigged fuzz storm sanitize bench lint format
+.PHONY: help build devrun agent loader payload test e2e rigged fuzz storm sanitize bench lint layout format
 .PHONY: install install-capability clean
 .DEFAULT_GOAL := help
 
@@ -117,8 +117,11 @@ storm: ## 10,000 processes that connect, get signals and die in the middle of ca
 	$(SWIFT) build --build-tests
 	DEVRUN_STORM_ROUNDS=10000 $(SWIFT) test --skip-build --filter StormTests
 
-lint: ## formatting and lint rules
+lint: layout ## formatting, lint rules and the layout
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+layout: ## compare the picture of the targets in CONTRIBUTING.md, Package.swift and the imports
+	SWIFT="$(SWIFT)" .ci/check-layout
 
 format: ## format all Swift files in place
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
