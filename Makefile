@@ -1,17 +1,6 @@
 # devrun: a process wrapper that runs a command here as if it ran in a Kubernetes container.
 #
-#   make build      build/bin/devrun and build/payload, what it brings into the cluster
-#   make test       unit and process tests; no cluster is needed
-#   make e2e        the end-to-end suite, on the cluster that KUBECONFIG names
-#   make fuzz       FUZZ_SECONDS (default 60) of each fuzz target in Tests/Fuzz, from the corpus in fixtures/fuzz
-#   make bench      what the launcher costs, beside the same things done bare; and the tunnel beside kubectl port-forward,
-#                   where KUBECONFIG names a cluster
-#   make sanitize   the launcher's tests with a launcher that checks memory (ASan) and undefined behaviour (UBSan)
-#   make storm      10,000 processes that connect, get signals and die in mid-call
-#   make lint       formatting and lint rules
-#   make install    PREFIX (default /usr/local), DESTDIR
-#   make install-capability  lets every user here have a mount namespace without a user namespace (needs root, setcap)
-#   make clean
+# `make` alone prints the targets that have a text behind `##`.
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
@@ -25,17 +14,22 @@ rigged := build/rigged
 # ConfigMaps hold 1 MiB; a piece leaves room for its name and for what the API server adds.
 piece_bytes := 1000000
 
-# One set of flags for all that is shipped, so that what devrun and its agent share is compiled once. Small rather than fast:
-# the agent travels. Package.swift has the agent linked statically.
+# One set of flags for all that is shipped, so that what devrun and its agent share is compiled once. Small rather than
+# fast: the agent travels. Package.swift has the agent linked statically.
 release_flags := -c release --static-swift-stdlib -Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
 release_path = $$($(SWIFT) build $(release_flags) --show-bin-path)
 # Undefined behaviour ends the program: that needs no other run-time library.
 sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
 	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 
-.PHONY: build devrun agent loader payload test e2e rigged fuzz bench sanitize storm lint format install install-capability clean
+.PHONY: help build devrun agent loader payload test e2e rigged fuzz storm sanitize bench lint layout format
+.PHONY: install install-capability clean
+.DEFAULT_GOAL := help
 
-build: devrun payload $(payload)/devrun-exec
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: devrun payload $(payload)/devrun-exec ## build/bin/devrun, and build/payload, which it brings into the cluster
 
 devrun:
 	$(SWIFT) build $(release_flags) --product devrun
@@ -65,15 +59,23 @@ payload: agent loader
 	@ls $(payload)/agent.gz.* | wc -l | awk '{printf " in %d pieces", $$1}'
 	@wc -c < $(payload)/loader | awk '{printf ", loader: %.2f MB\n", $$1 / 1e6}'
 
-# The launcher's storms leave other tests no time: they run by themselves.
-test:
-	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --skip DevrunLauncherTests
-	$(SWIFT) test --skip-build --filter DevrunLauncherTests
+# Runs commands, and prints at the end which tests were skipped. The recipe's status is that of the commands.
+define counting_skipped
+@log=$$(mktemp) || exit; trap 'rm -f "$$log"' EXIT; set -o pipefail; \
+{ set -x; $(1); } 2>&1 | tee -i "$$log"; status=$$?; .ci/count-skipped "$$log"; exit $$status
+endef
+# For `pipefail`.
+test e2e: private SHELL := bash
 
-e2e: build rigged
-	DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" DEVRUN_E2E_RIGGED="$(CURDIR)/$(rigged)/bin/devrun" \
-		$(SWIFT) test --filter EndToEndTests
+# The launcher's storms leave other tests no time: they run by themselves.
+test: ## the tests that need no cluster
+	$(SWIFT) build --build-tests
+	$(call counting_skipped,$(SWIFT) test --skip-build --skip DevrunLauncherTests \
+		&& $(SWIFT) test --skip-build --filter DevrunLauncherTests)
+
+e2e: build rigged ## the end-to-end suite, on the cluster that KUBECONFIG names
+	$(call counting_skipped,DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" \
+		DEVRUN_E2E_RIGGED="$(CURDIR)/$(rigged)/bin/devrun" $(SWIFT) test --filter EndToEndTests)
 
 # The same devrun with an agent that sends archives which no honest one sends.
 rigged: build
@@ -87,7 +89,7 @@ rigged: build
 fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer
 
 # All at once: they are one process each.
-fuzz:
+fuzz: ## each fuzz target for FUZZ_SECONDS (default 60), from the corpus in fixtures/fuzz
 	$(SWIFT) build $(fuzz_flags)
 	@path="$$($(SWIFT) build $(fuzz_flags) --show-bin-path)"; pids=; \
 	for target in local-env yaml archive; do \
@@ -99,29 +101,32 @@ fuzz:
 	done; \
 	for pid in $$pids; do wait $$pid || failed=1; done; [ -z "$$failed" ] && echo "no finding"
 
-bench: build
+bench: build ## the launcher beside the same things done bare; with KUBECONFIG also the tunnel beside kubectl
 	$(SWIFT) build $(release_flags) --product devrun-launch
 	python3 fixtures/bench/bench.py "$(release_path)/devrun-launch"
 	@if [ -n "$$KUBECONFIG" ]; then python3 fixtures/bench/tunnel.py "$(CURDIR)/$(bin)/devrun"; \
 	else echo "KUBECONFIG names no cluster: the tunnel beside kubectl port-forward is left out"; fi
 
-sanitize:
+sanitize: ## the launcher's tests, with a launcher that checks memory and undefined behaviour
 	$(SWIFT) build $(sanitize_flags)
 	$(SWIFT) build --build-tests
 	DEVRUN_LAUNCH="$$($(SWIFT) build $(sanitize_flags) --show-bin-path)/devrun-launch" \
 		$(SWIFT) test --skip-build --filter DevrunLauncherTests
 
-storm:
+storm: ## 10,000 processes that connect, get signals and die in the middle of calls
 	$(SWIFT) build --build-tests
 	DEVRUN_STORM_ROUNDS=10000 $(SWIFT) test --skip-build --filter StormTests
 
-lint:
+lint: layout ## formatting, lint rules and the layout
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
-format:
+layout: ## compare the picture of the targets in CONTRIBUTING.md, Package.swift and the imports
+	SWIFT="$(SWIFT)" .ci/check-layout
+
+format: ## format all Swift files in place
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
 
-install:
+install: ## install into PREFIX (default /usr/local) below DESTDIR
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/devrun"
 	install -m 0755 $(bin)/devrun "$(DESTDIR)$(PREFIX)/bin/devrun"
 	install -m 0644 $(payload)/agent.gz.* $(payload)/architecture "$(DESTDIR)$(PREFIX)/libexec/devrun"
@@ -137,8 +142,8 @@ install:
 		else echo "AppArmor profile: $$profile"; fi; \
 	fi
 
-install-capability:
+install-capability: ## let all users of this machine have mount namespaces (as root, with setcap)
 	setcap cap_sys_admin,cap_sys_chroot+ep "$(DESTDIR)$(PREFIX)/libexec/devrun/devrun-exec"
 
-clean:
+clean: ## remove all that was built
 	rm -rf .build build

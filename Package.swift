@@ -10,7 +10,6 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-let nio: Target.Dependency = .product(name: "NIO", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -22,7 +21,6 @@ let nioConcurrency: Target.Dependency = .product(name: "NIOConcurrencyHelpers", 
 let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
-let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-nio-extras")
 let nioSOCKS: Target.Dependency = .product(name: "NIOSOCKS", package: "swift-nio-extras")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -79,8 +77,7 @@ let package = Package(
       name: "DevrunKube",
       dependencies: [
         "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS,
-        nioExtras, nioSOCKS,
-        nioCompression, nioConcurrency, httpClient, logging,
+        nioSOCKS, nioCompression, nioConcurrency, httpClient, logging,
       ],
       swiftSettings: settings),
     .target(
@@ -95,7 +92,7 @@ let package = Package(
     .target(
       name: "DevrunAgent",
       dependencies: [
-        "DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2, nioHPACK,
+        "DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2,
       ],
       swiftSettings: settings),
 
@@ -137,8 +134,7 @@ let package = Package(
       name: "DevrunTunnelTests",
       dependencies: [
         "DevrunTunnel", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem", "DevrunCore", nioCore, nioPosix,
-        nioEmbedded, nioHTTP2,
-        nioHPACK, nioConcurrency,
+        nioEmbedded, nioHPACK, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -153,7 +149,7 @@ let package = Package(
       name: "DevrunSessionTests",
       dependencies: [
         "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
-        nioCore, nioPosix,
+        nioPosix,
       ],
       swiftSettings: settings),
     // A client on SwiftNIO, for the launcher's tests.
