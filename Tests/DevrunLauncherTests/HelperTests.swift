@@ -36,7 +36,7 @@ struct HelperTests {
     let fixture = try LaunchFixture()
     let outcome = try await run("tr '\\0' '\\n' < /proc/$$/environ; ls /proc/$$/fd; cat /proc/$$/comm", fixture)
     let environment = try LaunchFixture.plan(["sh"]).environment.entries.map { "\($0)\n" }.joined()
-    #expect(outcome.output == environment + "0\n1\n2\nsh\n" && outcome.errors == "")
+    #expect(outcome.output == environment + "0\n1\n2\nsh\n" && outcome.errors == "", "\(outcome)")
   }
 
   @Test func `Automatic isolation prefers an installed devrun-exec to a user namespace`() async throws {
