@@ -52,14 +52,27 @@ let package = Package(
     .target(
       name: "DevrunCommands",
       dependencies: [
-        "DevrunSession", "DevrunLauncher", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore", argumentParser,
+        "DevrunSession", "DevrunWorkload", "DevrunView", "DevrunLauncher", "DevrunPlan", "DevrunConfig", "DevrunSystem",
+        "DevrunCore", argumentParser,
       ],
       swiftSettings: settings),
     .target(
       name: "DevrunSession",
       dependencies: [
-        "DevrunKube", "DevrunTunnel", "DevrunArchive", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
-        nioCore, nioPosix,
+        "DevrunWorkload", "DevrunView", "DevrunKube", "DevrunAgentAPI", "DevrunTunnel", "DevrunPlan", "DevrunConfig",
+        "DevrunSystem", "DevrunCore", nioCore, nioPosix,
+      ],
+      swiftSettings: settings),
+    // A workload is changed, and put back.
+    .target(
+      name: "DevrunWorkload", dependencies: ["DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore"],
+      swiftSettings: settings),
+    // What the command sees of the cluster: services, volumes, environment.
+    .target(
+      name: "DevrunView",
+      dependencies: [
+        "DevrunKube", "DevrunAgentAPI", "DevrunTunnel", "DevrunArchive", "DevrunPlan", "DevrunConfig", "DevrunSystem",
+        "DevrunCore", nioCore,
       ],
       swiftSettings: settings),
     // Launches by a plan file, without a cluster: for the launcher's tests.
@@ -92,7 +105,8 @@ let package = Package(
     .target(
       name: "DevrunAgent",
       dependencies: [
-        "DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", "CNSS", nioCore, nioPosix, nioHTTP2,
+        "DevrunAgentAPI", "DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", "CNSS", nioCore, nioPosix,
+        nioHTTP2,
       ],
       swiftSettings: settings),
 
@@ -102,6 +116,9 @@ let package = Package(
       dependencies: [
         "DevrunArchive", "DevrunPlan", "DevrunSystem", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK,
       ],
+      swiftSettings: settings),
+    .target(
+      name: "DevrunAgentAPI", dependencies: ["DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", nioCore],
       swiftSettings: settings),
     .target(name: "DevrunArchive", dependencies: ["DevrunSystem", "DevrunCore", nioCore], swiftSettings: settings),
     .target(name: "DevrunSystem", dependencies: ["DevrunCore", "CLinux"], swiftSettings: settings),
@@ -133,7 +150,8 @@ let package = Package(
     .testTarget(
       name: "DevrunTunnelTests",
       dependencies: [
-        "DevrunTunnel", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem", "DevrunCore", nioCore, nioPosix,
+        "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem", "DevrunCore",
+        nioCore, nioPosix,
         nioEmbedded, nioHPACK, nioConcurrency,
       ],
       swiftSettings: settings),
@@ -147,10 +165,14 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DevrunSessionTests",
-      dependencies: [
-        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
-        nioPosix,
-      ],
+      dependencies: ["DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunConfig", "DevrunSystem", "DevrunCore"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DevrunWorkloadTests", dependencies: ["DevrunWorkload", "DevrunKube", "DevrunCore"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DevrunViewTests",
+      dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore"],
       swiftSettings: settings),
     // A client on SwiftNIO, for the launcher's tests.
     .executableTarget(

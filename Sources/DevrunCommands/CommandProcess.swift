@@ -3,6 +3,7 @@ internal import DevrunLauncher
 internal import DevrunPlan
 internal import DevrunSession
 internal import DevrunSystem
+internal import DevrunWorkload
 internal import Dispatch
 internal import Glibc
 
@@ -22,7 +23,7 @@ struct CommandProcess: Sendable {
   /// Whether the session lasts until the last process that the command left running has ended.
   var waitsForDescendants: Bool
   /// The plan to launch, made of what the session has made ready.
-  var adjust: @Sendable (Connected) -> LaunchPlan = { $0.plan }
+  var adjust: @Sendable (ReadySession) -> LaunchPlan = { $0.plan }
   /// What the person is told.
   var report: ProgressReport
   /// The session's log, which tells the report.
@@ -47,7 +48,7 @@ struct CommandProcess: Sendable {
     let work = Task {
       // What this machine does not allow is told before the cluster is touched.
       let isolation = try await launcher.probe(isolation)
-      log.tell(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
+      log.report(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
       return try await session.run(program, isolation: isolation, askingGroup: { keeper.askingGroup }) { connected in
         report.end()
         let child = try await launcher.launch(adjust(connected), redirecting: connected.redirected)
@@ -80,9 +81,9 @@ struct CommandProcess: Sendable {
     switch phase.interrupt(interruption) {
     case .cancel:
       work.cancel()
-    case .hasten:
+    case .skipWaits:
       Terminal().say("putting everything back without waiting for pods; another signal ends devrun at once")
-      session.hasten()
+      session.skipWaits()
     case .giveUp:
       showFailure(
         Interrupted(

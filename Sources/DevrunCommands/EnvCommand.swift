@@ -5,6 +5,7 @@ internal import DevrunLauncher
 internal import DevrunPlan
 internal import DevrunSession
 internal import DevrunSystem
+internal import DevrunWorkload
 internal import Glibc
 
 /// `devrun env [options]`
@@ -47,18 +48,18 @@ struct EnvCommand: ParsableCommand {
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let access = try cluster.access(process, project: project)
     let report = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
-    guard let target = try target.map(TargetReference.init(parsing:)) ?? project.target else {
+    guard let target = try target.map(TargetReference.init(parsing:)) ?? project.targetReference else {
       throw ValidationError("there is no target: name one with --target KIND/NAME")
     }
     let (localEnv, warnings) = try environment.localEnv(process, project)
-    let observer = SessionLog(telling: report)
-    for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
+    let log = SessionLog(telling: report)
+    for warning in warnings { log.report(.warning(ErrorMessage(warning))) }
     let options = try environment.options(
       target: .copy(of: target), container: container ?? project.container, ports: [], localEnv: localEnv,
       project: project)
     let session = try Session(
       access: access, options: options, environment: process.environment, user: process.user,
-      hostname: process.hostname, observer: observer, log: observer)
+      hostname: process.hostname, log: log)
     // The child of the session prints what it has got: this program again.
     let printer = ProgramInvocation(
       executable: "/proc/self/exe",
@@ -71,7 +72,7 @@ struct EnvCommand: ParsableCommand {
         var plan = connected.plan
         if !showSecrets { plan.arguments += connected.secretNames.sorted { $0.description < $1.description } }
         return plan
-      }, report: report, log: observer, environment: process.environment
+      }, report: report, log: log, environment: process.environment
     ).run()
   }
 }

@@ -3,6 +3,7 @@ internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunSession
 internal import DevrunSystem
+internal import DevrunView
 
 /// Which variables the command gets, beside those of this shell.
 struct EnvironmentOptions: ParsableArguments {

@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// A step is told only once it takes longer than a moment. Facts are told on a terminal, and with `--verbose`; warnings
 /// always, but with `--quiet`.
-final class ProgressReport: SessionObserver {
+final class ProgressReport: Reporter {
   /// How much is told.
   enum Verbosity: Sendable {
     case quiet
@@ -28,7 +28,7 @@ final class ProgressReport: SessionObserver {
     self.verbosity = verbosity
   }
 
-  func tell(_ event: SessionEvent) {
+  func report(_ event: ReportEvent) {
     switch (event, verbosity) {
     case (.detail(let text), .verbose), (.step(let text), .verbose), (.fact(let text), .verbose):
       end()

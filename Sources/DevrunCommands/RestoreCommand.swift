@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunSession
+internal import DevrunWorkload
 
 /// `devrun restore [KIND/NAME ... | --all]`
 struct RestoreCommand: ParsableCommand {
@@ -34,7 +35,7 @@ struct RestoreCommand: ParsableCommand {
     let terminal = Terminal()
     let restoration = Restoration(
       access: access, environment: process.environment,
-      observer: ProgressReport(terminal: terminal, verbosity: cluster.verbosity))
+      reporter: ProgressReport(terminal: terminal, verbosity: cluster.verbosity))
     guard all || !references.isEmpty else {
       let redirected = try runBlocking { try await restoration.redirected() }
       terminal.say(

@@ -5,6 +5,7 @@ internal import DevrunLauncher
 internal import DevrunPlan
 internal import DevrunSession
 internal import DevrunSystem
+internal import DevrunWorkload
 
 /// `devrun [options] -- <command>`
 struct RunCommand: ParsableCommand {
@@ -95,24 +96,24 @@ struct RunCommand: ParsableCommand {
     let (options, warnings) = try sessionOptions(process, project)
     let access = try cluster.access(process, project: project)
     let report = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
-    let observer = SessionLog(telling: report)
-    for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
+    let log = SessionLog(telling: report)
+    for warning in warnings { log.report(.warning(ErrorMessage(warning))) }
     let isolation = try isolationChoice(project)
     try checkMountPaths(options, process, executable: executable)
     guard let options else {
-      let restoration = Restoration(access: access, environment: process.environment, observer: observer)
+      let restoration = Restoration(access: access, environment: process.environment, reporter: log)
       let candidates = try runBlocking { try await restoration.candidates() }
       throw SessionError.noTarget(namespace: access.namespace, candidates: candidates)
     }
     let session = try Session(
       access: access, options: options, environment: process.environment, user: process.user,
-      hostname: process.hostname, observer: observer, log: observer)
+      hostname: process.hostname, log: log)
     try CommandProcess(
       session: session, namespace: access.namespace,
       program: ProgramInvocation(executable: executable, arguments: arguments), isolation: isolation,
       waitsForDescendants: wait,
       report: report,
-      log: observer, environment: process.environment
+      log: log, environment: process.environment
     ).run()
   }
 
@@ -129,7 +130,7 @@ struct RunCommand: ParsableCommand {
     if newPod || project.newPod == true && target == nil {
       chosen = .newPod(image: image ?? project.image)
     } else {
-      chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
+      chosen = try (target.map(TargetReference.init(parsing:)) ?? project.targetReference).map { .existing($0) }
     }
     guard let chosen else { return (nil, warnings) }
     var options = try environment.options(

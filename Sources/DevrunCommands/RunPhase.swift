@@ -8,7 +8,7 @@ final class RunPhase: Sendable {
     /// End the session: undo what was done.
     case cancel
     /// Put everything back without waiting for what need not be waited for.
-    case hasten
+    case skipWaits
     /// End at once.
     case giveUp
     /// Nothing: it is known already, or the command has it.
@@ -67,7 +67,7 @@ final class RunPhase: Sendable {
         return .none
       case (.restoring(interrupted: false), .signal):
         state.stage = .restoring(interrupted: true)
-        return .hasten
+        return .skipWaits
       case (.restoring(interrupted: true), .signal):
         return .giveUp
       case (.restoring, .frontGone):

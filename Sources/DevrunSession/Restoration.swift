@@ -1,7 +1,9 @@
 public import DevrunConfig
-internal import DevrunCore
+public import DevrunCore
 internal import DevrunKube
 public import DevrunSystem
+internal import DevrunView
+public import DevrunWorkload
 internal import NIOCore
 internal import NIOPosix
 
@@ -9,13 +11,13 @@ internal import NIOPosix
 public struct Restoration: Sendable {
   private let access: ClusterAccess
   private let environment: EnvironmentVariables
-  private let observer: any SessionObserver
+  private let reporter: any Reporter
 
   /// Works on the namespace of the given access.
-  public init(access: ClusterAccess, environment: EnvironmentVariables, observer: any SessionObserver) {
+  public init(access: ClusterAccess, environment: EnvironmentVariables, reporter: any Reporter) {
     self.access = access
     self.environment = environment
-    self.observer = observer
+    self.reporter = reporter
   }
 
   /// A workload that is redirected, and by whom.
@@ -32,9 +34,9 @@ public struct Restoration: Sendable {
   ///
   /// - Throws: `KubeError`, `SessionError`
   public func redirected() async throws -> [Redirected] {
-    try await withClient { client in
-      try await DeploymentRestore.redirected(in: access.namespace, client: client).map {
-        Redirected(workload: "deployment/\($0.name)", holder: $0.record.holder, since: $0.record.since)
+    try await inNamespace { namespace in
+      try await DeploymentRestore.redirected(in: namespace).map {
+        Redirected(workload: "deployment/\($0.name)", holder: $0.holder, since: $0.since)
       }
     }
   }
@@ -43,60 +45,54 @@ public struct Restoration: Sendable {
   ///
   /// - Throws: `KubeError`
   public func candidates() async throws -> [String] {
-    try await withClient { client in
-      try await TargetResolution(client: client, namespace: access.namespace).candidates()
-    }
+    try await inNamespace { try await TargetKinds.candidates(in: $0) }
   }
 
-  /// Removes the files that killed runs left here, and restores the named workloads, or with `nil` everything of the namespace that any session changed, pods of
-  /// sessions' own included.
+  /// Removes the files that killed runs left here, and restores the named workloads, or with `nil` everything of the
+  /// namespace that any session changed, pods of sessions' own included.
   ///
   /// - Returns: what was restored, in words.
   /// - Throws: `KubeError`, `SessionError`
   public func restore(_ targets: [TargetReference]?) async throws -> [String] {
     // At the end: what was killed a moment ago may take some time to let go of its folder.
     defer { SessionDirectory.removeAbandoned(environment: environment) }
-    return try await withClient { client in
+    return try await inNamespace { namespace in
       var done: [String] = []
-      let names: [String]
+      var names: [String] = []
       if let targets {
-        let resolution = TargetResolution(client: client, namespace: access.namespace)
-        var found: [String] = []
-        for target in targets { found.append(try await resolution.workload(target).name) }
-        names = found
+        for target in targets { names.append(try await TargetKinds.workload(target, in: namespace).name) }
       } else {
-        names = try await DeploymentRestore.redirected(in: access.namespace, client: client).map(\.name)
+        names = try await DeploymentRestore.redirected(in: namespace).map(\.name)
       }
       for name in names {
-        let restore = DeploymentRestore(client: client, namespace: access.namespace, name: name)
-        if try await restore.run(observer: observer) { done.append("deployment/\(name)") }
+        if try await DeploymentRestore(of: name, in: namespace).run(reporter: reporter) {
+          done.append("deployment/\(name)")
+        }
       }
-      if targets == nil { done += try await removeLeftovers(client) }
+      if targets == nil { done += try await removeLeftovers(in: namespace) }
       return done
     }
   }
 
   /// Deletes the pods and ConfigMaps of sessions: what is labelled with one.
-  private func removeLeftovers(_ client: KubeClient) async throws -> [String] {
+  private func removeLeftovers(in namespace: Namespace) async throws -> [String] {
     var done: [String] = []
-    let newPod = NewPod(client: client, namespace: access.namespace)
-    for pod in try await client.list(.pods(in: access.namespace), labelSelector: PayloadUpload.label).items {
-      let name = TargetResolution.name(of: pod)
-      try await newPod.remove(name)
-      done.append("pod/\(name)")
+    let (client, ownPods) = (namespace.client, OwnPods(in: namespace))
+    for pod in try await client.list(namespace.pods, labelSelector: SessionMark.key).items {
+      try await ownPods.remove(pod.name)
+      done.append("pod/\(pod.name)")
     }
-    let configMaps = try await client.list(.configMaps(in: access.namespace), labelSelector: PayloadUpload.label).items
-    let upload = PayloadUpload(client: client, namespace: access.namespace, session: "")
-    try await upload.delete(configMaps.map(TargetResolution.name))
+    let configMaps = try await client.list(namespace.configMaps, labelSelector: SessionMark.key).items
+    try await PayloadUpload(in: namespace, session: "").delete(configMaps.map(\.name))
     return done
   }
 
-  private func withClient<Result: Sendable>(_ body: (KubeClient) async throws -> Result) async throws -> Result {
+  private func inNamespace<Result: Sendable>(_ body: (Namespace) async throws -> Result) async throws -> Result {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let client = try KubeClient(access: access, environment: environment, group: group, options: .devrun())
     let outcome: Swift.Result<Result, any Error>
     do {
-      outcome = .success(try await body(client))
+      outcome = .success(try await body(Namespace(access.namespace, client: client)))
     } catch {
       outcome = .failure(error)
     }

@@ -1,9 +1,11 @@
+internal import DevrunAgentAPI
 public import DevrunConfig
-public import DevrunCore
+internal import DevrunCore
 internal import DevrunKube
 public import DevrunPlan
 public import DevrunSystem
-internal import DevrunTunnel
+internal import DevrunView
+internal import DevrunWorkload
 internal import NIOCore
 internal import NIOPosix
 
@@ -17,12 +19,11 @@ public struct Session: Sendable {
   let access: ClusterAccess
   let options: SessionOptions
   let environment: EnvironmentVariables
-  let payloadDirectory: String
   let holder: String
   let hostname: String
-  let observer: any SessionObserver
-  let log: SessionLog?
-  let haste = Haste()
+  let log: SessionLog
+  private let payloadDirectory: String
+  private let urgency = RestoreUrgency()
 
   /// A session that is not connected yet.
   ///
@@ -32,12 +33,11 @@ public struct Session: Sendable {
   ///   - environment: this process's environment, which the command's is made from.
   ///   - user: who runs it, for the record on the workload.
   ///   - hostname: this machine's name.
-  ///   - observer: who is told.
-  ///   - log: the session's log, if it has one. It is told by the observer, or is the observer.
-  /// - Throws: `SessionError.payloadMissing`
+  ///   - log: the session's log, which gets the news and hands it on.
+  /// - Throws: `WorkloadError.payloadMissing`
   public init(
     access: ClusterAccess, options: SessionOptions, environment: EnvironmentVariables, user: String,
-    hostname: String, observer: any SessionObserver, log: SessionLog? = nil
+    hostname: String, log: SessionLog
   ) throws {
     self.name = SessionName.random()
     self.access = access
@@ -46,43 +46,41 @@ public struct Session: Sendable {
     self.payloadDirectory = try Payload.directory()
     self.holder = "\(user)@\(hostname)"
     self.hostname = hostname
-    self.observer = observer
     self.log = log
   }
 
   /// Has everything put back without waiting for what need not be waited for: the cluster makes the app's pods anew by
   /// itself, and connections that are still open are cut.
-  public func hasten() { haste.want() }
+  public func skipWaits() { urgency.skipWaits() }
 
   /// Connects, runs the command by `launch`, and takes everything down again, whatever happens in between and when the
   /// task is cancelled too.
   ///
   /// - Parameters:
-  ///   - command: the program and its arguments.
+  ///   - program: the program and its arguments.
   ///   - isolation: how its own view of files will be made.
   ///   - askingGroup: the process group in which a credential plugin can ask the user, `nil` while it cannot.
   ///   - launch: starts the command as the plan says and returns when it has ended.
   /// - Returns: what `launch` returned.
-  /// - Throws: what connecting failed of; `SessionError.notRestored` where something could not be put back.
+  /// - Throws: what connecting failed of; `SessionError.notRestored` if something could not be put back.
   public func run<Result: Sendable>(
-    _ command: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
-    launch: @Sendable (Connected) async throws -> Result
+    _ program: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
+    launch: @Sendable (ReadySession) async throws -> Result
   ) async throws -> Result {
-    introduce(command)
-    let teardown = Teardown()
-    let diagnosis = Diagnosis(session: self, command: command)
+    introduce(program)
+    let teardown = Teardown(reporter: log)
+    let diagnosis = StateCollector(of: snapshot(of: program), log: log)
     let outcome: Swift.Result<Result, any Error>
     do {
       outcome = .success(
         try await connectAndRun(
-          command, isolation: isolation, askingGroup: askingGroup, teardown: teardown, diagnosis: diagnosis,
+          program, isolation: isolation, askingGroup: askingGroup, teardown: teardown, diagnosis: diagnosis,
           launch: launch))
     } catch {
       outcome = .failure(error)
     }
     await diagnosis.restoring()
-    // A cancelled task must still put everything back: a task of its own is not cancelled.
-    let failures = await Task { await teardown.run() }.value
+    let failures = await withoutCancellation { await teardown.run() }
     if !failures.isEmpty {
       let lost = SessionError.notRestored(failures, remedy: "devrun restore -n \(access.namespace) --all")
       if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
@@ -92,9 +90,8 @@ public struct Session: Sendable {
   }
 
   private func connectAndRun<Result: Sendable>(
-    _ command: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
-    teardown: Teardown, diagnosis: Diagnosis,
-    launch: @Sendable (Connected) async throws -> Result
+    _ program: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
+    teardown: Teardown, diagnosis: StateCollector, launch: @Sendable (ReadySession) async throws -> Result
   ) async throws -> Result {
     let payload = try Payload(directory: payloadDirectory)
     let directory = try SessionDirectory(session: name, environment: environment)
@@ -107,133 +104,68 @@ public struct Session: Sendable {
       access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
     await teardown.add("closing the connections to the API server") { try await client.shutdown() }
 
-    let named = options.localEnv.serviceReferences.compactMap(\.namespace)
+    let namespace = Namespace(access.namespace, client: client)
     let watch = ServiceWatch(
-      client: client, namespace: access.namespace, others: named + access.otherNamespaces)
+      from: namespace, others: options.localEnv.serviceReferences.compactMap(\.namespace) + access.otherNamespaces)
     let listing = try await watch.list()
     if !listing.omitted.isEmpty {
-      observer.tell(.detail("services of these namespaces are left out: \(listing.omitted.joined(separator: ", "))"))
+      log.report(.detail("services of these namespaces are left out: \(listing.omitted.joined(separator: ", "))"))
     }
 
     let placement = AgentPlacement(
-      session: self, client: client, payload: payload, group: group, teardown: teardown, diagnosis: diagnosis)
+      context: SessionContext(
+        name: name, namespace: namespace, holder: holder, reporter: log, urgency: urgency, teardown: teardown),
+      container: options.container, ports: options.ports, localEnv: options.localEnv, payload: payload,
+      loop: group.next(), diagnosis: diagnosis)
     let agents = try await placement.place(options.target)
     await diagnosis.placed(agents)
-    let tunnel = agents.tunnel
-    async let container = tunnel.environment()
-    async let info = tunnel.info()
+    let view = try await makeView(
+      of: agents, listing.services, isolation: isolation, in: directory, teardown: teardown)
+    await diagnosis.gathered(view)
 
-    let variables = EnvironmentVariables(entries: try await container, origin: .container)
-    let secrets = SecretMask.secrets(in: variables, podSpec: agents.pod["spec"] ?? [:], container: agents.container)
-    log?.mask(secrets.map(\.description))
-    let view = try ClusterView.make(
-      session: self, services: listing.services, domain: try await info.clusterDomain, container: variables,
-      directory: directory)
-    let volumes = try await materialize(agents, isolation: isolation, directory: directory, teardown: teardown)
-    let hostsFile = try view.writeHosts()
-    let acceptor = TunnelConnector(tunnels: agents.pods.tunnels, view: view, group: group)
-    await teardown.add("closing the local ends") { await acceptor.close() }
-
-    let nameService = try NameService(directory: directory)
-    let resolved = try childEnvironment(container: variables, view: view, volumes: volumes)
-    log?.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
-    await diagnosis.gathered(
-      .init(
-        view: view, info: try await info, volumes: volumes, environment: resolved))
-    let plan = LaunchPlan(
-      executable: command.executable, arguments: command.arguments,
-      environment: resolved.sorted(),
-      isolation: isolation, hostsFile: RawString(hostsFile),
-      nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
-      forcesVolumes: options.forcesVolumes,
-      hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
-    let following = Task {
-      do {
-        try await watch.follow(view, scopes: listing.scopes)
-      } catch {
-        guard !Task.isCancelled else { return }
-        observer.tell(.warning(ErrorMessage("new services are not seen any more", why: "\(error)")))
-      }
-    }
-    await teardown.add("following the services") {
-      following.cancel()
-      await following.value
+    let connector = TunnelConnector(tunnels: agents.pods.tunnels, view: view.cluster, group: group)
+    await teardown.add("closing the local ends") { await connector.close() }
+    await teardown.inBackground("following the services", failure: "new services are not seen any more") {
+      try await watch.follow(view.cluster, scopes: listing.scopes)
     }
     let renewal = VolumeRenewal(
-      volumes, tunnels: agents.pods.tunnels, events: agents.pods.events, directory: directory,
-      limit: options.volumeLimit, observer: observer)
-    let renewing = Task { await renewal.run() }
-    await teardown.add("renewing volumes") {
-      renewing.cancel()
-      await renewing.value
-    }
-    for fact in agents.facts { observer.tell(.fact(fact)) }
-    let secretNames = resolved.filter {
-      SecretMask.looksSecret($0.name.description) || !$0.value.bytes.isEmpty && secrets.contains($0.value)
-    }.map(\.name)
+      view.volumes, tunnels: agents.pods.tunnels, directory: directory, limit: options.volumeLimit, reporter: log)
+    await teardown.inBackground("renewing volumes") { await renewal.run() }
+    for fact in agents.facts { log.report(.fact(fact)) }
     return try await launch(
-      Connected(plan: plan, connector: acceptor, redirected: view.redirected, secretNames: Set(secretNames)))
+      ReadySession(
+        plan: view.plan(for: program, isolation: isolation, forcesVolumes: options.forcesVolumes),
+        connector: connector, redirected: view.cluster.redirected, secretNames: view.secretNames))
   }
 
-  /// The command's environment.
-  private func childEnvironment(container: EnvironmentVariables, view: ClusterView, volumes: MaterializedVolumes) throws
-    -> EnvironmentVariables
-  {
-    let services = view.services
-    let local = services.compactMap { key, entry -> ServiceAddress? in
-      guard key.namespace == access.namespace, let address = entry.clusterIPs.first else { return nil }
-      return ServiceAddress(name: key.name, clusterIP: address.description, local: entry.local.description)
+  /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services.
+  private func makeView(
+    of agents: PlacedAgents, _ services: [KubeObject], isolation: Isolation, in directory: SessionDirectory,
+    teardown: Teardown
+  ) async throws -> SessionView {
+    async let variables = agents.tunnel.environment()
+    async let facts = agents.tunnel.info()
+    let (container, info) = try await (variables, facts)
+    let secrets = SecretMask.secrets(in: container, of: agents.pod, container: agents.container)
+    log.mask(secrets.map(\.description))
+    let cluster = ClusterView.make(
+      of: services, localEnv: options.localEnv, namespace: access.namespace, domain: info.clusterDomain,
+      container: container, hostname: hostname, directory: directory, reporter: log)
+    let volumes = try await MaterializedVolumes.make(
+      of: agents.container, in: agents.pod, localEnv: options.localEnv, isolation: isolation,
+      fetch: VolumeFetch(tunnel: agents.tunnel, limit: options.volumeLimit, reporter: log), memory: directory
+    ) {
+      let disk = try SessionDirectory(onDiskFor: name, environment: environment)
+      await teardown.add("removing \(disk.path)") { try disk.remove() }
+      return disk
     }
-    var result = ChildEnvironment(
-      shell: environment, container: container, filter: options.containerVariables, services: local, assignments: [],
-      clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"]
-        + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted())
-    let assignments = try options.localEnv.environment(volumes: volumes.names, variables: result.resolved()) { use in
-      volumes.folder(of: use)
-    } serviceAddress: { reference in
-      let key = AddressBook.Key(namespace: reference.namespace ?? access.namespace, name: reference.name)
-      return view.address(of: key)?.description ?? ""
-    }
-    result.assignments = options.projectVariables + assignments + options.variables
-    return result.resolved()
-  }
-}
-
-/// What a session has made ready when it is connected.
-public struct Connected: Sendable {
-  /// What to run, and what it sees.
-  public var plan: LaunchPlan
-  /// Reaches the cluster for it.
-  public var connector: any OutboundConnector
-  /// The addresses whose connections are redirected.
-  public var redirected: RedirectTable
-  /// The names of its variables whose values are secrets: of a Secret, equal to one of such, or named as if they were.
-  public var secretNames: Set<RawString>
-}
-
-/// The program that a session runs.
-public struct ProgramInvocation: Sendable {
-  /// The program's path.
-  public var executable: RawString
-  /// Its arguments, the first of which is its name.
-  public var arguments: [RawString]
-
-  /// A command of the given parts.
-  public init(executable: RawString, arguments: [RawString]) {
-    self.executable = executable
-    self.arguments = arguments
-  }
-}
-
-/// Connecting failed, and so did putting something back.
-struct ConnectAndRestoreError: UserFacingError {
-  var cause: any Error
-  var restoring: SessionError
-
-  var message: ErrorMessage {
-    let first = (cause as? any UserFacingError)?.message ?? ErrorMessage("\(cause)")
-    let words = [first.why, "and then: \(restoring.message.what)", restoring.message.why].compactMap { $0 }
-    return ErrorMessage(first.what, why: words.joined(separator: "\n"), remedy: restoring.message.remedy)
+    let resolved = try ChildEnvironment.make(
+      options.environmentRequest, shell: environment, container: container, view: cluster, volumes: volumes,
+      namespace: access.namespace)
+    log.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
+    return SessionView(
+      cluster: cluster, info: info, volumes: volumes, environment: resolved, secrets: secrets,
+      hostsFile: try cluster.writeHosts(), nameService: try NameService(directory: directory))
   }
 }
 

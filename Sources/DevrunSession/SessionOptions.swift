@@ -1,6 +1,8 @@
 public import DevrunConfig
 internal import DevrunCore
 public import DevrunSystem
+public import DevrunView
+public import DevrunWorkload
 
 /// What a session is to do, read from the command line, `devrun.yaml` and `azds-local.env`.
 public struct SessionOptions: Sendable {
@@ -47,5 +49,11 @@ public struct SessionOptions: Sendable {
     self.ports = ports
     self.localEnv = localEnv
     self.variables = variables
+  }
+
+  /// What these options say of the command's environment.
+  var environmentRequest: EnvironmentRequest {
+    EnvironmentRequest(
+      localEnv: localEnv, projectVariables: projectVariables, variables: variables, filter: containerVariables)
   }
 }

@@ -3,11 +3,36 @@ internal import DevrunKube
 
 /// What is to be undone at the end, the last done first. Each step runs whatever became of the others.
 actor Teardown {
+  private let reporter: any Reporter
   private var steps: [(name: String, action: @Sendable () async throws -> Void)] = []
+
+  /// - Parameter reporter: who gets the news of work in the background that fails.
+  init(reporter: any Reporter) { self.reporter = reporter }
 
   /// Registers how something is undone: before it is done, so that no moment is uncovered.
   func add(_ name: String, _ action: @escaping @Sendable () async throws -> Void) {
     steps.append((name, action))
+  }
+
+  /// Starts work that goes on until the session ends, and is ended then. Its failure ends nothing, and is reported.
+  ///
+  /// - Parameters:
+  ///   - name: what the work does.
+  ///   - failure: what its failure means; by default that it failed.
+  func inBackground(_ name: String, failure: String? = nil, _ work: @escaping @Sendable () async throws -> Void) {
+    let task = Task { [reporter] in
+      do {
+        try await work()
+      } catch {
+        if !Task.isCancelled {
+          reporter.report(.warning(ErrorMessage(failure ?? "\(name) failed", why: "\(error)")))
+        }
+      }
+    }
+    add(name) {
+      task.cancel()
+      await task.value
+    }
   }
 
   /// Undoes everything.
@@ -32,8 +57,8 @@ struct Persistently: Sendable {
   /// How long it is tried.
   static let patience = Duration.seconds(120)
 
-  /// Who is told.
-  var observer: any SessionObserver
+  /// Who gets the news.
+  var reporter: any Reporter
 
   /// Returns what the work returns, which must be such that it can be done again.
   ///
@@ -45,8 +70,8 @@ struct Persistently: Sendable {
       do {
         return try await work()
       } catch let error as KubeError where error.isTransient && ContinuousClock.now < deadline {
-        observer.tell(.step("waiting for the API server"))
-        observer.tell(.detail("\(error)"))
+        reporter.report(.step("waiting for the API server"))
+        reporter.report(.detail("\(error)"))
         await backoff.pause()
       }
     }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("API client")
 struct KubeClientTests {
-  private let object: JSONValue = ["metadata": ["name": "a"]]
+  private let object: KubeObject = ["metadata": ["name": "a"]]
 
   @Test func `Each API verb is sent with its method, path, query and body`() async throws {
     try await withServer { _, _ in
@@ -27,7 +27,7 @@ struct KubeClientTests {
           "GET \(path)/a", "POST \(path)?fieldManager=devrun", "PUT \(path)/a?fieldManager=devrun",
           "PATCH \(path)/a?fieldManager=devrun", "DELETE \(path)/a",
         ])
-      #expect(seen[1].json == object)
+      #expect(seen[1].json == object.json)
       #expect(seen[1].headers.first(name: "Content-Type") == "application/json")
       #expect(seen[3].headers.first(name: "Content-Type") == "application/json-patch+json")
       #expect(
@@ -100,7 +100,7 @@ struct KubeClientTests {
     } _: { client, server in
       let list = try await client.list(.pods(in: nil))
       #expect(list.resourceVersion == "2")
-      #expect(list.items.map { $0["a"] } == ["new"])
+      #expect(list.items.map { $0.json["a"] } == ["new"])
       #expect(server.requests.last?.uri == "/api/v1/pods")
     }
   }

@@ -43,7 +43,7 @@ struct TLSTests {
     } _: { client, server in
       error = try await caught(KubeError.self) {
         let answer = try await client.get(.nodes)
-        #expect(answer["host"]?.string == "\(client.serverURL.host):\(server.port)")
+        #expect(answer.json["host"]?.string == "\(client.serverURL.host):\(server.port)")
       }
     }
     return error

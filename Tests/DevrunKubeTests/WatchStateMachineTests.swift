@@ -88,8 +88,8 @@ struct WatchStateMachineTests {
       case .listed(let version): machine.listed(resourceVersion: version)
       case .opened: machine.opened()
       case .event(let version):
-        let event = machine.received(.event(.added(nil), resourceVersion: version), context: "c", words: "watch")
-        #expect(event == .added(nil))
+        let event = machine.received(.event(.added([:]), resourceVersion: version), context: "c", words: "watch")
+        #expect(event == .added([:]))
       case .bookmark(let version):
         #expect(machine.received(.bookmark(resourceVersion: version), context: "c", words: "watch") == nil)
       case .error(let code):
@@ -110,9 +110,9 @@ struct WatchLineTests {
 
   @Test(
     arguments: [
-      (["type": "ADDED", "object": object("1")], .event(.added(object("1")), resourceVersion: "1")),
-      (["type": "MODIFIED", "object": object("2")], .event(.modified(object("2")), resourceVersion: "2")),
-      (["type": "DELETED", "object": object("3")], .event(.deleted(object("3")), resourceVersion: "3")),
+      (["type": "ADDED", "object": object("1")], .event(.added(KubeObject(object("1"))), resourceVersion: "1")),
+      (["type": "MODIFIED", "object": object("2")], .event(.modified(KubeObject(object("2"))), resourceVersion: "2")),
+      (["type": "DELETED", "object": object("3")], .event(.deleted(KubeObject(object("3"))), resourceVersion: "3")),
       (["type": "BOOKMARK", "object": object("4")], .bookmark(resourceVersion: "4")),
       (
         ["type": "ERROR", "object": statusObject(410, reason: "Expired", message: "too old")],

@@ -56,8 +56,10 @@ struct WatchTests {
       }
       #expect(
         events == [
-          .snapshot([Self.pod("a", "1")]), .added(Self.pod("b", "2")), .modified(Self.pod("b", "3")),
-          .deleted(Self.pod("a", "10")), .snapshot([Self.pod("c", "20")]), .added(Self.pod("d", "21")),
+          .snapshot([KubeObject(Self.pod("a", "1"))]), .added(KubeObject(Self.pod("b", "2"))),
+          .modified(KubeObject(Self.pod("b", "3"))),
+          .deleted(KubeObject(Self.pod("a", "10"))), .snapshot([KubeObject(Self.pod("c", "20"))]),
+          .added(KubeObject(Self.pod("d", "21"))),
         ])
       let watches = server.requests.filter(Self.isWatch)
       #expect(watches.map(Self.version) == ["1", "9", "10", "20"])
@@ -82,7 +84,7 @@ struct WatchTests {
       let event1 = try await events.next()
       #expect(event1 == .snapshot([]))
       let event2 = try await events.next()
-      #expect(event2 == .snapshot([Self.pod("a", "4")]))
+      #expect(event2 == .snapshot([KubeObject(Self.pod("a", "4"))]))
     }
   }
 
@@ -99,7 +101,7 @@ struct WatchTests {
       let event3 = try await events.next()
       #expect(event3 == .snapshot([]))
       let event4 = try await events.next()
-      #expect(event4 == .added(Self.pod("a", "2")))
+      #expect(event4 == .added(KubeObject(Self.pod("a", "2"))))
     }
   }
 

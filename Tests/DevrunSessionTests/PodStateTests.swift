@@ -1,16 +1,17 @@
 import DevrunCore
+import DevrunKube
 import Testing
 
 @testable import DevrunSession
 
 @Suite("State of an agent's pod")
 struct PodStateTests {
-  static func pod(_ state: JSONValue, deleted: Bool = false, last: JSONValue = [:]) -> JSONValue {
-    var pod: JSONValue = [
+  static func pod(_ state: JSONValue, deleted: Bool = false, last: JSONValue = [:]) -> KubeObject {
+    var pod: KubeObject = [
       "metadata": ["name": "p"],
       "status": ["phase": "Running", "containerStatuses": [["name": "app", "state": state, "lastState": last]]],
     ]
-    if deleted { pod["metadata"]?["deletionTimestamp"] = "now" }
+    if deleted { pod.metadata["deletionTimestamp"] = "now" }
     return pod
   }
 
@@ -42,8 +43,8 @@ struct PodStateTests {
         ["metadata": [:], "status": ["phase": "Failed", "reason": "Evicted", "message": "low on memory"]],
         .failed("Evicted: low on memory")
       ),
-    ] as [(JSONValue, PodState)])
-  func `The state of an agent's pod is read from the pod's status`(pod: JSONValue, expected: PodState) {
+    ] as [(KubeObject, PodState)])
+  func `The state of an agent's pod is read from the pod's status`(pod: KubeObject, expected: PodState) {
     #expect(PodState(pod: pod, container: "app") == expected)
   }
 }

@@ -1,4 +1,5 @@
 import DevrunAgent
+import DevrunAgentAPI
 import DevrunArchive
 import DevrunCore
 import Foundation

@@ -1,3 +1,4 @@
+internal import DevrunAgentAPI
 internal import DevrunCore
 internal import DevrunTunnel
 internal import Glibc

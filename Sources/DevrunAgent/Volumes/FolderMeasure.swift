@@ -1,3 +1,4 @@
+internal import DevrunAgentAPI
 internal import DevrunTunnel
 internal import Glibc
 

@@ -2,6 +2,7 @@
 // link over `..data` (Kubernetes' pkg/volume/util/atomic_writer.go). That rename is all that is looked for: by inotify(7),
 // whose descriptor is read on the event loop like a pipe.
 
+internal import DevrunAgentAPI
 internal import DevrunTunnel
 internal import Glibc
 internal import NIOCore

@@ -23,8 +23,8 @@ public struct ProjectFile: Sendable {
   /// The file's name.
   public static let fileName = "devrun.yaml"
 
-  /// What is redirected.
-  public var target: TargetReference?
+  /// What is redirected, as it is written: `KIND/NAME`.
+  public var target: Text?
   /// The container of the target's pods.
   public var container: String?
   /// The namespace.
@@ -92,7 +92,7 @@ public struct ProjectFile: Sendable {
 
   private mutating func set(_ key: Key, to field: YAMLField, directory: String) throws {
     switch key {
-    case .target: target = try field.parsed(field.string()) { text in try TargetReference(parsing: text) }
+    case .target: target = Text(text: try field.string(), field: field)
     case .container: container = try field.label()
     case .namespace: namespace = try field.label()
     case .context: context = try field.text()
@@ -118,6 +118,20 @@ public struct ProjectFile: Sendable {
     let text = try member.value.text()
     guard !text.contains("\0") else { throw member.value.error("holds a NUL, which no variable can") }
     return .init(name: RawString(member.key), value: RawString(text), origin: .option)
+  }
+}
+
+extension ProjectFile {
+  /// A text of the file that another module reads.
+  public struct Text: Sendable {
+    /// The text.
+    public let text: String
+    fileprivate let field: YAMLField
+
+    /// Reads the text. An error gets the place of the text in the file.
+    ///
+    /// - Throws: `YAMLError` in place of what `parse` throws.
+    public func parsed<Value>(_ parse: (String) throws -> Value) throws -> Value { try field.parsed(text, parse) }
   }
 }
 

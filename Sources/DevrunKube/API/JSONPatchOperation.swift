@@ -22,3 +22,12 @@ public enum JSONPatchOperation: Sendable, Hashable {
     }
   }
 }
+
+extension JSONPatchOperation {
+  /// Makes the API server refuse a patch with a conflict if the object is not the one that was read any more
+  /// (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions). A `test` of the content is no
+  /// such guard: older API servers compare its strings as they were encoded.
+  public static func ifUnchanged(since object: KubeObject) -> JSONPatchOperation {
+    .replace(["metadata", "resourceVersion"], object.resourceVersion.map(JSONValue.string) ?? .null)
+  }
+}

@@ -60,7 +60,7 @@ extension KubeClient {
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
         "spec": ["resourceAttributes": attributes],
       ], in: .selfSubjectAccessReviews)
-    return review[path: "status", "allowed"]?.bool ?? false
+    return review.status["allowed"]?.bool ?? false
   }
 
   /// Whether EndpointSlices of version 1 can be used in a namespace: served (Kubernetes 1.21 and later), and the user may

@@ -4,7 +4,7 @@ import NIOHTTP1
 /// What a list gives.
 public struct ResourceList: Sendable, Hashable {
   /// The objects. Each has `apiVersion` and `kind`, which the server leaves out of a list's items.
-  public var items: [JSONValue]
+  public var items: [KubeObject]
   /// The version that the whole list is of: where a watch begins.
   public var resourceVersion: String
 }
@@ -28,10 +28,10 @@ extension KubeClient {
 
   /// Reads one object, or a subresource of one. With `metadataOnly` the answer is a `PartialObjectMetadata`: for objects
   /// whose content is large and not of interest.
-  public func get(_ path: ResourcePath, metadataOnly: Bool = false) async throws -> JSONValue {
+  public func get(_ path: ResourcePath, metadataOnly: Bool = false) async throws -> KubeObject {
     var request = APIRequest(.GET, "get", path)
     request.metadataOnly = metadataOnly
-    return try await send(request)
+    return KubeObject(try await send(request))
   }
 
   /// Reads all objects of a collection that fit the selectors (the text forms that the API has for them). With
@@ -50,31 +50,31 @@ extension KubeClient {
   /// way back to a large content.
   @discardableResult
   public func create(
-    _ object: JSONValue, in path: ResourcePath, metadataOnly: Bool = false
-  ) async throws -> JSONValue {
+    _ object: KubeObject, in path: ResourcePath, metadataOnly: Bool = false
+  ) async throws -> KubeObject {
     var named = path
     // For the error's words alone; the server takes the name from the object.
-    named.name = path.name ?? object[path: "metadata", "name"]?.string
-    var request = APIRequest(.POST, "create", named, query: Self.fieldManagerQuery, body: object)
+    named.name = path.name ?? (object.name.isEmpty ? nil : object.name)
+    var request = APIRequest(.POST, "create", named, query: Self.fieldManagerQuery, body: object.json)
     request.path = path.urlPath
     request.metadataOnly = metadataOnly
-    return try await send(request)
+    return KubeObject(try await send(request))
   }
 
   /// Replaces an object. Where the given one has a `metadata.resourceVersion`, only if nobody changed it meanwhile.
   @discardableResult
-  public func replace(_ object: JSONValue, at path: ResourcePath) async throws -> JSONValue {
-    try await send(APIRequest(.PUT, "replace", path, query: Self.fieldManagerQuery, body: object))
+  public func replace(_ object: KubeObject, at path: ResourcePath) async throws -> KubeObject {
+    KubeObject(try await send(APIRequest(.PUT, "replace", path, query: Self.fieldManagerQuery, body: object.json)))
   }
 
   /// Changes an object by a JSON patch (RFC 6902), whole or not at all. A `test` that fails is an error for which
   /// `isInvalid` is true.
   @discardableResult
-  public func patch(_ path: ResourcePath, _ operations: [JSONPatchOperation]) async throws -> JSONValue {
+  public func patch(_ path: ResourcePath, _ operations: [JSONPatchOperation]) async throws -> KubeObject {
     var request = APIRequest(
       .PATCH, "patch", path, query: Self.fieldManagerQuery, body: .array(operations.map(\.json)))
     request.contentType = "application/json-patch+json"
-    return try await send(request)
+    return KubeObject(try await send(request))
   }
 
   /// Deletes an object.
@@ -109,7 +109,7 @@ extension KubeClient {
   func list(
     _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false
   ) async throws -> ResourceList {
-    var items: [JSONValue] = []
+    var items: [KubeObject] = []
     var continuation: String?
     var limit: String? = "500"
     while true {
@@ -132,6 +132,7 @@ extension KubeClient {
       }
       // `items` of an empty list is null on some servers.
       items += Self.typed(page["items"]?.array ?? [], listKind: page["kind"]?.string, apiVersion: page["apiVersion"])
+        .map(KubeObject.init)
       continuation = page[path: "metadata", "continue"]?.string
       if continuation ?? "" == "" { return ResourceList(items: items, resourceVersion: version) }
     }

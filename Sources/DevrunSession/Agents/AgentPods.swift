@@ -1,7 +1,20 @@
 internal import DevrunCore
 internal import DevrunKube
+internal import DevrunSystem
 internal import DevrunTunnel
+internal import DevrunView
+internal import DevrunWorkload
 internal import NIOCore
+
+/// What happens to a session's pods.
+enum AgentEvent: Sendable {
+  /// A tunnel to this pod is up.
+  case attached(pod: String)
+  /// A pod will not come up.
+  case failed(SessionError)
+  /// The pods cannot be followed any more.
+  case lost(any Error)
+}
 
 /// Follows the session's pods and keeps a tunnel to the agent of each: pods come and go with rollouts, evictions and
 /// scaling, port-forwards break with networks. One task a pod connects, and connects again.
@@ -12,36 +25,34 @@ actor AgentPods {
   /// The tunnels that are up.
   nonisolated let tunnels = AttachedTunnels()
   /// What happens to the pods.
-  nonisolated let events = AgentEvents()
+  nonisolated let events = Broadcast<AgentEvent>()
 
-  private let client: KubeClient
-  private let namespace: String
+  private let namespace: Namespace
   private let labelSelector: String?
   private let session: String
   private let container: String
   private let connect: Connect
-  private let observer: any SessionObserver
+  private let reporter: any Reporter
 
   private var connections: [String: Task<Void, Never>] = [:]
   private var ending: Set<String> = []
-  private var objects: [String: JSONValue] = [:]
+  private var objects: [String: KubeObject] = [:]
   private var waitingFor: [String: String] = [:]
   private let logs: AgentLogs
   /// What became of the tunnels to each pod, for who asks.
   private(set) var links: [String: PodLink] = [:]
 
   init(
-    client: KubeClient, namespace: String, labelSelector: String?, session: String, container: String,
-    observer: any SessionObserver, connect: @escaping Connect
+    in namespace: Namespace, labelSelector: String?, session: String, container: String,
+    reporter: any Reporter, connect: @escaping Connect
   ) {
-    self.client = client
     self.namespace = namespace
     self.labelSelector = labelSelector
     self.session = session
     self.container = container
-    self.observer = observer
+    self.reporter = reporter
     self.connect = connect
-    self.logs = AgentLogs(client: client, namespace: namespace, container: container, observer: observer)
+    self.logs = AgentLogs(in: namespace, container: container, reporter: reporter)
   }
 
   /// Does something that takes until the session is up, unless a pod fails before that.
@@ -75,9 +86,9 @@ actor AgentPods {
     for await event in events.stream() {
       switch event {
       case .attached: continue
-      case .failed(let error): observer.tell(.warning(error.message))
+      case .failed(let error): reporter.report(.warning(error.message))
       case .lost(let error):
-        observer.tell(.warning(ErrorMessage("the session's pods cannot be followed any more", why: "\(error)")))
+        reporter.report(.warning(ErrorMessage("the session's pods cannot be followed any more", why: "\(error)")))
       }
     }
   }
@@ -97,32 +108,33 @@ actor AgentPods {
   /// Follows the pods until the task is cancelled; then closes every tunnel.
   func follow() async {
     do {
-      for try await event in client.watch(.pods(in: namespace), labelSelector: labelSelector) {
+      for try await event in namespace.client.watch(namespace.pods, labelSelector: labelSelector) {
         switch event {
         case .snapshot(let pods):
-          for name in objects.keys where !pods.contains(where: { TargetResolution.name(of: $0) == name }) { gone(name) }
+          for name in objects.keys where !pods.contains(where: { $0.name == name }) { gone(name) }
           for pod in pods { update(pod) }
         case .added(let pod), .modified(let pod): update(pod)
-        case .deleted(let pod): gone(TargetResolution.name(of: pod))
+        case .deleted(let pod): gone(pod.name)
         }
       }
     } catch is CancellationError {
       // The session ends.
     } catch {
-      if !Task.isCancelled { events.tell(.lost(error)) }
+      if !Task.isCancelled { events.send(.lost(error)) }
     }
     for connection in connections.values { connection.cancel() }
     for connection in connections.values { await connection.value }
     await logs.end()
+    tunnels.finish()
     events.finish()
   }
 
   /// A pod of the session as the cluster has it, with what admission added to its template.
-  func pod(named name: String) -> JSONValue? { objects[name] }
+  func pod(named name: String) -> KubeObject? { objects[name] }
 
-  private func update(_ pod: JSONValue) {
-    guard DeploymentRestore.session(of: pod) == session else { return }
-    let name = TargetResolution.name(of: pod)
+  private func update(_ pod: KubeObject) {
+    guard pod.session == session else { return }
+    let name = pod.name
     objects[name] = pod
     logs.update(pod)
     links[name, default: PodLink()].waitsFor = nil
@@ -131,10 +143,10 @@ actor AgentPods {
       if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
     case .pending(let why):
       links[name]?.waitsFor = why
-      if waitingFor.updateValue(why, forKey: name) != why { observer.tell(.detail("pod/\(name): \(why)")) }
+      if waitingFor.updateValue(why, forKey: name) != why { reporter.report(.detail("pod/\(name): \(why)")) }
     case .failed(let why):
       links[name]?.waitsFor = why
-      events.tell(.failed(.agentFailed(pod: name, why: why)))
+      events.send(.failed(.agentFailed(pod: name, why: why)))
     case .ending:
       links[name]?.waitsFor = "it is ending"
       ending.insert(name)
@@ -163,8 +175,8 @@ actor AgentPods {
         backoff = Backoff()
         tunnels.attach(tunnel, pod: pod)
         links[pod]?.attach(tunnel)
-        events.tell(.attached(pod: pod))
-        observer.tell(.detail("pod/\(pod): the tunnel is up"))
+        events.send(.attached(pod: pod))
+        reporter.report(.detail("pod/\(pod): the tunnel is up"))
         await withTaskCancellationHandler {
           await Self.closed(tunnel)
         } onCancel: {
@@ -173,35 +185,15 @@ actor AgentPods {
         tunnels.detach(tunnel)
         links[pod]?.detach()
         if !Task.isCancelled, !ending.contains(pod) {
-          observer.tell(.warning(ErrorMessage("the tunnel to pod/\(pod) broke; connecting again")))
+          reporter.report(.warning(ErrorMessage("the tunnel to pod/\(pod) broke; connecting again")))
         }
       } catch {
         if Task.isCancelled { return }
         // The container runs, which says nothing of the agent in it yet: there is no event for that.
         links[pod]?.failure = "\(error)"
-        observer.tell(.detail("pod/\(pod): \(error)"))
+        reporter.report(.detail("pod/\(pod): \(error)"))
       }
       await backoff.pause()
-    }
-  }
-}
-
-/// The pauses between attempts: short at first, never long.
-struct Backoff {
-  private var milliseconds = 25
-  private let limit: Duration
-
-  /// - Parameter limit: the longest pause.
-  init(limit: Duration = .seconds(1)) { self.limit = limit }
-
-  /// Waits, and makes the next wait longer. Returns early when the task is cancelled.
-  mutating func pause() async {
-    let duration = Duration.milliseconds(milliseconds)
-    if duration * 2 < limit { milliseconds *= 2 } else { milliseconds = Int(limit / .milliseconds(1)) }
-    do {
-      try await Task.sleep(for: duration)
-    } catch {
-      return  // Cancelled: the caller looks.
     }
   }
 }

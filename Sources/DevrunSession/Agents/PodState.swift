@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunKube
 
 /// What the status of an agent's pod says, as far as a session must know.
 enum PodState: Hashable, Sendable {
@@ -18,9 +19,9 @@ enum PodState: Hashable, Sendable {
   ]
 
   /// Reads the state of one container of a pod (`core/v1` PodStatus).
-  init(pod: JSONValue, container: String) {
-    let status = pod["status"] ?? [:]
-    if pod["metadata"]?["deletionTimestamp"] != nil {
+  init(pod: KubeObject, container: String) {
+    let status = pod.status
+    if pod.isTerminating {
       self = .ending
       return
     }
@@ -34,10 +35,8 @@ enum PodState: Hashable, Sendable {
         return
       }
     }
-    guard
-      let own = (status["containerStatuses"]?.array ?? []).first(where: { $0["name"]?.string == container })
-    else {
-      self = .pending(Self.unscheduled(status) ?? "it is not scheduled yet")
+    guard let own = pod.containerStatus(named: container) else {
+      self = .pending(pod.message(ofCondition: "PodScheduled", being: "False") ?? "it is not scheduled yet")
       return
     }
     if own["state"]?["running"] != nil {
@@ -60,11 +59,5 @@ enum PodState: Hashable, Sendable {
     guard let ended = status["state"]?["terminated"] else { return nil }
     let code = ended["exitCode"]?.int.map { "exit code \($0)" }
     return [ended["reason"]?.string, code, ended["message"]?.string].compactMap { $0 }.joined(separator: ": ")
-  }
-
-  private static func unscheduled(_ status: JSONValue) -> String? {
-    (status["conditions"]?.array ?? []).first {
-      $0["type"]?.string == "PodScheduled" && $0["status"]?.string == "False"
-    }?["message"]?.string
   }
 }

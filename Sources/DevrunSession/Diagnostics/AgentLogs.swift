@@ -20,23 +20,20 @@ final class AgentLogs: Sendable {
     var running: Set<String> = []
   }
 
-  private let client: KubeClient
-  private let namespace: String
+  private let namespace: Namespace
   private let container: String
-  private let observer: any SessionObserver
+  private let reporter: any Reporter
   private let state = Mutex(State())
 
-  init(client: KubeClient, namespace: String, container: String, observer: any SessionObserver) {
-    self.client = client
+  init(in namespace: Namespace, container: String, reporter: any Reporter) {
     self.namespace = namespace
     self.container = container
-    self.observer = observer
+    self.reporter = reporter
   }
 
   /// Takes over what the cluster says of a pod.
-  func update(_ pod: JSONValue) {
-    let statuses = pod[path: "status", "containerStatuses"]?.array ?? []
-    guard let status = statuses.first(where: { $0["name"]?.string == container }),
+  func update(_ pod: KubeObject) {
+    guard let status = pod.containerStatus(named: container),
       let id = status["containerID"]?.string, !id.isEmpty
     else { return }
     state.withLock { state in
@@ -44,7 +41,7 @@ final class AgentLogs: Sendable {
       guard state.isAllowed, !state.done.contains(id), state.readers[id] == nil,
         state.readers.count < Self.maximumStreams
       else { return }
-      let name = TargetResolution.name(of: pod)
+      let name = pod.name
       state.readers[id] = Task {
         await self.read(name, id)
         self.ended(id)
@@ -53,8 +50,8 @@ final class AgentLogs: Sendable {
   }
 
   /// A pod is gone, and with it the containers that it had.
-  func remove(_ pod: JSONValue) {
-    let ids = (pod[path: "status", "containerStatuses"]?.array ?? []).compactMap { $0["containerID"]?.string }
+  func remove(_ pod: KubeObject) {
+    let ids = pod.containerStatuses.compactMap { $0["containerID"]?.string }
     state.withLock { $0.running.subtract(ids) }
   }
 
@@ -74,12 +71,12 @@ final class AgentLogs: Sendable {
     var position = LogPosition()
     repeat {
       do {
-        let lines = try await client.followLog(
-          namespace: namespace, pod: pod, container: container, since: position.time)
+        let lines = try await namespace.client.followLog(
+          namespace: namespace.name, pod: pod, container: container, since: position.time)
         for try await line in lines {
           guard position.advance(to: line) else { continue }
           backoff = Backoff(limit: .seconds(30))
-          observer.tell(.agentLine(pod: pod, line.text))
+          reporter.report(.agentLine(pod: pod, line.text))
         }
       } catch let error as KubeError where error.isTransient || error.status?.code == 400 {
         // 400: its container has not begun, or is being replaced.
@@ -106,7 +103,7 @@ final class AgentLogs: Sendable {
       defer { if kube?.isForbidden == true { state.isAllowed = false } }
       return state.isAllowed
     }
-    if isFirst { observer.tell(.detail("the log of the agent in pod/\(pod) cannot be read: \(error)")) }
+    if isFirst { reporter.report(.detail("the log of the agent in pod/\(pod) cannot be read: \(error)")) }
   }
 }
 

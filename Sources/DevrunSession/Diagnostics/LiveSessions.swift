@@ -1,5 +1,6 @@
 internal import DevrunCore
 public import DevrunSystem
+internal import DevrunView
 internal import Foundation
 internal import Glibc
 internal import NIOCore

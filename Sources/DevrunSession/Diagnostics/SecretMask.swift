@@ -1,6 +1,8 @@
 internal import DevrunConfig
 internal import DevrunCore
+internal import DevrunKube
 internal import DevrunSystem
+internal import DevrunView
 
 /// Takes secrets out of a text that is to be kept: those that are known, and whatever looks like one.
 ///
@@ -53,14 +55,15 @@ extension SecretMask {
   ///
   /// - Parameters:
   ///   - environment: the container's variables.
-  ///   - podSpec: `spec` of the pod, which says where they come from.
-  static func secrets(in environment: EnvironmentVariables, podSpec: JSONValue, container: String) -> [RawString] {
-    let spec = (podSpec["containers"]?.array ?? []).first { $0["name"]?.string == container } ?? [:]
-    let variables = spec["env"]?.array ?? []
+  ///   - pod: the pod, whose spec says where they come from.
+  ///   - container: the name of the container.
+  static func secrets(in environment: EnvironmentVariables, of pod: KubeObject, container: String) -> [RawString] {
+    let spec = pod.container(named: container)
+    let variables = spec?.environment ?? []
     let fromSecrets = Set(
       variables.filter { $0[path: "valueFrom", "secretKeyRef"] != nil }.compactMap { $0["name"]?.string })
     let explained = Set(variables.compactMap { $0["name"]?.string }).subtracting(fromSecrets)
-    let prefixes = (spec["envFrom"]?.array ?? []).filter { $0["secretRef"] != nil }.map { $0["prefix"]?.string ?? "" }
+    let prefixes = (spec?.environmentSources ?? []).filter { $0["secretRef"] != nil }.map { $0["prefix"]?.string ?? "" }
     return environment.filter { variable in
       let (name, text) = (variable.name.description, variable.value.description)
       if fromSecrets.contains(name) || looksSecret(name) { return true }

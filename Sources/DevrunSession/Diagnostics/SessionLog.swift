@@ -1,4 +1,4 @@
-internal import DevrunCore
+public import DevrunCore
 public import DevrunSystem
 internal import Foundation
 internal import Glibc
@@ -8,7 +8,7 @@ internal import Synchronization
 ///
 /// It stands between the session and whoever else is told. What comes before the file is opened is kept for it: devrun
 /// parts into two processes, and the log is the keeper's.
-public final class SessionLog: SessionObserver {
+public final class SessionLog: Reporter {
   private enum Level: String {
     case error, warn, info, step, debug, agent
   }
@@ -45,7 +45,7 @@ public final class SessionLog: SessionObserver {
     }
   }
 
-  private let next: any SessionObserver
+  private let next: any Reporter
   private let state: Mutex<State>
 
   /// A log without a file yet.
@@ -53,7 +53,7 @@ public final class SessionLog: SessionObserver {
   /// - Parameters:
   ///   - next: who else is told everything.
   ///   - limit: how many bytes the log may hold: a container that writes without end must not fill the disk.
-  public init(telling next: any SessionObserver, limit: Int = 16 << 20) {
+  public init(telling next: any Reporter, limit: Int = 16 << 20) {
     self.next = next
     self.state = Mutex(State(limit: limit))
   }
@@ -89,17 +89,17 @@ public final class SessionLog: SessionObserver {
         for entry in entries { state.write(entry) }
       }
       for folder in passedOver {
-        tell(.detail("\(folder) is not a folder of mode 0700 of this user's: the log is elsewhere"))
+        report(.detail("\(folder) is not a folder of mode 0700 of this user's: the log is elsewhere"))
       }
-      tell(.detail("the log of this session: \(path)"))
+      report(.detail("the log of this session: \(path)"))
     case .failure(let error):
       state.withLock { $0.file = .closed(path: nil) }
-      tell(.detail("\(error)"))
+      report(.detail("\(error)"))
     }
   }
 
   /// Writes the event, and tells it on.
-  public func tell(_ event: SessionEvent) {
+  public func report(_ event: ReportEvent) {
     switch event {
     case .step(let text): record(.step, text)
     case .progress(let text, let done, let total):
@@ -109,7 +109,7 @@ public final class SessionLog: SessionObserver {
     case .detail(let text): record(.debug, text)
     case .agentLine(let pod, let line): record(.agent, "pod/\(pod): \(line)")
     }
-    next.tell(event)
+    next.report(event)
   }
 
   /// Writes what ended the session or kept it from beginning. It is told on by others.

@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 
 /// The bytes of a stream, asked for one piece after the other.
-struct ByteSource: Sendable {
+package struct ByteSource: Sendable {
   let handler: NIOLoopBound<PullHandler>
   let channel: any Channel
   /// What the bytes are, for errors.
@@ -10,7 +10,7 @@ struct ByteSource: Sendable {
   /// The next piece; `nil` at the end. One call at a time.
   ///
   /// - Throws: a `TunnelError`
-  func next() async throws -> ByteBuffer? {
+  package func next() async throws -> ByteBuffer? {
     do {
       return try await channel.eventLoop.flatSubmit { handler.value.next() }.get()
     } catch {

@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunSystem
+import DevrunView
 import Foundation
 import Glibc
 import NIOPosix

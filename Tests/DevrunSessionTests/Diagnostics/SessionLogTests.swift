@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunKube
 import DevrunSystem
 import Foundation
 import Synchronization
@@ -9,10 +10,10 @@ import Testing
 @Suite("Log of a session")
 struct SessionLogTests {
   /// Remembers what it is told.
-  private final class Listener: SessionObserver {
+  private final class Listener: Reporter {
     let events = Mutex<[String]>([])
 
-    func tell(_ event: SessionEvent) { events.withLock { $0.append("\(event)") } }
+    func report(_ event: ReportEvent) { events.withLock { $0.append("\(event)") } }
   }
 
   private let scratch: ScratchFolder
@@ -36,22 +37,23 @@ struct SessionLogTests {
 
   @Test func `A session's log has every event with its time and level, even those from before its opening`() throws {
     let log = SessionLog(telling: listener)
-    log.tell(.warning(ErrorMessage("early", why: "because")))
+    log.report(.warning(ErrorMessage("early", why: "because")))
     #expect(log.path == nil)
     open(log)
-    log.tell(.step("stepping"))
-    log.tell(.fact("a fact"))
-    log.tell(.detail("a detail"))
-    log.tell(.agentLine(pod: "web-1", "devrun-agent: ready"))
+    log.report(.step("stepping"))
+    log.report(.fact("a fact"))
+    log.report(.detail("a detail"))
+    log.report(.agentLine(pod: "web-1", "devrun-agent: ready"))
     log.record("for the log alone")
-    log.record(failure: SessionError.cancelled(signal: 2))
+    log.record(failure: SessionError.noTarget(namespace: "shop", candidates: []))
     let path = try #require(log.path)
     #expect(path.hasPrefix("\(scratch.path)/devrun/") && path.hasSuffix("Z-bcdf2345.log"))
     #expect(
       try lines(log) == [
         "warn  early", "    because", "debug the log of this session: \(path)", "step  stepping", "info  a fact",
         "debug a detail", "agent pod/web-1: devrun-agent: ready", "info  for the log alone",
-        "error interrupted by signal 2 before the command was started",
+        "error no target: say what to redirect with --target KIND/NAME, or ask for a pod of its own with --new-pod",
+        "    namespace shop has none",
       ])
     #expect(listener.events.withLock(\.count) == 6)
   }
@@ -63,7 +65,7 @@ struct SessionLogTests {
     #expect(LogFolder.isLog(name))
     #expect(try scratch.mode("devrun/\(name)") == 0o600)
     log.close()
-    log.tell(.fact("late"))
+    log.report(.fact("late"))
     #expect(try lines(log).count == 1)
     #expect(listener.events.withLock(\.count) == 2, "what comes after its end is told on")
   }
@@ -72,10 +74,10 @@ struct SessionLogTests {
     let log = SessionLog(telling: listener)
     open(log)
     log.mask(["hunter2hunter2", "first line\nsecond line"])
-    log.tell(.agentLine(pod: "a", "with hunter2hunter2 in it"))
-    log.tell(.detail("Authorization: Bearer abcdefghijklmnop"))
-    log.tell(.detail("only the second line"))
-    log.tell(.agentLine(pod: "a", "\u{1b}[31mred\u{7}"))
+    log.report(.agentLine(pod: "a", "with hunter2hunter2 in it"))
+    log.report(.detail("Authorization: Bearer abcdefghijklmnop"))
+    log.report(.detail("only the second line"))
+    log.report(.agentLine(pod: "a", "\u{1b}[31mred\u{7}"))
     #expect(
       try lines(log).dropFirst() == [
         "agent pod/a: with *** in it", "debug Authorization: Bearer ***", "debug only the ***",
@@ -97,7 +99,7 @@ struct SessionLogTests {
     let log = SessionLog(telling: listener)
     log.open(session: "a", environment: ["TMPDIR": RawString("\(scratch.path)/none")])
     #expect(log.path == nil)
-    log.tell(.fact("a fact"))
+    log.report(.fact("a fact"))
     log.close()
     let told = listener.events.withLock { $0 }
     #expect(told.count == 2 && told[0].contains("this session has no log: \(scratch.path)/none/devrun"), "\(told)")
@@ -137,18 +139,20 @@ struct SecretMaskTests {
   }
 
   @Test func `A container's secret values are found by the sources and the names of its variables`() {
-    let spec: JSONValue = [
-      "containers": [
-        ["name": "other", "env": [["name": "PLAIN", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]]]],
-        [
-          "name": "web",
-          "env": [
-            ["name": "PLAIN", "value": "plain value"],
-            ["name": "KEYED", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]],
-            ["name": "APP_TOKEN", "value": "token value"], ["name": "S_PLAIN", "value": "explained value"],
+    let pod: KubeObject = [
+      "spec": [
+        "containers": [
+          ["name": "other", "env": [["name": "PLAIN", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]]]],
+          [
+            "name": "web",
+            "env": [
+              ["name": "PLAIN", "value": "plain value"],
+              ["name": "KEYED", "valueFrom": ["secretKeyRef": ["name": "s", "key": "k"]]],
+              ["name": "APP_TOKEN", "value": "token value"], ["name": "S_PLAIN", "value": "explained value"],
+            ],
+            "envFrom": [["prefix": "S_", "secretRef": ["name": "s"]], ["configMapRef": ["name": "c"]]],
           ],
-          "envFrom": [["prefix": "S_", "secretRef": ["name": "s"]], ["configMapRef": ["name": "c"]]],
-        ],
+        ]
       ]
     ]
     let environment: [RawString] = [
@@ -157,7 +161,7 @@ struct SecretMaskTests {
     ]
     #expect(
       SecretMask.secrets(
-        in: EnvironmentVariables(entries: environment, origin: .container), podSpec: spec, container: "web")
+        in: EnvironmentVariables(entries: environment, origin: .container), of: pod, container: "web")
         == ["keyed value", "token value", "of secret"])
   }
 }

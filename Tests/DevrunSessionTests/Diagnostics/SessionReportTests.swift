@@ -1,6 +1,7 @@
 import DevrunCore
 import DevrunSystem
 import DevrunTunnel
+import DevrunView
 import Foundation
 import Testing
 

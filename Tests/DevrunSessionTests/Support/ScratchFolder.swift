@@ -15,7 +15,7 @@ final class ScratchFolder {
       template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!).map { String(cString: $0) } })
   }
 
-  deinit { _ = FileTree.remove(path) }
+  deinit { try? FileManager.default.removeItem(atPath: path) }
 
   /// The mode of a file in it.
   func mode(_ name: String) throws -> Int {

@@ -1,0 +1,118 @@
+internal import DevrunAgentAPI
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunPlan
+internal import DevrunSystem
+internal import DevrunTunnel
+internal import DevrunView
+internal import Foundation
+internal import Glibc
+
+/// Gathers what a session is at a moment, from its parts. They are made known as they come to be; asking them holds
+/// nothing up.
+actor StateCollector {
+  private let log: SessionLog
+  private var base: SessionState
+  private var stage = SessionState.Stage.connecting
+  private var pods: AgentPods?
+  private var placed: PlacedAgents?
+  private var volumes: MaterializedVolumes?
+  private var view: ClusterView?
+  private var info: AgentInfo?
+  private var environment: [SessionState.Variable] = []
+
+  /// - Parameters:
+  ///   - base: what is known of a session that is about to connect.
+  ///   - log: the session's log, which masks secrets.
+  init(of base: SessionState, log: SessionLog) {
+    self.base = base
+    self.log = log
+  }
+
+  /// The session's folder is made.
+  func opened(_ folder: String) { base.folder = folder }
+
+  /// The pods are followed.
+  func following(_ pods: AgentPods) { self.pods = pods }
+
+  /// The agents are in their place.
+  func placed(_ placed: PlacedAgents) { self.placed = placed }
+
+  /// The command is about to start.
+  func gathered(_ gathered: SessionView) {
+    view = gathered.cluster
+    info = gathered.info
+    volumes = gathered.volumes
+    environment = SessionState.Variable.list(
+      gathered.environment, services: gathered.cluster.services.keys.map(\.name))
+    if stage == .connecting { stage = .running }
+  }
+
+  /// What was changed is being put back.
+  func restoring() { stage = .restoring }
+
+  /// What the session is now.
+  func state() async -> SessionState {
+    var state = base
+    state.stage = stage
+    state.server = log.masked(base.server)
+    state.logFile = log.path
+    state.environment = environment
+    if let placed {
+      state.target = placed.target
+      state.container = placed.container
+      state.ports = placed.ports.map { .init(remote: $0.remote, local: $0.local) }
+    }
+    if let view {
+      state.services = view.services.sorted { $0.key < $1.key }.map { key, entry in
+        .init(
+          namespace: key.namespace, name: key.name, localAddress: "\(entry.local)",
+          clusterAddresses: entry.clusterIPs.map(\.description))
+      }
+      state.names = names(view)
+    }
+    if let volumes, let placed { state.volumes = Self.volumes(volumes, placed) }
+    for (name, link) in await pods?.links.sorted(by: { $0.key < $1.key }) ?? [] {
+      state.pods.append(
+        .init(
+          name: name, tunnelSince: link.since, reconnects: max(link.tunnels - 1, 0),
+          problem: link.since == nil ? (link.waitsFor ?? link.failure).map(log.masked) : nil,
+          traffic: link.traffic))
+    }
+    return state
+  }
+
+  private func names(_ view: ClusterView) -> SessionState.Names {
+    let file = "\(base.folder)/\(ClusterView.hostsFileName)"
+    let resolver = (info?.resolvConf ?? "").split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
+    return .init(
+      hostsFile: file,
+      hosts: HostsFile(machine: NameService.read(file), hostname: "").machine.map {
+        .init(address: $0.address, names: $0.names)
+      },
+      clusterDomain: info?.clusterDomain ?? "",
+      nameServers: resolver.filter { $0.first == "nameserver" }.flatMap { $0.dropFirst() }.map(String.init),
+      searchDomains: resolver.last { $0.first == "search" }.map { $0.dropFirst().map(String.init) } ?? [],
+      redirectedAddresses: view.redirectedCount)
+  }
+
+  private static func volumes(_ volumes: MaterializedVolumes, _ placed: PlacedAgents) -> [SessionState.Volume] {
+    let container = ContainerVolumes(of: placed.pod, container: placed.container)
+    let copied = Set(volumes.copies.map(\.item.volume.mountPath))
+    let absent = container.mounts.filter { !copied.contains($0.mountPath) }.map { volume in
+      SessionState.Volume(
+        name: volume.name, source: volume.kind, containerPath: volume.mountPath, localPath: nil, mountPaths: [],
+        updated: nil)
+    }
+    return volumes.copies.map { copy in
+      let volume = copy.item.volume
+      var status = stat()
+      // The folder itself changes when it is made, and when its content is exchanged.
+      let isThere = stat(copy.folder, &status) == 0
+      return SessionState.Volume(
+        name: copy.item.part.map { "\(volume.name)/\($0)" } ?? volume.name, source: volume.kind,
+        containerPath: volume.mountPath, localPath: copy.path.description, mountPaths: copy.item.targets,
+        updated: isThere ? Date(timeIntervalSince1970: TimeInterval(status.st_ctim.tv_sec)) : nil)
+    } + absent
+  }
+}

@@ -1,0 +1,31 @@
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunWorkload
+
+/// What the parts of a session share: who it is, where it works, and who gets the news.
+struct SessionContext: Sendable {
+  /// The session's name.
+  var name: String
+  /// The namespace in which the session works.
+  var namespace: Namespace
+  /// Who holds the session, as `user@machine`.
+  var holder: String
+  /// Who gets the news.
+  var reporter: any Reporter
+  /// Whether the restore still waits for what it should.
+  var urgency: RestoreUrgency
+  /// Where each thing that is done registers how it is undone.
+  var teardown: Teardown
+}
+
+/// Does work that must not be broken off: it goes on when the caller's task is cancelled.
+///
+/// - Throws: what the work throws.
+func withoutCancellation<Value: Sendable, Failure: Error>(
+  _ work: @escaping @Sendable () async throws(Failure) -> Value
+) async throws(Failure) -> Value {
+  let task = Task<Result<Value, Failure>, Never> {
+    do throws(Failure) { return .success(try await work()) } catch { return .failure(error) }
+  }
+  return try await task.value.get()
+}

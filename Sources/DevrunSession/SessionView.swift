@@ -1,0 +1,41 @@
+internal import DevrunAgentAPI
+internal import DevrunCore
+internal import DevrunPlan
+internal import DevrunSystem
+internal import DevrunView
+
+/// What the command of a session sees, made ready before it starts.
+struct SessionView: Sendable {
+  /// The cluster's services.
+  var cluster: ClusterView
+  /// Facts about the container.
+  var info: AgentInfo
+  /// The volumes that lie here.
+  var volumes: MaterializedVolumes
+  /// The command's variables.
+  var environment: EnvironmentVariables
+  /// The values of the container's variables that are secrets.
+  var secrets: [RawString]
+  /// The path of the private hosts file.
+  var hostsFile: String
+  /// What else decides here what a name means.
+  var nameService: NameService
+
+  /// The names of the variables whose values are secrets.
+  var secretNames: Set<RawString> {
+    let known = Set(secrets)
+    return Set(
+      environment.filter {
+        SecretMask.looksSecret($0.name.description) || !$0.value.bytes.isEmpty && known.contains($0.value)
+      }.map(\.name))
+  }
+
+  /// The plan to run a program with this view.
+  func plan(for program: ProgramInvocation, isolation: Isolation, forcesVolumes: Bool) -> LaunchPlan {
+    LaunchPlan(
+      executable: program.executable, arguments: program.arguments, environment: environment.sorted(),
+      isolation: isolation, hostsFile: RawString(hostsFile),
+      nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
+      forcesVolumes: forcesVolumes, hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
+  }
+}

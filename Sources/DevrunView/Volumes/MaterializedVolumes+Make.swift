@@ -1,0 +1,43 @@
+package import DevrunConfig
+internal import DevrunCore
+package import DevrunKube
+package import DevrunPlan
+internal import Glibc
+
+extension MaterializedVolumes {
+  /// Copies what the command is to see of a container's volumes.
+  ///
+  /// - Parameters:
+  ///   - container: the name of the container.
+  ///   - pod: the pod, with what admission added to its template.
+  ///   - localEnv: the files that name volumes.
+  ///   - isolation: how the command gets its own view of files; without a mount namespace no path can be shown.
+  ///   - fetch: how volumes are copied.
+  ///   - memory: the session's folder.
+  ///   - disk: makes a folder for what is too large for memory; called once at most.
+  /// - Throws: `LocalEnvError`, `TunnelError`, `ArchiveError`, `ViewError`
+  package static func make(
+    of container: String, in pod: KubeObject, localEnv: LocalEnvFile, isolation: Isolation, fetch: VolumeFetch,
+    memory: SessionDirectory, disk: () async throws -> SessionDirectory
+  ) async throws -> MaterializedVolumes {
+    let container = ContainerVolumes(of: pod, container: container)
+    var volumes = MaterializedVolumes(names: container.volumes.map(\.name))
+    let uses = try localEnv.volumes(in: volumes.names)
+    let plan = VolumePlan(container, uses: uses) { path in
+      isolation == .trap ? "no path of its own can be shown without a mount namespace" : obstacle(at: path)
+    }
+    for omission in plan.omissions {
+      fetch.reporter.report(
+        .detail("volume \(omission.volume) does not appear at \(omission.path): \(omission.why)"))
+    }
+    if !plan.items.isEmpty { fetch.reporter.report(.step("copying volumes")) }
+    volumes.copies = try await fetch.run(plan, memory: memory, disk: disk)
+    return volumes
+  }
+
+  /// What of this machine a volume at a path would hide.
+  private static func obstacle(at path: String) -> String? {
+    var status = stat()
+    return stat(path, &status) == 0 ? "this machine has something there" : nil
+  }
+}

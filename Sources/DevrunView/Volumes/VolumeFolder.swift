@@ -1,0 +1,111 @@
+// A program that has a volume's folder open must never see half of a new version. kubelet's way is taken over
+// (Kubernetes' pkg/volume/util/atomic_writer.go): the new files come in a folder of their own, and one rename makes the link
+// `..data` lead to it. The names that programs use are links through `..data`; those that are new are added after that
+// rename, those that are gone are removed. The version before stays until the next renewal, for a program that has just read
+// the link.
+
+internal import DevrunCore
+internal import Glibc
+
+/// The folder here that shows a volume to the command.
+enum VolumeFolder {
+  private static let data = "..data"
+
+  /// Makes a folder show a new copy of its volume.
+  ///
+  /// - Parameters:
+  ///   - folder: what the command sees.
+  ///   - copy: a folder of the same file system with the new copy, which is used up.
+  /// - Throws: `ViewError.cannotChange`
+  static func renew(_ folder: String, from copy: String) throws(ViewError) {
+    if let version = version(of: copy) {
+      if version != self.version(of: folder) { try swap(folder, to: version, from: copy) }
+    } else {
+      try replace(RawString(folder), by: RawString(copy))
+    }
+    try remove(RawString(copy))
+  }
+
+  /// Which version of its volume a folder shows: what `..data` leads to. `nil` where kubelet does not renew it.
+  static func version(of folder: String) -> RawString? {
+    var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = target.withUnsafeMutableBytes { buffer in
+      buffer.baseAddress.map { readlink("\(folder)/\(data)", $0, buffer.count) } ?? -1
+    }
+    // A name beside the link and nothing else, whatever the cluster says.
+    guard count > 2, target.prefix(count).starts(with: "..".utf8), !target.prefix(count).contains(UInt8(ascii: "/"))
+    else { return nil }
+    return RawString(Array(target.prefix(count)))
+  }
+
+  private static func swap(_ folder: String, to version: RawString, from copy: String) throws(ViewError) {
+    let (here, there) = (RawString(folder), RawString(copy))
+    let old = Set(try names(in: here)).subtracting([RawString(data)])
+    let previous = self.version(of: folder)
+    try remove(here / version)
+    try move(there / version, to: here / version)
+    let link = here / RawString("..data_tmp")
+    try remove(link)
+    try check(symlink(version.cString, link.cString), link)
+    try move(link, to: here / RawString(data))
+    let new = Set(try names(in: there).filter { !isInternal($0) })
+    for name in new where !old.contains(name) { try move(there / name, to: here / name) }
+    for name in old where !new.contains(name) && name != version && name != previous { try remove(here / name) }
+  }
+
+  /// Puts the new files over the old, one by one, where there is no version to be swapped.
+  private static func replace(_ folder: RawString, by copy: RawString) throws(ViewError) {
+    let new = try names(in: copy)
+    for name in new {
+      let (old, fresh) = (folder / name, copy / name)
+      if isFolder(fresh), isFolder(old) {
+        try replace(old, by: fresh)
+      } else {
+        if isFolder(old) || isFolder(fresh) { try remove(old) }
+        try move(fresh, to: old)
+      }
+    }
+    for name in Set(try names(in: folder)).subtracting(new) { try remove(folder / name) }
+  }
+
+  private static func isInternal(_ name: RawString) -> Bool { name.bytes.starts(with: "..".utf8) }
+
+  private static func isFolder(_ path: RawString) -> Bool {
+    var status = stat()
+    return lstat(path.cString, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  private static func names(in path: RawString) throws(ViewError) -> [RawString] {
+    guard let folder = opendir(path.cString) else { throw .cannotChange(path.description, errno: errno) }
+    defer { closedir(folder) }
+    var names: [RawString] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { RawString(Array($0.prefix { $0 != 0 })) }
+      if name != RawString("."), name != RawString("..") { names.append(name) }
+    }
+    return names
+  }
+
+  private static func move(_ old: RawString, to new: RawString) throws(ViewError) {
+    try check(rename(old.cString, new.cString), new)
+  }
+
+  private static func remove(_ path: RawString) throws(ViewError) {
+    let failure = FileTree.remove(path)
+    if failure != 0 { throw .cannotChange(path.description, errno: failure) }
+  }
+
+  private static func check(_ result: Int32, _ path: RawString) throws(ViewError) {
+    if result != 0 { throw .cannotChange(path.description, errno: errno) }
+  }
+}
+
+extension RawString {
+  /// The path of a name in this folder.
+  fileprivate static func / (folder: RawString, name: RawString) -> RawString {
+    RawString(folder.bytes + [UInt8(ascii: "/")] + name.bytes)
+  }
+
+  /// The bytes with a NUL after them.
+  fileprivate var cString: [CChar] { (bytes + [0]).map { CChar(bitPattern: $0) } }
+}

@@ -1,0 +1,74 @@
+package import DevrunConfig
+internal import DevrunCore
+
+/// What is to be copied of the container's volumes, and where the command sees it.
+package struct VolumePlan: Sendable, Hashable {
+  /// A volume, or a part of one.
+  package struct Item: Sendable, Hashable {
+    /// The volume, with the place at which the container has what is copied.
+    package var volume: ContainerVolumes.Volume
+    /// The part that is meant; `nil` for all of it.
+    package var part: VolumePart?
+    /// The paths at which the command sees it, beside the one in the session's folder.
+    package var targets: [String] = []
+    /// Whether a file names it: then the session cannot go on without it.
+    var isNamed: Bool
+
+    /// The part as the agent takes it, as a pattern of glob(7): of its characters only `*` has a meaning in the files.
+    var selection: RawString? {
+      part.map { part in
+        RawString(part.description.reduce(into: "") { $0 += "?[\\".contains($1) ? "\\\($1)" : "\($1)" })
+      }
+    }
+  }
+
+  /// A volume that the command does not see at the container's path.
+  struct Omission: Sendable, Hashable {
+    /// The volume's name.
+    var volume: String
+    /// The container's path.
+    var path: String
+    /// Why, in words.
+    var why: String
+  }
+
+  /// What is to be copied.
+  private(set) var items: [Item] = []
+  /// What stays away.
+  private(set) var omissions: [Omission] = []
+
+  /// Plans for a container.
+  ///
+  /// - Parameters:
+  ///   - container: its volumes.
+  ///   - uses: what the files name.
+  ///   - obstacle: why a path of the container cannot be shown here; `nil` where it can.
+  init(
+    _ container: ContainerVolumes, uses: [LocalEnvFile.VolumeUse], obstacle: (_ path: String) -> String?
+  ) {
+    for use in uses {
+      guard let volume = container.volumes.first(where: { $0.name == use.volume }) else { continue }
+      add(Item(volume: volume, part: use.part, targets: [use.mountPath].compactMap { $0 }, isNamed: true))
+    }
+    for mount in container.mounts where !items.contains(where: { $0.targets.contains(mount.mountPath) }) {
+      if !mount.isUnasked {
+        let why = "volumes of kind \(mount.kind) are copied only when azds-local.env names them"
+        omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why))
+      } else if let why = obstacle(mount.mountPath) {
+        omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why))
+      } else {
+        add(Item(volume: mount, targets: [mount.mountPath], isNamed: false))
+      }
+    }
+  }
+
+  /// What is copied once may be seen at several paths.
+  private mutating func add(_ item: Item) {
+    let known = items.firstIndex {
+      $0.volume.mountPath == item.volume.mountPath && $0.part == item.part
+    }
+    guard let known else { return items.append(item) }
+    items[known].targets += item.targets.filter { !items[known].targets.contains($0) }
+    items[known].isNamed = items[known].isNamed || item.isNamed
+  }
+}

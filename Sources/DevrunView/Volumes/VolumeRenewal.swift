@@ -1,0 +1,69 @@
+internal import DevrunAgentAPI
+package import DevrunCore
+internal import DevrunSystem
+internal import DevrunTunnel
+
+/// Renews the volumes here as kubelet renews them in the pod: rotated tokens, changed ConfigMaps and Secrets. Nothing is asked
+/// for again and again: the agent tells of each change.
+package struct VolumeRenewal: Sendable {
+  /// What is followed.
+  private let copies: [MaterializedVolumes.Copy]
+  /// The tunnels that are up.
+  var tunnels: AttachedTunnels
+  /// The session's folder, where new versions are prepared.
+  var directory: SessionDirectory
+  /// The most that one volume may hold, in bytes.
+  var limit: Int
+  /// Who gets the news.
+  var reporter: any Reporter
+
+  /// Follows those of the copies that kubelet renews. (A volume that is mounted with `subPath` is not.)
+  package init(
+    _ volumes: MaterializedVolumes, tunnels: AttachedTunnels, directory: SessionDirectory,
+    limit: Int,
+    reporter: any Reporter
+  ) {
+    copies = volumes.copies.filter { $0.item.volume.isMadeOfObjects && $0.file == nil }
+    self.tunnels = tunnels
+    self.directory = directory
+    self.limit = limit
+    self.reporter = reporter
+  }
+
+  /// Works until the task is cancelled or the session's pods are not followed any more.
+  package func run() async {
+    guard !copies.isEmpty else { return }
+    var versions = copies.map { $0.item.part == nil ? VolumeFolder.version(of: $0.folder) : nil }
+    for await _ in tunnels.arrivals.stream() {
+      guard let tunnel = tunnels.outbound else { continue }
+      let fetch = VolumeFetch(tunnel: tunnel, limit: limit, reporter: reporter)
+      do {
+        try await tunnel.followVolumes(copies.map { RawString($0.item.volume.mountPath) }) { change in
+          guard versions[change.index] != change.version else { return }
+          try await renew(copies[change.index], by: fetch)
+          versions[change.index] = change.version
+        }
+      } catch {
+        if Task.isCancelled { return }
+        reporter.report(.detail("volumes are not renewed until a tunnel is up again: \(error)"))
+      }
+    }
+  }
+
+  /// A volume that cannot be renewed now stays as it is, and this is told.
+  private func renew(_ copy: MaterializedVolumes.Copy, by fetch: VolumeFetch) async throws {
+    let name = copy.item.volume.name
+    do {
+      // What a copy that was broken off has left would be in the way of this one.
+      let place: String = "\(directory.path)/renewal/\(name)"
+      let failure = FileTree.remove(place)
+      guard failure == 0 else { throw ViewError.cannotChange(place, errno: failure) }
+      let folder = try directory.makeFolder("renewal/\(name)")
+      _ = try await fetch.copy(copy.item, into: folder)
+      try VolumeFolder.renew(copy.folder, from: folder)
+      reporter.report(.detail("volume \(name) is renewed"))
+    } catch let error as any UserFacingError where !(error is TunnelError) {
+      reporter.report(.warning(ErrorMessage("volume \(name) could not be renewed", why: "\(error.message.what)")))
+    }
+  }
+}

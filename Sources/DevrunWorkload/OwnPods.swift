@@ -1,0 +1,104 @@
+internal import DevrunCore
+package import DevrunKube
+
+/// Pods of a session's own, made and removed: nothing that runs is touched. No Service selects such a pod, so what comes
+/// in comes to its address; what goes out goes out from its place in the cluster.
+package struct OwnPods: Sendable {
+  /// The container of a pod that is like no other.
+  package static let container = "agent"
+
+  /// The session's namespace.
+  var namespace: Namespace
+
+  /// The pods of sessions in a namespace.
+  package init(in namespace: Namespace) { self.namespace = namespace }
+
+  /// An image that can carry the agent.
+  package struct Carrier: Sendable {
+    /// The image.
+    package var image: String
+    /// The pull secrets that go with it (`imagePullSecrets`).
+    var pullSecrets: JSONValue?
+    /// The pod that it was found in.
+    package var pod: String?
+  }
+
+  /// The image that carries the agent: the given one, else one that a running pod has, so that it is there already.
+  ///
+  /// - Throws: `WorkloadError.noCarrierImage`, `KubeError`
+  package func carrier(image: String?) async throws -> Carrier {
+    if let image { return Carrier(image: image) }
+    for pod in try await namespace.client.list(namespace.pods).items where pod.status["phase"]?.string == "Running" {
+      guard let image = pod.containers.first?.image else { continue }
+      return Carrier(image: image, pullSecrets: pod.spec["imagePullSecrets"], pod: pod.name)
+    }
+    throw WorkloadError.noCarrierImage(namespace: namespace.name)
+  }
+
+  /// A pod with the agent in its only container. It meets the Pod Security Standard `restricted`
+  /// (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
+  ///
+  /// - Throws: `WorkloadError`
+  package func pod(named name: String, on carrier: Carrier, ports: [UInt16], agent: AgentTemplate) throws(WorkloadError)
+    -> KubeObject
+  {
+    var spec: JSONValue = [
+      "restartPolicy": "Always",
+      "automountServiceAccountToken": true,
+      "securityContext": [
+        "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
+        "seccompProfile": ["type": "RuntimeDefault"],
+      ],
+      "containers": [
+        [
+          "name": .string(Self.container), "image": .string(carrier.image), "imagePullPolicy": "IfNotPresent",
+          "ports": .array(ports.map { ["containerPort": .int(Int64($0))] }),
+          "securityContext": [
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": ["drop": ["ALL"]],
+          ],
+        ]
+      ],
+    ]
+    spec["imagePullSecrets"] = carrier.pullSecrets
+    return try pod(named: name, of: ["metadata": [:], "spec": spec], agent: agent)
+  }
+
+  /// A pod with one container of a workload's template, the agent in it: no other container, none that initializes, and
+  /// none of the labels by which Services select.
+  ///
+  /// - Throws: `WorkloadError`
+  package func copy(of template: KubeObject, named name: String, agent: AgentTemplate) throws(WorkloadError)
+    -> KubeObject
+  {
+    var template = template
+    template.spec["initContainers"] = nil
+    template.containers = template.containers.filter { $0.name == agent.container }
+    return try pod(named: name, of: template, agent: agent)
+  }
+
+  private func pod(named name: String, of template: KubeObject, agent: AgentTemplate) throws(WorkloadError)
+    -> KubeObject
+  {
+    var pod = try agent.applied(to: template)
+    pod.metadata["name"] = .string(name)
+    pod.metadata["namespace"] = .string(namespace.name)
+    pod.labels = [SessionMark.key: agent.session]
+    pod.json["apiVersion"] = "v1"
+    pod.json["kind"] = "Pod"
+    return pod
+  }
+
+  /// Deletes a pod and waits until it is gone.
+  ///
+  /// - Parameter urgency: once waits are skipped, the pod has no time to end.
+  /// - Throws: `KubeError`
+  package func remove(_ name: String, urgency: RestoreUrgency = RestoreUrgency()) async throws {
+    do {
+      try await namespace.client.delete(namespace.pods.named(name))
+    } catch let error as KubeError where error.isNotFound {
+      return
+    }
+    let pods = EndingPods(namespace: namespace, labelSelector: SessionMark.key) { $0.name == name }
+    if try await !urgency.unlessSkipped({ try await pods.awaitGone() }) { try await pods.removeAtOnce() }
+  }
+}

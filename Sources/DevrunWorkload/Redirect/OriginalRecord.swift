@@ -1,0 +1,125 @@
+internal import DevrunCore
+internal import DevrunKube
+
+/// What a Deployment was before devrun changed it, as it stands in an annotation on the Deployment itself, written in
+/// the same patch as the change: so anyone can put it back at any later time, from any machine.
+struct OriginalRecord: Sendable, Hashable {
+  /// The annotation's name.
+  static let annotation = "devrun.dev/original"
+  /// The most that all annotations of an object may hold together, in bytes (apimachinery's
+  /// `TotalAnnotationSizeLimitB`).
+  static let annotationLimit = 256 << 10
+  /// The form of the record that this devrun writes and reads.
+  static let version = 1
+
+  /// The session that changed the Deployment.
+  var session: String
+  /// Who holds the session, as `user@machine`: for people.
+  var holder: String
+  /// When it was changed (RFC 3339): for people.
+  var since: String
+  /// The container that the agent replaced.
+  var container: String
+  /// `spec.template`
+  var template: KubeObject
+  /// `spec.revisionHistoryLimit`
+  var revisionHistoryLimit: JSONValue?
+  /// Whether the Deployment had annotations at all.
+  var hadAnnotations: Bool
+  /// `metadata.managedFields`
+  var managedFields: JSONValue?
+  /// The ReplicaSet that ran the original template.
+  var replicaSet: ReplicaSetRecord?
+  /// The names of the ConfigMaps that the session made.
+  var configMaps: [String]
+
+  /// What the Deployment's controller rewrites on a ReplicaSet when it becomes the current one again.
+  struct ReplicaSetRecord: Sendable, Hashable {
+    /// Its name.
+    var name: String
+    /// `metadata.annotations`
+    var annotations: JSONValue?
+    /// `metadata.managedFields`
+    var managedFields: JSONValue?
+  }
+
+  /// The annotation's value: JSON.
+  ///
+  /// - Throws: `WorkloadError.recordTooLarge` if it would not fit.
+  func annotationValue() throws(WorkloadError) -> String {
+    let text = json.text
+    guard text.count < Self.annotationLimit - (16 << 10) else { throw .recordTooLarge(bytes: text.count) }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// The record on an object, `nil` if there is none.
+  ///
+  /// - Throws: `WorkloadError.recordUnreadable`
+  static func read(from object: KubeObject) throws(WorkloadError) -> OriginalRecord? {
+    guard let text = object.annotations[annotation] else { return nil }
+    do {
+      return try OriginalRecord(json: JSONValue(text: text.utf8))
+    } catch let error as JSONSyntaxError {
+      throw .recordUnreadable(object.name, cause: error.message.what)
+    } catch let error as Malformed {
+      throw .recordUnreadable(object.name, cause: error.what)
+    } catch {
+      throw .recordUnreadable(object.name, cause: "\(error)")
+    }
+  }
+}
+
+// MARK: - The form of the record
+
+extension OriginalRecord {
+  /// What is wrong with a record.
+  private struct Malformed: Error {
+    var what: String
+  }
+
+  /// The record as JSON. What is not there is left out.
+  var json: JSONValue {
+    var json: JSONValue = [
+      "version": .int(Int64(Self.version)), "session": .string(session), "holder": .string(holder),
+      "since": .string(since), "container": .string(container), "template": template.json,
+      "hadAnnotations": .bool(hadAnnotations), "configMaps": .array(configMaps.map(JSONValue.string)),
+    ]
+    json["revisionHistoryLimit"] = revisionHistoryLimit
+    json["managedFields"] = managedFields
+    if let replicaSet {
+      var record: JSONValue = ["name": .string(replicaSet.name)]
+      record["annotations"] = replicaSet.annotations
+      record["managedFields"] = replicaSet.managedFields
+      json["replicaSet"] = record
+    }
+    return json
+  }
+
+  private init(json: JSONValue) throws(Malformed) {
+    func required<Value>(_ name: String, _ read: (JSONValue) -> Value?) throws(Malformed) -> Value {
+      guard let value = json[name].flatMap(read) else { throw Malformed(what: "its \(name) is missing or malformed") }
+      return value
+    }
+    let version = try required("version", \.int)
+    guard version == Self.version else { throw Malformed(what: "its version is \(version)") }
+    session = try required("session", \.string)
+    holder = try required("holder", \.string)
+    since = try required("since", \.string)
+    container = try required("container", \.string)
+    template = KubeObject(try required("template") { $0.object == nil ? nil : $0 })
+    revisionHistoryLimit = json["revisionHistoryLimit"]
+    hadAnnotations = try required("hadAnnotations", \.bool)
+    managedFields = json["managedFields"]
+    configMaps = try required("configMaps") { list in
+      list.array.flatMap { names in
+        let texts = names.compactMap(\.string)
+        return texts.count == names.count ? texts : nil
+      }
+    }
+    if let record = json["replicaSet"] {
+      guard let name = record["name"]?.string else { throw Malformed(what: "its replicaSet has no name") }
+      replicaSet = ReplicaSetRecord(
+        name: name, annotations: record["annotations"], managedFields: record["managedFields"])
+    }
+  }
+}

@@ -1,0 +1,13 @@
+package import DevrunKube
+
+/// How the objects of a session are told from others.
+package enum SessionMark {
+  /// The name of the label on objects that a session makes, and of the annotation on the pods that it redirects. The
+  /// value is the session's name.
+  package static let key = "devrun.dev/session"
+}
+
+extension KubeObject {
+  /// The session that a pod, or a pod template, is redirected by.
+  package var session: String? { annotations[SessionMark.key] }
+}

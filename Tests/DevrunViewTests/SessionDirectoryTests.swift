@@ -1,0 +1,69 @@
+import DevrunCore
+import DevrunSystem
+import Foundation
+import Testing
+
+@testable import DevrunView
+
+@Suite("Folder of a session")
+struct SessionDirectoryTests {
+  /// A folder that stands for XDG_RUNTIME_DIR.
+  private let base = FileManager.default.temporaryDirectory.appending(path: "devrun-tests-\(UUID())").path
+
+  init() throws {
+    try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
+  }
+
+  private func make(_ session: String) throws -> SessionDirectory {
+    try SessionDirectory(session: session, environment: ["XDG_RUNTIME_DIR": RawString(base)])
+  }
+
+  private func mode(_ path: String) throws -> Int {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    return try #require((attributes[.posixPermissions] as? NSNumber)?.intValue)
+  }
+
+  @Test func `A session's folder is private, its files grow by lines, and it is removed as a whole`() throws {
+    defer { _ = FileTree.remove(base) }
+    let directory = try make("a")
+    #expect(directory.path == "\(base)/devrun-session-a")
+    #expect(try mode(directory.path) == 0o700)
+    let file = try directory.write("hosts", "one\n")
+    try directory.append(lines: "two\n", to: "hosts")
+    #expect(try String(contentsOfFile: file, encoding: .utf8) == "one\ntwo\n")
+    #expect(try directory.makeFolder("volumes/data") == "\(directory.path)/volumes/data")
+    try directory.remove()
+    #expect(!FileManager.default.fileExists(atPath: directory.path))
+  }
+
+  @Test func `A killed session's folder is removed by a later session, and a living one's is kept`() throws {
+    defer { _ = FileTree.remove(base) }
+    let living = try make("living")
+    let dead = "\(base)/devrun-session-dead"
+    try FileManager.default.createDirectory(atPath: dead + "/volumes", withIntermediateDirectories: true)
+    try Data("secret".utf8).write(to: URL(fileURLWithPath: dead + "/volumes/token"))
+    let own = "\(base)/devrun-notes"
+    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+    let next = try make("next")
+    #expect(FileManager.default.fileExists(atPath: own), "what is not a session's is nobody's to remove")
+    #expect(!FileManager.default.fileExists(atPath: dead))
+    #expect(FileManager.default.fileExists(atPath: living.path))
+    try next.remove()
+    try living.remove()
+  }
+
+  @Test func `A session's folder is removed with read-only folders in it, and links are not followed`() throws {
+    defer { _ = FileTree.remove(base) }
+    let outside = base + "/outside"
+    try Data("mine".utf8).write(to: URL(fileURLWithPath: outside))
+    let directory = try make("b")
+    let folder = try directory.makeFolder("volumes/data")
+    try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: outside)
+    try FileManager.default.createSymbolicLink(atPath: folder + "/up", withDestinationPath: base)
+    try Data().write(to: URL(fileURLWithPath: folder + "/file"))
+    try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder)
+    try directory.remove()
+    #expect(!FileManager.default.fileExists(atPath: directory.path))
+    #expect(try String(contentsOfFile: outside, encoding: .utf8) == "mine")
+  }
+}

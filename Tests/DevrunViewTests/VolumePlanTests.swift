@@ -1,0 +1,71 @@
+import DevrunConfig
+import DevrunCore
+import DevrunKube
+import Testing
+
+@testable import DevrunView
+
+@Suite("Plan of a container's volumes")
+struct VolumePlanTests {
+  /// A pod with a volume of each kind, and some mounted twice.
+  static let container = ContainerVolumes(
+    of: [
+      "spec": [
+        "volumes": [
+          ["name": "settings", "configMap": ["name": "s"]], ["name": "keys", "secret": ["secretName": "k"]],
+          ["name": "token", "projected": ["sources": []]], ["name": "labels", "downwardAPI": [:]],
+          ["name": "scratch", "emptyDir": [:]], ["name": "vault", "csi": ["driver": "d"]],
+          ["name": "data", "persistentVolumeClaim": ["claimName": "d"]], ["name": "node", "hostPath": ["path": "/"]],
+          ["name": "devrun-run", "emptyDir": [:]],
+        ],
+        "containers": [
+          ["name": "other", "volumeMounts": [["name": "settings", "mountPath": "/other"]]],
+          [
+            "name": "app",
+            "volumeMounts": [
+              ["name": "settings", "mountPath": "/etc/app/one.conf", "subPath": "one.conf"],
+              ["name": "settings", "mountPath": "/etc/app-all"], ["name": "keys", "mountPath": "/etc/keys"],
+              ["name": "token", "mountPath": "/var/run/secrets/token"], ["name": "labels", "mountPath": "/etc/labels"],
+              ["name": "scratch", "mountPath": "/tmp"], ["name": "vault", "mountPath": "/mnt/vault"],
+              ["name": "data", "mountPath": "/data"], ["name": "node", "mountPath": "/node"],
+              ["name": "devrun-run", "mountPath": "/.devrun-run"],
+            ],
+          ],
+        ],
+      ]
+    ], container: "app")
+
+  private func plan(_ uses: [LocalEnvFile.VolumeUse] = []) -> VolumePlan {
+    VolumePlan(Self.container, uses: uses) { $0 == "/tmp" ? "it is there" : nil }
+  }
+
+  @Test func `Volumes appear at their own paths, except persistent ones and those at occupied paths`() {
+    let plan = plan()
+    #expect(
+      plan.items.map(\.targets) == [
+        ["/etc/app/one.conf"], ["/etc/app-all"], ["/etc/keys"], ["/var/run/secrets/token"], ["/etc/labels"],
+        ["/mnt/vault"],
+      ])
+    #expect(plan.items.allSatisfy { !$0.isNamed })
+    #expect(plan.omissions.map(\.volume) == ["scratch", "data", "node"])
+    #expect(plan.omissions.map(\.path) == ["/tmp", "/data", "/node"])
+    #expect(plan.omissions[0].why == "it is there")
+  }
+
+  @Test func `A named volume is copied whatever its kind, and appears where it is requested as well`() {
+    let plan = plan([
+      .init(volume: "data"), .init(volume: "keys", mountPath: "/my/keys"), .init(volume: "settings"),
+      .init(volume: "scratch", mountPath: "/tmp"),
+    ])
+    let keys = plan.items.filter { $0.volume.name == "keys" }
+    #expect(keys.map(\.targets) == [["/my/keys", "/etc/keys"]])
+    #expect(keys.allSatisfy { $0.isNamed })
+    #expect(plan.items.filter { $0.volume.name == "data" }.map(\.targets) == [[]])
+    // The whole volume and its one file are two copies, of which the first is the named one.
+    let settings = plan.items.filter { $0.volume.name == "settings" }
+    #expect(settings.map(\.volume.mountPath) == ["/etc/app-all", "/etc/app/one.conf"])
+    #expect(settings.map(\.isNamed) == [true, false])
+    #expect(plan.items.filter { $0.volume.name == "scratch" }.map(\.targets) == [["/tmp"]])
+    #expect(plan.omissions.map(\.volume) == ["data", "node"])
+  }
+}

@@ -1,0 +1,74 @@
+import DevrunConfig
+import DevrunCore
+import DevrunKube
+import Testing
+
+@testable import DevrunWorkload
+
+@Suite("Choice of the container")
+struct ContainerChoiceTests {
+  static func container(_ name: String, _ ports: Int64...) -> JSONValue {
+    ["name": .string(name), "ports": .array(ports.map { ["containerPort": .int($0), "name": .string("p\($0)")] })]
+  }
+
+  struct Case: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var containers: [JSONValue]
+    var named: String?
+    var ports: [PortMapping] = []
+    var servicePorts: [JSONValue] = []
+    var expected: ContainerChoice
+  }
+
+  static func mapping(_ ports: UInt16...) -> [PortMapping] { ports.map { PortMapping(remote: $0, local: $0) } }
+
+  static let cases = [
+    Case(
+      testDescription: "the only one", containers: [container("app", 80, 81)],
+      expected: ContainerChoice(name: "app", ports: mapping(80, 81))),
+    Case(
+      testDescription: "the named one", containers: [container("a", 80), container("b", 90)], named: "b",
+      expected: ContainerChoice(name: "b", ports: mapping(90))),
+    Case(
+      testDescription: "the one that serves an asked port", containers: [container("a", 80), container("b", 90)],
+      ports: [PortMapping(remote: 90, local: 9000)],
+      expected: ContainerChoice(name: "b", ports: [PortMapping(remote: 90, local: 9000)])),
+    Case(
+      testDescription: "the one that a Service leads to, by the port's name",
+      containers: [container("a", 80), container("b", 90)], servicePorts: ["p90"],
+      expected: ContainerChoice(name: "b", ports: mapping(90))),
+    Case(
+      testDescription: "the only one that is no known sidecar",
+      containers: [container("istio-proxy", 15001), container("app")],
+      expected: ContainerChoice(name: "app", ports: [])),
+    Case(
+      testDescription: "a Service's port that the container does not declare", containers: [container("app")],
+      servicePorts: [8080], expected: ContainerChoice(name: "app", ports: mapping(8080))),
+  ]
+
+  @Test(arguments: cases)
+  func `The container is chosen by name, by ports, or as the only one that is no sidecar`(_ row: Case) throws {
+    let choice = try ContainerChoice.choose(
+      named: row.named, ports: row.ports, servicePorts: row.servicePorts,
+      template: ["spec": ["containers": .array(row.containers)]])
+    #expect(choice == row.expected)
+  }
+
+  @Test func `Several possible containers are an error that lists them`() {
+    #expect(throws: WorkloadError.ambiguousContainer(available: ["a", "b"])) {
+      try ContainerChoice.choose(
+        named: nil, ports: [], servicePorts: [],
+        template: ["spec": ["containers": [Self.container("a", 80), Self.container("b", 90)]]])
+    }
+  }
+
+  @Test func `The choice of a container leaves out UDP ports`() throws {
+    let template: KubeObject = [
+      "spec": [
+        "containers": [["name": "dns", "ports": [["containerPort": 53, "protocol": "UDP"], ["containerPort": 8053]]]]
+      ]
+    ]
+    let choice = try ContainerChoice.choose(named: nil, ports: [], servicePorts: [], template: template)
+    #expect(choice.ports == Self.mapping(8053))
+  }
+}
