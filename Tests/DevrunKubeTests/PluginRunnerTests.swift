@@ -89,6 +89,14 @@ struct PluginRunnerTests {
     #expect(error?.message.remedy == "install it so")
   }
 
+  @Test(arguments: [[:], ["PATH": ""], ["PATH": ":"], ["PATH": "/nowhere:"]] as [EnvironmentVariables])
+  func `A plugin is searched in PATH alone, whose empty entries are not the working directory`(
+    environment: EnvironmentVariables
+  ) async throws {
+    let error = try await failure(ExecCredentialPlugin(apiVersion: v1, command: "sh"), environment: environment)
+    #expect(error == .pluginNotFound(command: "sh", installHint: nil))
+  }
+
   @Test(
     arguments: [
       ("exit 3", CredentialError.pluginFailed(command: "", ending: "it ended with status 3")),

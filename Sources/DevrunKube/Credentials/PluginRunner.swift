@@ -31,13 +31,11 @@ struct PluginRunner: Sendable {
     }
     environment.set(
       "KUBERNETES_EXEC_INFO", to: RawString(plugin.info(isInteractive: isInteractive)), from: .option)
-    guard let path = executable(in: environment["PATH"]) else {
-      throw CredentialError.pluginNotFound(command: command, installHint: plugin.installHint)
-    }
+    let path = try executable(in: environment["PATH"])
     let process: PluginProcess
     do {
       process = try PluginProcess(
-        path: path, arguments: [command] + plugin.arguments, environment: environment, askingIn: group)
+        path: path.description, arguments: [command] + plugin.arguments, environment: environment, askingIn: group)
     } catch {
       throw CredentialError.pluginNotStarted(command: command, problem: error.words)
     }
@@ -53,15 +51,15 @@ struct PluginRunner: Sendable {
     return try ExecCredential(output: output, command: command, apiVersion: plugin.apiVersion)
   }
 
-  /// The file to execute: the command itself if it has a slash, else the first of that name in PATH.
-  private func executable(in path: RawString?) -> String? {
-    func isExecutable(_ file: String) -> Bool {
-      var status = stat()
-      return stat(file, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(file, X_OK) == 0
+  /// The file to execute: the command itself if it has a slash, else the first of that name in PATH. As in kubectl, an
+  /// empty entry of PATH is not the working directory.
+  private func executable(in path: RawString?) throws(CredentialError) -> RawString {
+    let folders = (path?.bytes ?? []).split(separator: UInt8(ascii: ":")).map { RawString($0) }
+    do {
+      return try ExecutableSearch(folders: folders).find(RawString(plugin.command))
+    } catch {
+      throw .pluginNotFound(command: plugin.command, installHint: plugin.installHint)
     }
-    if plugin.command.contains("/") { return isExecutable(plugin.command) ? plugin.command : nil }
-    let folders = path?.description.split(separator: ":", omittingEmptySubsequences: true) ?? []
-    return folders.lazy.map { "\($0)/\(plugin.command)" }.first(where: isExecutable)
   }
 }
 
