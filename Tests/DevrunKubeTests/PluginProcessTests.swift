@@ -53,7 +53,7 @@ struct PluginProcessTests {
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(problem.hasSuffix(Errno.notPermitted.description))
+    #expect(problem == Errno.notPermitted.description)
   }
 
   @Test func `A plugin has devrun's standard error, and devrun's standard input if it can ask`() async throws {
@@ -71,12 +71,44 @@ struct PluginProcessTests {
 
   @Test func `A plugin's output is read to its end, also if a child of the plugin prints it later`() async throws {
     defer { folder.remove() }
-    // The child waits until the plugin has ended: until it is a zombie, or gone.
+    // The child waits until the plugin has ended and is a zombie; then long enough for that to be noticed.
     let credential = try await run(
       """
-      ( while grep -qs '^State:.[^Z]' /proc/$$/status; do :; done; \(Self.answer) ) &
+      ( while grep -qs '^State:.[^Z]' /proc/$$/status; do :; done; sleep 0.1; \(Self.answer) ) &
       """)
     #expect(credential.token == "t")
+  }
+
+  @Test func `A plugin that prints too much is ended and reported`() async throws {
+    defer { folder.remove() }
+    let error = try await caught(CredentialError.self) { _ = try await run("exec yes") }
+    #expect(error == .pluginOutput(command: "sh", problem: "it printed more than 1 MiB"))
+  }
+
+  @Test func `A cancelled plugin that ignores SIGTERM is killed after a grace period`() async throws {
+    defer { folder.remove() }
+    let fifo = try folder.makeFIFO("fifo")
+    let process = PluginProcess(
+      command: "sh", path: "/bin/sh",
+      arguments: ["-c", "trap '' TERM; echo $$ >'\(fifo)'; exec sleep 1000000"], environment: ["PATH": "/usr/bin:/bin"],
+      group: nil, gracePeriod: .milliseconds(1))
+    let running = Task { try await process.run() }
+    let id = try #require(await pid_t(folder.readFIFO(fifo).dropLast()))
+    running.cancel()
+    await #expect(throws: CancellationError.self) { _ = try await running.value }
+    #expect(kill(id, 0) == -1 && errno == ESRCH)
+  }
+
+  @Test func `The end of a cancelled plugin does not wait for a child that keeps its output open`() async throws {
+    defer { folder.remove() }
+    let (fifo, hold) = (try folder.makeFIFO("fifo"), try folder.makeFIFO("hold"))
+    // Lets the child wait until the end of the test.
+    let holder = try Descriptor.open(RawString(hold), O_RDWR)
+    defer { holder.close() }
+    let running = Task { try await run("cat '\(hold)' & echo started >'\(fifo)'; wait") }
+    #expect(await folder.readFIFO(fifo) == "started\n")
+    running.cancel()
+    await #expect(throws: CancellationError.self) { _ = try await running.value }
   }
 
   @Test func `A plugin's credentials count in a process that ignores the ends of its children`() async throws {

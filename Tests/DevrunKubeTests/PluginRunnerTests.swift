@@ -89,12 +89,27 @@ struct PluginRunnerTests {
     #expect(error?.message.remedy == "install it so")
   }
 
-  @Test(arguments: [[:], ["PATH": ""], ["PATH": ":"], ["PATH": "/nowhere:"]] as [EnvironmentVariables])
-  func `A plugin is searched in PATH alone, whose empty entries are not the working directory`(
-    environment: EnvironmentVariables
-  ) async throws {
-    let error = try await failure(ExecCredentialPlugin(apiVersion: v1, command: "sh"), environment: environment)
-    #expect(error == .pluginNotFound(command: "sh", installHint: nil))
+  @Test func `A plugin is searched in PATH alone, whose empty entries are not the working directory`() async throws {
+    await #expect(processExitsWith: .success) {
+      try #require(chdir("/bin") == 0)
+      let plugin = ExecCredentialPlugin(apiVersion: v1, command: "sh")
+      for environment: EnvironmentVariables in [[:], ["PATH": ""], ["PATH": ":"], ["PATH": "/nowhere:"]] {
+        await #expect(throws: CredentialError.pluginNotFound(command: "sh", installHint: nil)) {
+          _ = try await PluginRunner(plugin: plugin, environment: environment, askingGroup: { nil }).run()
+        }
+      }
+    }
+  }
+
+  @Test func `A variable that the plugin cannot be given does not keep it from running`() async throws {
+    let folder = try ScriptFolder()
+    defer { folder.remove() }
+    let plugin = try folder.plugin(
+      #"""
+      echo '{"apiVersion":"\#(v1)","kind":"ExecCredential","status":{"token":"'$PLAIN'"}}'
+      """#)
+    let credential = try await run(plugin, environment: ["PATH": "/usr/bin:/bin", "1X": "y", "PLAIN": "z"])
+    #expect(credential.token == "z")
   }
 
   @Test(
@@ -142,8 +157,7 @@ struct PluginRunnerTests {
   @Test func `The wait for a plugin ends when its task is cancelled`() async throws {
     let folder = try ScriptFolder()
     defer { folder.remove() }
-    let fifo = folder.url.appending(path: "fifo").path
-    #expect(mkfifo(fifo, 0o600) == 0)
+    let fifo = try folder.makeFIFO("fifo")
     // The script tells that it runs, and would wait for good.
     let plugin = try folder.plugin("echo started >'\(fifo)'; exec sleep 1000000")
     let source = CredentialSource(
@@ -152,13 +166,7 @@ struct PluginRunnerTests {
       try await PluginRunner(plugin: plugin, environment: ["PATH": "/usr/bin:/bin"], askingGroup: { nil }).run()
     }
     let waiting = Task { try await source.credential() }
-    let started = await withCheckedContinuation { continuation in
-      Thread.detachNewThread {
-        let bytes = FileHandle(forReadingAtPath: fifo)?.readDataToEndOfFile() ?? Data()
-        continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
-      }
-    }
-    #expect(started == "started\n")
+    #expect(await folder.readFIFO(fifo) == "started\n")
     waiting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }

@@ -31,23 +31,10 @@ struct PluginRunner: Sendable {
     }
     environment.set(
       "KUBERNETES_EXEC_INFO", to: RawString(plugin.info(isInteractive: isInteractive)), from: .option)
-    let path = try executable(in: environment["PATH"])
-    let process: PluginProcess
-    do {
-      process = try PluginProcess(
-        path: path.description, arguments: [command] + plugin.arguments, environment: environment, askingIn: group)
-    } catch {
-      throw CredentialError.pluginNotStarted(command: command, problem: error.words)
-    }
-    let (output, ending) = await process.result()
-    try Task.checkCancellation()
-    switch ending {
-    case .exited(0), .unknown: break
-    case .exited(let status):
-      throw CredentialError.pluginFailed(command: command, ending: "it ended with status \(status)")
-    case .killed(let signal):
-      throw CredentialError.pluginFailed(command: command, ending: "it was ended by signal \(signal)")
-    }
+    let output = try await PluginProcess(
+      command: command, path: executable(in: environment["PATH"]), arguments: plugin.arguments,
+      environment: environment, group: group
+    ).run()
     return try ExecCredential(output: output, command: command, apiVersion: plugin.apiVersion)
   }
 

@@ -1,4 +1,5 @@
 import DevrunConfig
+import DevrunSystem
 import Foundation
 
 /// The versions of the plugins' API.
@@ -37,5 +38,26 @@ struct ScriptFolder {
 
   func read(_ name: String) throws -> String {
     String(decoding: try Data(contentsOf: url.appending(path: name)), as: UTF8.self)
+  }
+
+  /// Makes a FIFO.
+  ///
+  /// - Returns: its path.
+  func makeFIFO(_ name: String) throws -> String {
+    let path = url.appending(path: name).path
+    try system { mkfifo(path, 0o600) }
+    return path
+  }
+
+  /// Waits until a writer has opened and closed a FIFO, on a thread of its own.
+  ///
+  /// - Returns: what was written.
+  func readFIFO(_ path: String) async -> String {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        let bytes = FileHandle(forReadingAtPath: path)?.readDataToEndOfFile() ?? Data()
+        continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
+      }
+    }
   }
 }
