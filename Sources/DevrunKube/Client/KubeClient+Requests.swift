@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import DevrunCore
-import Logging
 import NIOCore
 import NIOHTTP1
 
@@ -109,7 +108,6 @@ extension KubeClient {
         let credential = try await credential()
         let answer = try await send(credential)
         let head = response(answer)
-        logger.debug("\(request.method) \(request.path): \(head.status.code)")
         if head.status.code < 300 { return answer }
         if head.status == .unauthorized, !hasRenewed, await credentials.refused(credential) {
           hasRenewed = true
@@ -123,7 +121,6 @@ extension KubeClient {
       } catch let other {
         try Task.checkCancellation()
         let failure = describe(other)
-        logger.debug("\(request.method) \(request.path): \(failure)")
         outcome = .transport(failure)
         error = .transport(failure, server: server)
       }

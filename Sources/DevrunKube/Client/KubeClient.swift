@@ -1,7 +1,6 @@
 public import DevrunConfig
 import DevrunCore
 public import DevrunSystem
-public import Logging
 public import NIOCore
 
 import AsyncHTTPClient
@@ -22,7 +21,6 @@ public final class KubeClient: Sendable {
   public let server: String
 
   let options: Options
-  let logger: Logger
   let serverURL: ServerURL
   let connector: ServerConnector
   let credentials: CredentialSource
@@ -62,8 +60,7 @@ public final class KubeClient: Sendable {
   /// Throws `KubeError.configuration` where the URL, a certificate authority or a proxy cannot be used, and
   /// `KubeError.credentials` where a client certificate cannot.
   public init(
-    access: ClusterAccess, environment: EnvironmentVariables, group: any EventLoopGroup, options: Options = Options(),
-    logger: Logger = Logger(label: "devrun.kube", factory: { _ in SwiftLogNoOpLogHandler() })
+    access: ClusterAccess, environment: EnvironmentVariables, group: any EventLoopGroup, options: Options = Options()
   ) throws(KubeError) {
     guard let url = ServerURL(access.server), url.scheme == "https" || url.scheme == "http" else {
       throw .configuration(
@@ -78,7 +75,6 @@ public final class KubeClient: Sendable {
     server = url.display
     serverURL = url
     self.options = options
-    self.logger = logger
     self.tls = tls
     impersonation = Self.headers(access.impersonate)
     if let certificate = access.credentials.clientCertificate {

@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import DevrunCore
-import Logging
 import NIOCore
 import NIOHTTP1
 
@@ -132,7 +131,6 @@ public struct WatchEvents: AsyncSequence, Sendable {
         try Task.checkCancellation()
         body = nil
         let failure = client.describe(error)
-        client.logger.debug("watch of \(path.urlPath): \(failure)")
         // Whatever ended it in its midst, another try is right: the server was there and had accepted it.
         machine.failed(.transport(failure.isTransient ? failure : .dropped("\(failure)"), server: client.server))
       }
@@ -141,7 +139,6 @@ public struct WatchEvents: AsyncSequence, Sendable {
 
     private mutating func lose(_ words: String) {
       body = nil
-      client.logger.debug("watch of \(path.urlPath): \(words)")
       machine.failed(.transport(.dropped(words), server: client.server))
     }
   }
