@@ -180,9 +180,9 @@ struct CredentialSourceTests {
       request.headers["Authorization"] == ["Bearer 2"]
         ? .json(200, ["ok": true]) : .status(401, reason: "Unauthorized", message: "Unauthorized")
     } _: { client, server in
-      let value = try await client.get(.nodes)
+      let value = try await client.get(.namespaces)
       #expect(value == ["ok": true])
-      _ = try await client.get(.nodes)
+      _ = try await client.get(.namespaces)
       #expect(
         server.requests.map { $0.headers["Authorization"] } == [["Bearer 1"], ["Bearer 2"], ["Bearer 2"]])
     }
@@ -195,7 +195,7 @@ struct CredentialSourceTests {
     ) { _, _ in
       .status(401, reason: "Unauthorized", message: "Unauthorized")
     } _: { client, server in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       #expect(error == .unauthorized(context: "dev", server: client.server, words: "Unauthorized"))
       #expect(error?.description.contains("secret") == false)
       #expect(server.requests.count == 1)

@@ -15,15 +15,10 @@ struct APIRequest: Sendable {
   var contentType = "application/json"
   /// The body.
   var body: JSONValue?
-  /// Whether only the `metadata` of what is answered is of interest.
-  var metadataOnly = false
   /// Whether an answer of another type than JSON is taken.
   var otherTypes = false
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
-
-  /// Whether the answer is a list.
-  var isList = false
 
   /// The path with the query.
   var pathAndQuery: String {
@@ -40,14 +35,7 @@ struct APIRequest: Sendable {
     self.path = path.urlPath
     self.query = query
     self.body = body
-    isList = method == .GET && path.name == nil
     words = "\(verb) \(path.display)" + (path.namespace.map { " in namespace \($0)" } ?? "")
-  }
-
-  /// A reading request about something that is no resource.
-  init(path: String, words: String) {
-    self.path = path
-    self.words = words
   }
 }
 
@@ -154,10 +142,7 @@ extension KubeClient {
   private func execute(
     _ request: APIRequest, body: [UInt8]?, credential: RequestCredential, isWatch: Bool
   ) async throws -> HTTPClientResponse {
-    // A server that does not know the first form takes the second.
-    let metadata = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata\(request.isList ? "List" : ""),"
-    var headers: HTTPHeaders = ["Accept": (request.metadataOnly ? metadata : "") + "application/json"]
-    if request.otherTypes { headers.replaceOrAdd(name: "Accept", value: "application/json, */*") }
+    var headers: HTTPHeaders = ["Accept": request.otherTypes ? "application/json, */*" : "application/json"]
     if body != nil { headers.add(name: "Content-Type", value: request.contentType) }
     // A compressed stream would hold events back.
     if isWatch { headers.add(name: "Accept-Encoding", value: "identity") }

@@ -11,8 +11,6 @@ public struct APIStatus: Sendable, Hashable {
   public var message: String
   /// What exactly is wrong, field by field, where the server says so.
   public var causes: [Cause]
-  /// After how many seconds the server wants to be asked again, if it says so.
-  public var retryAfterSeconds: Int?
 
   /// One of the causes of a failure.
   public struct Cause: Sendable, Hashable {
@@ -32,12 +30,11 @@ public struct APIStatus: Sendable, Hashable {
   }
 
   /// A status of the given parts.
-  public init(code: Int, reason: String = "", message: String, causes: [Cause] = [], retryAfterSeconds: Int? = nil) {
+  public init(code: Int, reason: String = "", message: String, causes: [Cause] = []) {
     self.code = code
     self.reason = reason
     self.message = message
     self.causes = causes
-    self.retryAfterSeconds = retryAfterSeconds
   }
 
   /// Reads a `Status` object; `nil` where the value is something else. `httpCode` stands where the object has no code.
@@ -51,8 +48,7 @@ public struct APIStatus: Sendable, Hashable {
       causes: causes.map {
         Cause(
           reason: $0["reason"]?.string ?? "", message: $0["message"]?.string ?? "", field: $0["field"]?.string ?? "")
-      },
-      retryAfterSeconds: json[path: "details", "retryAfterSeconds"]?.int)
+      })
   }
 
   /// Makes a status of any response that tells of a failure. What is no `Status` object (a load balancer's page, a

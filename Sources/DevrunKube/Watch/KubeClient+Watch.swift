@@ -10,20 +10,16 @@ extension KubeClient {
   /// The sequence throws `KubeError` where the first list fails, and later where asking again is of no use (the right to
   /// watch was taken away, the resource is gone); `CancellationError` where the task is cancelled. Cancelling, and
   /// giving up the iterator, closes the connection.
-  public func watch(
-    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil
-  ) -> WatchEvents {
-    WatchEvents(
-      client: self, path: path, selectors: Self.query(labelSelector: labelSelector, fieldSelector: fieldSelector))
+  public func watch(_ path: ResourcePath, labelSelector: String? = nil) -> WatchEvents {
+    WatchEvents(client: self, path: path, selectors: Self.query(labelSelector: labelSelector))
   }
 
-  /// Watches one object, as `watch(_:labelSelector:fieldSelector:)` does: the snapshot is empty where there is none.
+  /// Watches one object, as `watch(_:labelSelector:)` does: the snapshot is empty where there is none.
   public func watch(object path: ResourcePath) -> WatchEvents {
     var collection = path
     collection.name = nil
     return WatchEvents(
-      client: self, path: collection,
-      selectors: Self.query(labelSelector: nil, fieldSelector: "metadata.name=\(path.name ?? "")"))
+      client: self, path: collection, selectors: [("fieldSelector", "metadata.name=\(path.name ?? "")")])
   }
 }
 
