@@ -23,7 +23,10 @@ struct APIRequest: Sendable {
   /// The path with the query.
   var pathAndQuery: String {
     guard !query.isEmpty else { return path }
-    return path + "?" + query.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }.joined(separator: "&")
+    let fields = query.map { field in
+      "\(PercentEncoding.encode(field.name.utf8))=\(PercentEncoding.encode(field.value.utf8))"
+    }
+    return path + "?" + fields.joined(separator: "&")
   }
 
   /// A request about a resource.

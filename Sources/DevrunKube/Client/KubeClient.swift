@@ -167,7 +167,8 @@ public final class KubeClient: Sendable {
     for group in impersonation.groups { headers.add(name: "Impersonate-Group", value: group) }
     for (key, values) in impersonation.extra.sorted(by: { $0.key < $1.key }) {
       // The server undoes the percent-encoding: a header's name has fewer characters than a key may have.
-      for value in values { headers.add(name: "Impersonate-Extra-\(percentEncoded(key))", value: value) }
+      let name = "Impersonate-Extra-\(PercentEncoding.encode(key.utf8))"
+      for value in values { headers.add(name: name, value: value) }
     }
     return headers
   }
