@@ -16,8 +16,7 @@ struct PluginRunner: Sendable {
   /// Runs the plugin and reads what it prints. Cancelling ends the plugin.
   func run() async throws -> ExecCredential {
     let command = plugin.command
-    let versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
-    guard versions.contains(plugin.apiVersion) else {
+    guard ExecCredentialPlugin.supportedVersions.contains(plugin.apiVersion) else {
       throw CredentialError.pluginVersion(command: command, apiVersion: plugin.apiVersion)
     }
     let group = plugin.interactiveMode == .never ? nil : askingGroup()
