@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunKube
 
 /// `metadata.managedFields`: who owns which field, for server-side apply
 /// (https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers).
@@ -6,13 +7,10 @@ internal import DevrunCore
 /// A patch by devrun makes devrun the owner of what it changed, and the next server-side apply of the original would
 /// fail with a conflict. So the owners are put back as they were.
 enum ManagedFields {
-  /// The name under which devrun writes.
-  static let manager = "devrun"
-
   /// The entries to put back: the recorded ones, with what others have come to own meanwhile, without devrun's.
   static func restored(recorded: JSONValue?, current: JSONValue?) -> JSONValue {
     var result = recorded?.array ?? []
-    for entry in current?.array ?? [] where entry["manager"]?.string != manager {
+    for entry in current?.array ?? [] where entry["manager"]?.string != KubeClient.fieldManager {
       if let index = result.firstIndex(where: { identity($0) == identity(entry) }) {
         result[index]["fieldsV1"] = union(result[index]["fieldsV1"] ?? [:], entry["fieldsV1"] ?? [:])
         if let time = entry["time"] { result[index]["time"] = time }

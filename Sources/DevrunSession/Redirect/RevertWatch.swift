@@ -50,7 +50,9 @@ struct RevertWatch: Sendable {
   /// Who wrote the template last, as `managedFields` tell (`fieldsV1` in the API's words).
   static func lastManager(of deployment: JSONValue) -> String? {
     (deployment["metadata"]?["managedFields"]?.array ?? [])
-      .filter { $0["fieldsV1"]?["f:spec"]?["f:template"] != nil && $0["manager"]?.string != ManagedFields.manager }
+      .filter {
+        $0["fieldsV1"]?["f:spec"]?["f:template"] != nil && $0["manager"]?.string != KubeClient.fieldManager
+      }
       .max { ($0["time"]?.string ?? "") < ($1["time"]?.string ?? "") }?["manager"]?.string
   }
 }
