@@ -65,7 +65,8 @@ public struct WatchEvents: AsyncSequence, Sendable {
         case .read:
           if let event = try await read() { return event }
         case .backOff(let attempt):
-          try await Task.sleep(for: client.options.retries.backoff(attempt, jitter: .random(in: 0...1)))
+          let backoff = client.options.retries.backoff
+          try await Task.sleep(for: backoff.duration(after: attempt, jitter: .random(in: 0...1)))
         case .fail(let error): throw error
         }
       }

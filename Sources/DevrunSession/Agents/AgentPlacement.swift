@@ -67,7 +67,7 @@ struct AgentPlacement: Sendable {
     let restore = DeploymentRestore(client: client, namespace: namespace, name: workload.name)
     let (name, haste, observer) = (session.name, session.haste, observer)
     await teardown.add("restoring deployment/\(workload.name)") {
-      let restored = try await Persistently(observer: observer).run {
+      let restored = try await observer.reportingRetries {
         try await restore.run(session: name, haste: haste, observer: observer)
       }
       if restored { observer.tell(.fact("deployment/\(workload.name) is restored")) }
@@ -138,7 +138,7 @@ struct AgentPlacement: Sendable {
     let agent = try await upload(access, container: choice, owner: nil)
     let pods = await follow("\(PayloadUpload.label)=\(session.name)", container: choice, access: access)
     await teardown.add("deleting pod/\(name)") {
-      try await Persistently(observer: observer).run { try await newPod.remove(name, haste: haste) }
+      try await observer.reportingRetries { try await newPod.remove(name, haste: haste) }
     }
     let object = try object(name, agent)
     try await Task { _ = try await client.create(object, in: .pods(in: namespace)) }.value
@@ -157,7 +157,7 @@ struct AgentPlacement: Sendable {
     let names = upload.names(of: payload)
     let observer = observer
     await teardown.add("deleting the agent's ConfigMaps") {
-      try await Persistently(observer: observer).run { try await upload.delete([names.loader] + names.pieces) }
+      try await observer.reportingRetries { try await upload.delete([names.loader] + names.pieces) }
     }
     try await Task { try await upload.create(payload, owner: owner) }.value
     try Task.checkCancellation()
