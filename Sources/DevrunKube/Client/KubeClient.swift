@@ -44,9 +44,9 @@ public final class KubeClient: Sendable {
     public var watchTimeout: Duration = .seconds(290)
     /// How often an open port-forward is pinged: load balancers cut what is idle for some minutes.
     public var pingInterval: Duration = .seconds(30)
-    /// The process group in which a credential plugin can ask the user on the terminal, `nil` while it cannot; by
-    /// default this process's own, if standard input is a terminal that it is in the foreground of.
-    public var askingGroup: (@Sendable () -> Int32?)?
+    /// Returns the process group in which a credential plugin can ask the user on the terminal, `nil` while it cannot.
+    /// By default that is this process's own group, if standard input is a terminal that it is in the foreground of.
+    public var askingGroup: @Sendable () -> Int32? = standardInputGroup
 
     var retries = RetryPolicy()
 
@@ -54,8 +54,9 @@ public final class KubeClient: Sendable {
     public init() {}
   }
 
-  /// A client for a cluster, not to be made on an event loop. `environment` is the user's own: it says which proxy to use, and credential plugins run
-  /// in it. Nothing is sent yet.
+  /// A client for a cluster, not to be made on an event loop. Nothing is sent yet.
+  ///
+  /// `environment` is the user's own: it names the proxy to use, and credential plugins run in it.
   ///
   /// Throws `KubeError.configuration` where the URL, a certificate authority or a proxy cannot be used, and
   /// `KubeError.credentials` where a client certificate cannot.
@@ -86,9 +87,8 @@ public final class KubeClient: Sendable {
       server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
     let configuration = try Self.httpConfiguration(
       options: options, server: url, proxy: proxy, tls: tls, access: access)
-    let askingGroup = options.askingGroup ?? standardInputGroup
     credentials = CredentialSource(access.credentials) { plugin in
-      try await PluginRunner(plugin: plugin, environment: environment, askingGroup: askingGroup).run()
+      try await PluginRunner(plugin: plugin, environment: environment, askingGroup: options.askingGroup).run()
     }
     // The name that TLS is about stands in the URL; where it is not the server's, the name is resolved to the server's.
     let name = configuration.dnsOverride.keys.first ?? (url.host.contains(":") ? "[\(url.host)]" : url.host)

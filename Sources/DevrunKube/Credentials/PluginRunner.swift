@@ -10,7 +10,7 @@ struct PluginRunner: Sendable {
   let plugin: ExecCredentialPlugin
   /// The user's environment.
   let environment: EnvironmentVariables
-  /// Whether the plugin could ask the user: standard input is a terminal that this process may read from.
+  /// Returns the process group in which the plugin can ask the user, `nil` while it cannot.
   let askingGroup: @Sendable () -> pid_t?
 
   /// Runs the plugin and reads what it prints. Cancelling ends the plugin.
