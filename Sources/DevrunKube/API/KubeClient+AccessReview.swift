@@ -1,8 +1,8 @@
 import DevrunCore
 
 extension KubeClient {
-  /// Whether the user may do something (`verb`: `get`, `list`, `watch`, `create`, `patch`, `delete`, ...) to a resource, to
-  /// one object of it where `path` has a name. Throws `KubeError`.
+  /// Whether the user may do something (`get`, `list`, `watch`, `create`, `patch`, `delete`, ...) to a resource, or to
+  /// one object of it if `path` has a name. Throws `KubeError`.
   public func may(_ verb: String, _ path: ResourcePath) async throws -> Bool {
     var attributes: JSONValue = [
       "verb": .string(verb), "group": .string(path.group), "version": .string(path.version),

@@ -85,7 +85,7 @@ extension KubeClient {
     }.0
   }
 
-  /// The cycle of sending: credentials are renewed once when they are refused, and `RetryPolicy` says what is sent again.
+  /// The cycle of sending. Refused credentials are renewed once, and `RetryPolicy` decides what is sent again.
   private func attempt<Answer: Sendable>(
     _ request: APIRequest, _ send: (RequestCredential) async throws -> Answer, body: (Answer) -> [UInt8],
     response: (Answer) -> HTTPClientResponse

@@ -10,8 +10,8 @@ import NIOSSL
 
 /// A client of one cluster's API, as one user.
 ///
-/// Requests go over HTTP/1.1: each connection carries one request at a time, so that a watch, a slow answer or a network
-/// that went away concerns that connection alone; ending a request closes its connection.
+/// Requests go over HTTP/1.1. Each connection carries one request at a time, so that a watch, a slow answer or a broken
+/// network concerns that connection alone. Ending a request closes its connection.
 public final class KubeClient: Sendable {
   /// The namespace that the user works in.
   public let namespace: String
@@ -112,8 +112,8 @@ public final class KubeClient: Sendable {
     return headers
   }
 
-  /// The TLS configuration of a connection for the given credentials; `nil` without TLS. Equal certificates get the same
-  /// one, by which the connection pool recognises its connections.
+  /// The TLS configuration of a connection for the given credentials; `nil` without TLS. Equal certificates get the
+  /// same configuration, by which the connection pool recognises its connections.
   func tlsConfiguration(_ credential: RequestCredential) throws(KubeError) -> TLSConfiguration? {
     guard let tls else { return nil }
     do {

@@ -29,8 +29,8 @@ struct PluginProcess: Sendable {
   /// How long a cancelled plugin may take to end after SIGTERM. Then it is killed.
   var gracePeriod: Duration = .seconds(5)
 
-  /// Runs the plugin until it has ended and its output is closed. If the task is cancelled, the plugin is ended, and the
-  /// output is not awaited.
+  /// Runs the plugin until it has ended and its output is closed. If the task is cancelled, the plugin is ended, and
+  /// the end of the output is not awaited.
   ///
   /// - Returns: the output of a plugin that succeeded.
   /// - Throws: `CredentialError`, or `CancellationError`.

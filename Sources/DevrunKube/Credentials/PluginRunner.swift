@@ -49,7 +49,8 @@ struct PluginRunner: Sendable {
   }
 }
 
-/// This process's group, if standard input is a terminal that it may read: in the background it would be stopped instead.
+/// This process's group, if standard input is a terminal that it may read. In the background it would be stopped for
+/// reading.
 func standardInputGroup() -> pid_t? {
   let group = getpgrp()
   return isatty(STDIN_FILENO) == 1 && tcgetpgrp(STDIN_FILENO) == group ? group : nil

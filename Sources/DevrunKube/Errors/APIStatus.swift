@@ -4,8 +4,8 @@ public import DevrunCore
 public struct APIStatus: Sendable, Hashable {
   /// The HTTP status code.
   public var code: Int
-  /// The machine-readable reason (`NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, `Invalid`, `Expired`, ...); empty
-  /// where the server gave none.
+  /// The machine-readable reason, such as `NotFound`, `AlreadyExists`, `Forbidden` or `Expired`. It is empty if the
+  /// server sent none.
   public var reason: String
   /// The server's words for a person.
   public var message: String
@@ -64,7 +64,8 @@ public struct APIStatus: Sendable, Hashable {
     }
   }
 
-  /// The text of a body that may be HTML: tags, scripts and styles left out, white space folded, at most 200 characters.
+  /// The text of a body that may be HTML: without tags, scripts and styles, with white space folded, and at most 200
+  /// characters long.
   static func shortened(_ body: [UInt8]) -> String {
     var text = String(decoding: body.prefix(16384), as: UTF8.self)
     let start = text.drop(while: \.isWhitespace).prefix(64).lowercased()

@@ -4,12 +4,12 @@ import NIOCore
 import NIOHTTP1
 
 extension KubeClient {
-  /// Watches a collection: first a snapshot, then each change, for as long as the sequence is read. Connections that end
-  /// or break are resumed where they were; where that is no longer possible there is a new snapshot.
+  /// Watches a collection: first a snapshot, then each change, as long as the sequence is read. A connection that ends
+  /// or breaks is resumed where it was; if that is no longer possible, a new snapshot follows.
   ///
-  /// The sequence throws `KubeError` where the first list fails, and later where asking again is of no use (the right to
-  /// watch was taken away, the resource is gone); `CancellationError` where the task is cancelled. Cancelling, and
-  /// giving up the iterator, closes the connection.
+  /// The sequence throws `KubeError` if the first list fails, and later if another try is of no use: the right to watch
+  /// was taken away, or the resource is gone. It throws `CancellationError` if the task is cancelled. Cancelling the
+  /// task, and giving up the iterator, closes the connection.
   public func watch(_ path: ResourcePath, labelSelector: String? = nil) -> WatchEvents {
     WatchEvents(client: self, path: path, selectors: Self.query(labelSelector: labelSelector))
   }
