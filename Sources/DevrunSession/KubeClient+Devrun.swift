@@ -10,7 +10,7 @@ extension KubeClient.Options {
   static func devrun(askingGroup: (@Sendable () -> Int32?)? = nil) -> KubeClient.Options {
     var options = KubeClient.Options()
     options.userAgent = "devrun/\(devrunVersion)"
-    options.askingGroup = askingGroup
+    if let askingGroup { options.askingGroup = askingGroup }
     return options
   }
 }

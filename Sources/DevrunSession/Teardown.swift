@@ -51,29 +51,18 @@ actor Teardown {
   }
 }
 
-/// Does something again as long as it fails for reasons that pass: what was changed is to be put back, also when the API
-/// server restarts at that moment or the network is gone for a while.
-struct Persistently: Sendable {
-  /// How long it is tried.
-  static let patience = Duration.seconds(120)
-
-  /// Who gets the news.
-  var reporter: any Reporter
-
-  /// Returns what the work returns, which must be such that it can be done again.
+extension Reporter {
+  /// Repeats an operation while the API server is away, and reports each retry: what was changed is to be put back, also
+  /// when the API server restarts at that moment.
   ///
-  /// - Throws: what the work throws that does not pass, or did not in time.
-  func run<Value: Sendable>(_ work: @Sendable () async throws -> Value) async throws -> Value {
-    let deadline = ContinuousClock.now + Self.patience
-    var backoff = Backoff()
-    while true {
-      do {
-        return try await work()
-      } catch let error as KubeError where error.isTransient && ContinuousClock.now < deadline {
-        reporter.report(.step("waiting for the API server"))
-        reporter.report(.detail("\(error)"))
-        await backoff.pause()
-      }
-    }
+  /// - Throws: as `RetryPolicy.retryingTransientFailures`
+  func reportingRetries<Value: Sendable>(
+    of operation: @Sendable () async throws -> Value
+  ) async throws -> Value {
+    try await RetryPolicy.retryingTransientFailures(
+      onRetry: { error in
+        report(.step("waiting for the API server"))
+        report(.detail("\(error)"))
+      }, operation)
   }
 }

@@ -3,11 +3,18 @@ internal import Glibc
 
 /// Finds the file that a command's name stands for, as execvp(3) and the shells do.
 public struct ExecutableSearch: Sendable {
-  /// The folders to search, separated by colons; an empty one is the working directory.
-  public var path: RawString
+  /// The folders to search, in order. An empty one is the working directory.
+  public var folders: [RawString]
+
+  /// A search in the given folders.
+  public init(folders: [RawString]) { self.folders = folders }
 
   /// A search in the given PATH. Without one it is that of execvp(3) and the POSIX shells.
-  public init(path: RawString?) { self.path = path ?? "/bin:/usr/bin" }
+  public init(path: RawString?) {
+    self.init(
+      folders: (path ?? "/bin:/usr/bin").bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        .map { RawString($0) })
+  }
 
   /// The path of the executable file that the name stands for.
   ///
@@ -20,8 +27,8 @@ public struct ExecutableSearch: Sendable {
     }
     guard !name.bytes.isEmpty else { throw .notFound(name) }
     var inaccessible: ExecutableSearchError?
-    for folder in path.bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
-      let candidate = RawString((folder.isEmpty ? Array("./".utf8) : Array(folder) + Array("/".utf8)) + name.bytes)
+    for folder in folders {
+      let candidate = RawString((folder.bytes.isEmpty ? Array("./".utf8) : folder.bytes + Array("/".utf8)) + name.bytes)
       switch obstacle(to: candidate) {
       case nil: return candidate
       case .notFound, .directory: continue

@@ -8,13 +8,6 @@ import Testing
 
 @testable import DevrunKube
 
-private let v1 = "client.authentication.k8s.io/v1"
-private let v1beta1 = "client.authentication.k8s.io/v1beta1"
-
-private func credentialText(_ status: String, apiVersion: String = v1) -> String {
-  #"{"apiVersion":"\#(apiVersion)","kind":"ExecCredential","status":\#(status)}"#
-}
-
 @Suite("Output of credential plugins")
 struct ExecCredentialTests {
   @Test func `A plugin's output can hold a token, a client certificate and an expiration`() throws {
@@ -48,156 +41,6 @@ struct ExecCredentialTests {
     }
     #expect(error?.message.what == "the credential plugin 'login' gave no usable credentials")
     #expect(error?.message.why?.contains(words) == true)
-  }
-}
-
-@Suite("Credential plugins")
-struct PluginRunnerTests {
-  private func run(
-    _ plugin: ExecCredentialPlugin, environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin"],
-    canAsk: Bool = false
-  ) async throws -> ExecCredential {
-    try await PluginRunner(plugin: plugin, environment: environment, askingGroup: { canAsk ? getpgrp() : nil }).run()
-  }
-
-  private func failure(
-    _ plugin: ExecCredentialPlugin, environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin"]
-  ) async throws -> CredentialError? {
-    try await caught(CredentialError.self) { _ = try await run(plugin, environment: environment) }
-  }
-
-  @Test func `A plugin gets its arguments, its environment and the exec info, but no open descriptors`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    let script =
-      #"""
-      printf '%s|' "$@" >"$OUT/arguments"
-      printf '%s' "$HOME|$SET|$ODD" >"$OUT/variables"
-      printf '%s' "$KUBERNETES_EXEC_INFO" >"$OUT/info"
-      ls -l /proc/self/fd >"$OUT/descriptors"
-      [ -t 0 ] || cat >"$OUT/input"
-      echo '\#(credentialText(#"{"token":"t"}"#, apiVersion: v1beta1))'
-      """#
-    let odd: [UInt8] = [0x61, 0xff, 0x62]
-    // A descriptor that would be inherited.
-    let open = open(folder.url.appending(path: "private-file").path, O_CREAT | O_RDWR, 0o600)
-    #expect(open > 2)
-    defer { close(open) }
-    let credential = try await run(
-      try folder.plugin(
-        script, apiVersion: v1beta1, arguments: ["get-token", "a b", ""],
-        environment: [.init(name: "SET", value: "by the kubeconfig")],
-        cluster: .init(
-          server: "https://kube.test", tlsServerName: "n", certificateAuthority: Array("CA".utf8),
-          config: ["audience": "me"])),
-      environment: [
-        "PATH": "/usr/bin:/bin", "HOME": "/home/me", "SET": "by the user", "ODD": RawString(odd),
-        "OUT": RawString(folder.url.path),
-      ])
-    #expect(credential.token == "t")
-    #expect(try folder.read("arguments") == "get-token|a b||")
-    let variables = Array(try Data(contentsOf: folder.url.appending(path: "variables")))
-    #expect(variables == Array("/home/me|by the kubeconfig|".utf8) + odd)
-    let info = try JSONValue(text: Array(try folder.read("info").utf8))
-    #expect(
-      info == [
-        "apiVersion": .string(v1beta1), "kind": "ExecCredential",
-        "spec": [
-          "interactive": false,
-          "cluster": [
-            "server": "https://kube.test", "tls-server-name": "n", "certificate-authority-data": "Q0E=",
-            "config": ["audience": "me"],
-          ],
-        ],
-      ])
-    #expect(try folder.read("input") == "")
-    #expect(try folder.read("descriptors").contains("/dev/null"))
-    #expect(try !folder.read("descriptors").contains("private-file"))
-  }
-
-  @Test func `A plugin is found in the user's PATH`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    try FileManager.default.createSymbolicLink(
-      at: folder.url.appending(path: "devrun-test-login"), withDestinationURL: URL(filePath: "/bin/sh"))
-    let plugin = ExecCredentialPlugin(
-      apiVersion: v1, command: "devrun-test-login",
-      arguments: ["-c", "echo '\(credentialText(#"{"token":"t"}"#))'"])
-    let credential = try await run(plugin, environment: ["PATH": RawString("/nowhere:\(folder.url.path):/bin")])
-    #expect(credential.token == "t")
-  }
-
-  @Test func `A plugin that is not installed is reported with its install hint`() async throws {
-    let plugin = ExecCredentialPlugin(apiVersion: v1, command: "devrun-test-missing", installHint: "install it so")
-    let error = try await failure(plugin)
-    #expect(error == .pluginNotFound(command: "devrun-test-missing", installHint: "install it so"))
-    #expect(error?.message.remedy == "install it so")
-  }
-
-  @Test(
-    arguments: [
-      ("exit 3", CredentialError.pluginFailed(command: "", ending: "it ended with status 3")),
-      ("kill -9 $$", .pluginFailed(command: "", ending: "it was ended by signal 9")),
-    ])
-  func `A failing plugin is reported with its exit status or signal`(
-    script: String, expected: CredentialError
-  ) async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    let error = try await failure(
-      try folder.plugin(script))
-    #expect(error?.message.why == expected.message.why)
-  }
-
-  @Test func `The exec info shows if a plugin may prompt, and one that must prompt needs a terminal`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    var plugin = try folder.plugin(
-      #"""
-      case "$KUBERNETES_EXEC_INFO" in *'"interactive":true'*) t=yes;; *) t=no;; esac
-      echo '{"apiVersion":"\#(v1)","kind":"ExecCredential","status":{"token":"'$t'"}}'
-      """#)
-    for (mode, canAsk, expected) in [
-      (ExecCredentialPlugin.InteractiveMode.never, true, "no"), (.ifAvailable, true, "yes"),
-      (.ifAvailable, false, "no"), (.always, true, "yes"),
-    ] {
-      plugin.interactiveMode = mode
-      let credential = try await run(plugin, canAsk: canAsk)
-      #expect(credential.token == expected)
-    }
-    plugin.interactiveMode = .always
-    let error = try await failure(plugin)
-    #expect(error == .pluginNeedsTerminal(command: "sh"))
-  }
-
-  @Test func `A plugin of an unknown API version is not run`() async throws {
-    let old = "client.authentication.k8s.io/v1alpha1"
-    let error = try await failure(ExecCredentialPlugin(apiVersion: old, command: "sh"))
-    #expect(error == .pluginVersion(command: "sh", apiVersion: old))
-  }
-
-  @Test func `The wait for a plugin ends when its task is cancelled`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    let fifo = folder.url.appending(path: "fifo").path
-    #expect(mkfifo(fifo, 0o600) == 0)
-    // The script tells that it runs, and would wait for good.
-    let plugin = try folder.plugin("echo started >'\(fifo)'; exec sleep 1000000")
-    let source = CredentialSource(
-      Credentials(authorization: .exec(plugin))
-    ) { plugin in
-      try await PluginRunner(plugin: plugin, environment: ["PATH": "/usr/bin:/bin"], askingGroup: { nil }).run()
-    }
-    let waiting = Task { try await source.credential() }
-    let started = await withCheckedContinuation { continuation in
-      Thread.detachNewThread {
-        let bytes = FileHandle(forReadingAtPath: fifo)?.readDataToEndOfFile() ?? Data()
-        continuation.resume(returning: String(decoding: bytes, as: UTF8.self))
-      }
-    }
-    #expect(started == "started\n")
-    waiting.cancel()
-    await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }
 }
 
@@ -337,9 +180,9 @@ struct CredentialSourceTests {
       request.headers["Authorization"] == ["Bearer 2"]
         ? .json(200, ["ok": true]) : .status(401, reason: "Unauthorized", message: "Unauthorized")
     } _: { client, server in
-      let value = try await client.get(.nodes)
+      let value = try await client.get(.namespaces)
       #expect(value == ["ok": true])
-      _ = try await client.get(.nodes)
+      _ = try await client.get(.namespaces)
       #expect(
         server.requests.map { $0.headers["Authorization"] } == [["Bearer 1"], ["Bearer 2"], ["Bearer 2"]])
     }
@@ -352,7 +195,7 @@ struct CredentialSourceTests {
     ) { _, _ in
       .status(401, reason: "Unauthorized", message: "Unauthorized")
     } _: { client, server in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       #expect(error == .unauthorized(context: "dev", server: client.server, words: "Unauthorized"))
       #expect(error?.description.contains("secret") == false)
       #expect(server.requests.count == 1)

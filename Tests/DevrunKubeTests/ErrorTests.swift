@@ -23,11 +23,6 @@ import Testing
         code: 422, reason: "Invalid", message: #"Deployment.apps "a" is invalid"#,
         causes: [.init(reason: "FieldValueInvalid", message: "must be positive", field: "spec.replicas")])),
     Body(
-      testDescription: "a Status that asks to wait", code: 429,
-      text:
-        #"{"kind":"Status","message":"busy","reason":"TooManyRequests","details":{"retryAfterSeconds":3},"code":429}"#,
-      expected: APIStatus(code: 429, reason: "TooManyRequests", message: "busy", retryAfterSeconds: 3)),
-    Body(
       testDescription: "a Status without a message", code: 403, text: #"{"kind":"Status","reason":"Forbidden"}"#,
       expected: APIStatus(code: 403, reason: "Forbidden", message: "Forbidden")),
     Body(
@@ -67,7 +62,6 @@ import Testing
     let error = KubeError.status(status, request: "create pods/x in namespace y", context: "c")
     #expect(error.message.what == "the cluster refused to create pods/x in namespace y")
     #expect(error.message.why == "it is invalid\na.b: too long")
-    #expect(error.isInvalid)
     #expect(!error.isTransient)
   }
 

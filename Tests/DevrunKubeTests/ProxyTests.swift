@@ -28,7 +28,7 @@ struct ProxyTests {
       "https://kube.test:\(server.port)",
       proxy: "\(scheme)://\(scheme == "socks5" ? "" : "me:pw@")127.0.0.1:\(proxy.port)")
     try await withClient(access) { client in
-      let answer = try await client.get(.nodes)
+      let answer = try await client.get(.namespaces)
       #expect(answer == ["ok": 1])
     }
     #expect(proxy.targets == ["kube.test:\(server.port)"])
@@ -42,11 +42,11 @@ struct ProxyTests {
     let variable = RawString("http://me:secret@127.0.0.1:\(proxy.port)")
     let access = access("https://kube.test:\(server.port)")
     try await withClient(access, environment: ["HTTPS_PROXY": variable]) { client in
-      _ = try await client.get(.nodes)
+      _ = try await client.get(.namespaces)
     }
     #expect(proxy.targets.count == 1)
     try await withClient(access, environment: ["HTTPS_PROXY": variable, "NO_PROXY": "kube.test"]) { client in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       #expect(error == .transport(.nameNotFound(host: "kube.test"), server: client.server))
     }
     #expect(proxy.targets.count == 1)
@@ -59,11 +59,11 @@ struct ProxyTests {
     let server = try await LoopbackServer.start(tls: try serverTLS(certificates.addressed)) { _, _ in .json(200, [:]) }
     let url = "http://127.0.0.1:\(proxy.port)"
     try await withClient(access("https://127.0.0.1:\(server.port)", proxy: url)) { client in
-      _ = try await client.get(.nodes)
+      _ = try await client.get(.namespaces)
     }
     // The proxy leads every address to this server, whose certificate is for 127.0.0.1 alone: the proxy's own address.
     try await withClient(access("https://10.9.8.7:\(server.port)", proxy: url)) { client in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       guard case .transport(.certificateNotTrusted(let words), _) = error else {
         Issue.record("\(String(describing: error))")
         return
@@ -79,7 +79,7 @@ struct ProxyTests {
     let proxy = try await LoopbackProxy.start(
       .http(requiredAuthorization: nil), tls: try serverTLS(certificates.named))
     try await withClient(access("https://kube.test", proxy: "https://127.0.0.1:\(proxy.port)")) { client in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       guard case .transport(.proxy(let cause), _) = error else {
         Issue.record("\(String(describing: error))")
         return
@@ -99,7 +99,7 @@ struct ProxyTests {
       (refusing.port, "does not let"), (gone.port, "refuses the connection"), (closed.port, "user and a password"),
     ] {
       try await withClient(access("https://kube.test", proxy: "http://127.0.0.1:\(port)")) { client in
-        let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+        let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
         guard case .transport(.proxy(let cause), _) = error else {
           Issue.record("\(String(describing: error))")
           return

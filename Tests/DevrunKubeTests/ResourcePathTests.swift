@@ -11,9 +11,8 @@ import Testing
       (.pods(in: "shop").named("a").subresource("portforward"), "/api/v1/namespaces/shop/pods/a/portforward"),
       (.deployments(in: "shop").named("myapp1"), "/apis/apps/v1/namespaces/shop/deployments/myapp1"),
       (.replicaSets(in: "shop"), "/apis/apps/v1/namespaces/shop/replicasets"),
-      (.endpointSlices(in: "shop"), "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"),
       (.namespaces.named("shop"), "/api/v1/namespaces/shop"),
-      (.nodes, "/api/v1/nodes"),
+      (.namespaces, "/api/v1/namespaces"),
       (.selfSubjectAccessReviews, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
       (.configMaps(in: "a/b").named("c d?#%é"), "/api/v1/namespaces/a%2Fb/configmaps/c%20d%3F%23%25%C3%A9"),
     ])

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOHTTP1
 import Testing
 
@@ -5,6 +6,7 @@ import Testing
 
 @Suite struct RetryPolicyTests {
   private let policy = RetryPolicy()
+  private let quick = Backoff(first: .milliseconds(1))
 
   @Test(
     arguments: [
@@ -43,7 +45,46 @@ import Testing
     let outcome = RetryPolicy.Outcome.status(429, retryAfter: nil)
     let delays = (1...4).map { policy.delay(method: .GET, attempt: $0, outcome: outcome, jitter: 0) }
     #expect(delays == [.milliseconds(250), .milliseconds(500), .seconds(1), nil])
-    #expect(policy.backoff(1000, jitter: 0) == .seconds(5))
-    #expect(policy.backoff(1000, jitter: 1) == .milliseconds(2500))
+    #expect(policy.backoff.duration(after: 1000) == .seconds(5))
+    #expect(policy.backoff.duration(after: 1000, jitter: 1) == .milliseconds(2500))
+  }
+
+  @Test func `The waits between attempts double up to a limit`() {
+    let backoff = Backoff()
+    let waits = (1...8).map { backoff.duration(after: $0) }
+    #expect(waits == [25, 50, 100, 200, 400, 800, 1000, 1000].map { .milliseconds($0) })
+  }
+
+  @Test func `An operation is repeated as long as its failures are transient`() async throws {
+    let transient = KubeError.transport(.refused, server: "s")
+    let attempts = NIOLockedValueBox(0)
+    let retries = NIOLockedValueBox<[KubeError]>([])
+    let value = try await RetryPolicy.retryingTransientFailures(
+      backoff: quick, onRetry: { error in retries.withLockedValue { $0.append(error) } }
+    ) {
+      let attempt = attempts.withLockedValue { attempts in
+        attempts += 1
+        return attempts
+      }
+      if attempt < 3 { throw transient }
+      return attempt
+    }
+    #expect(value == 3)
+    #expect(retries.withLockedValue { $0 } == [transient, transient])
+  }
+
+  @Test(
+    arguments: [
+      (KubeError.transport(.tls("no TLS"), server: "s"), Duration.seconds(120)),
+      (.transport(.refused, server: "s"), .zero),
+    ])
+  func `A failure that is not transient, or comes too late, is final`(
+    failure: KubeError, patience: Duration
+  ) async throws {
+    await #expect(throws: failure) {
+      try await RetryPolicy.retryingTransientFailures(
+        for: patience, backoff: quick, onRetry: { Issue.record("a retry after \($0)") }
+      ) { throw failure }
+    }
   }
 }

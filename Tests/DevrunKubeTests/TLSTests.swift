@@ -42,7 +42,7 @@ struct TLSTests {
       .json(200, ["host": .string(request.headers["Host"].joined())])
     } _: { client, server in
       error = try await caught(KubeError.self) {
-        let answer = try await client.get(.nodes)
+        let answer = try await client.get(.namespaces)
         #expect(answer.json["host"]?.string == "\(client.serverURL.host):\(server.port)")
       }
     }
@@ -114,7 +114,7 @@ struct TLSTests {
     ) { _, _ in
       .json(200, [:])
     } _: { client, _ in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       switch error {
       case .transport(.tls, _), .transport(.dropped, _): break
       default: Issue.record("\(String(describing: error))")
@@ -133,8 +133,8 @@ struct TLSTests {
       server: "https://127.0.0.1:\(server.port)", certificateAuthority: certificates.authority, contextName: "c",
       credentials: Credentials(clientCertificate: .init(certificate: pair.certificate, key: pair.key)))
     try await withClient(access) { client in
-      _ = try await client.get(.nodes)
-      let shown = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      _ = try await client.get(.namespaces)
+      let shown = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       #expect(shown == .unauthorized(context: "c", server: client.server, words: "expired"))
       // The same certificate gives the same configuration, so that connections are used again.
       let first = try client.tlsConfiguration(try await client.credential())
@@ -150,7 +150,7 @@ struct TLSTests {
     var anonymous = access
     anonymous.credentials = Credentials()
     try await withClient(anonymous) { client in
-      let error = try await caught(KubeError.self) { _ = try await client.get(.nodes) }
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       guard case .transport = error else {
         Issue.record("\(String(describing: error))")
         return

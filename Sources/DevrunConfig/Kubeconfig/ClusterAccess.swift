@@ -113,7 +113,10 @@ public struct Impersonation: Sendable, Hashable {
 /// A credential plugin: a program that prints an `ExecCredential` object (API group `client.authentication.k8s.io`,
 /// KEP-541). This says how to run it; running it is the API client's business.
 public struct ExecCredentialPlugin: Sendable, Hashable {
-  /// The version of `ExecCredential` that is spoken: `client.authentication.k8s.io/v1` or `.../v1beta1`.
+  /// The versions of `ExecCredential` that devrun supports.
+  public static let supportedVersions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
+
+  /// The version of `ExecCredential` that is spoken: one of `supportedVersions`.
   public var apiVersion: String
   /// The program: a name to be found in PATH, or an absolute path. (A path in a kubeconfig is relative to that file; it
   /// has been made absolute.)

@@ -64,7 +64,7 @@ extension Kubeconfig.Definition {
   private func plugin(_ exec: YAMLField, cluster: ExecCredentialPlugin.Cluster) throws -> ExecCredentialPlugin {
     let versionField = try exec.required("apiVersion")
     let version = try versionField.string()
-    let versions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
+    let versions = ExecCredentialPlugin.supportedVersions
     guard versions.contains(version) else {
       throw versionField.error(
         "is '\(version)', but must be \(versions.joined(separator: " or "))",

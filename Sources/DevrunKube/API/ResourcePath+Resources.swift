@@ -7,22 +7,11 @@ extension ResourcePath {
   /// Services.
   public static func services(in namespace: String?) -> ResourcePath { core("services", namespace) }
 
-  /// Endpoints: the addresses behind services, before and beside EndpointSlices.
+  /// Endpoints: the addresses behind services.
   public static func endpoints(in namespace: String?) -> ResourcePath { core("endpoints", namespace) }
-
-  /// EndpointSlices of `discovery.k8s.io/v1` (Kubernetes 1.21 and later).
-  public static func endpointSlices(in namespace: String?) -> ResourcePath {
-    ResourcePath(group: "discovery.k8s.io", version: "v1", resource: "endpointslices", namespace: namespace)
-  }
 
   /// ConfigMaps.
   public static func configMaps(in namespace: String?) -> ResourcePath { core("configmaps", namespace) }
-
-  /// Secrets.
-  public static func secrets(in namespace: String?) -> ResourcePath { core("secrets", namespace) }
-
-  /// Events of the core group: why a pod does not start.
-  public static func events(in namespace: String?) -> ResourcePath { core("events", namespace) }
 
   /// Deployments.
   public static func deployments(in namespace: String?) -> ResourcePath { apps("deployments", namespace) }
@@ -38,9 +27,6 @@ extension ResourcePath {
 
   /// Namespaces.
   public static let namespaces = core("namespaces", nil)
-
-  /// Nodes.
-  public static let nodes = core("nodes", nil)
 
   /// What the user may do (`authorization.k8s.io/v1`); only to be created.
   public static let selfSubjectAccessReviews = ResourcePath(

@@ -1,3 +1,5 @@
+import DevrunCore
+
 /// Where a resource of the API is: a collection of objects, one object, or a subresource of one.
 ///
 /// `/api/VERSION/...` for the core group, `/apis/GROUP/VERSION/...` for all others (Kubernetes API concepts,
@@ -50,7 +52,7 @@ public struct ResourcePath: Sendable, Hashable {
     segments.append(resource)
     if let name { segments.append(name) }
     if let subresource { segments.append(subresource) }
-    return segments.map { "/" + percentEncoded($0) }.joined()
+    return segments.map { "/" + PercentEncoding.encode($0.utf8) }.joined()
   }
 
   /// What a person is told of this resource: `deployments.apps/name`, the namespace told apart.
@@ -58,21 +60,4 @@ public struct ResourcePath: Sendable, Hashable {
     let kind = group.isEmpty ? resource : "\(resource).\(group)"
     return name.map { "\(kind)/\($0)" } ?? kind
   }
-}
-
-/// The text with all but RFC 3986's unreserved characters percent-encoded: fit for a path segment or a query's value.
-func percentEncoded(_ text: String) -> String {
-  var encoded = ""
-  for byte in text.utf8 {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-      UInt8(ascii: "~"):
-      encoded.unicodeScalars.append(Unicode.Scalar(byte))
-    default:
-      let digits = String(byte, radix: 16, uppercase: true)
-      encoded += digits.count == 1 ? "%0" + digits : "%" + digits
-    }
-  }
-  return encoded
 }

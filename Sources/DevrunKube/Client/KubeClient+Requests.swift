@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import DevrunCore
-import Logging
 import NIOCore
 import NIOHTTP1
 
@@ -16,20 +15,18 @@ struct APIRequest: Sendable {
   var contentType = "application/json"
   /// The body.
   var body: JSONValue?
-  /// Whether only the `metadata` of what is answered is of interest.
-  var metadataOnly = false
   /// Whether an answer of another type than JSON is taken.
   var otherTypes = false
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
 
-  /// Whether the answer is a list.
-  var isList = false
-
   /// The path with the query.
   var pathAndQuery: String {
     guard !query.isEmpty else { return path }
-    return path + "?" + query.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }.joined(separator: "&")
+    let fields = query.map { field in
+      "\(PercentEncoding.encode(field.name.utf8))=\(PercentEncoding.encode(field.value.utf8))"
+    }
+    return path + "?" + fields.joined(separator: "&")
   }
 
   /// A request about a resource.
@@ -41,14 +38,7 @@ struct APIRequest: Sendable {
     self.path = path.urlPath
     self.query = query
     self.body = body
-    isList = method == .GET && path.name == nil
     words = "\(verb) \(path.display)" + (path.namespace.map { " in namespace \($0)" } ?? "")
-  }
-
-  /// A reading request about something that is no resource.
-  init(path: String, words: String) {
-    self.path = path
-    self.words = words
   }
 }
 
@@ -95,7 +85,7 @@ extension KubeClient {
     }.0
   }
 
-  /// The cycle of sending: credentials are renewed once when they are refused, and `RetryPolicy` says what is sent again.
+  /// The cycle of sending. Refused credentials are renewed once, and `RetryPolicy` decides what is sent again.
   private func attempt<Answer: Sendable>(
     _ request: APIRequest, _ send: (RequestCredential) async throws -> Answer, body: (Answer) -> [UInt8],
     response: (Answer) -> HTTPClientResponse
@@ -109,7 +99,6 @@ extension KubeClient {
         let credential = try await credential()
         let answer = try await send(credential)
         let head = response(answer)
-        logger.debug("\(request.method) \(request.path): \(head.status.code)")
         if head.status.code < 300 { return answer }
         if head.status == .unauthorized, !hasRenewed, await credentials.refused(credential) {
           hasRenewed = true
@@ -123,7 +112,6 @@ extension KubeClient {
       } catch let other {
         try Task.checkCancellation()
         let failure = describe(other)
-        logger.debug("\(request.method) \(request.path): \(failure)")
         outcome = .transport(failure)
         error = .transport(failure, server: server)
       }
@@ -157,10 +145,7 @@ extension KubeClient {
   private func execute(
     _ request: APIRequest, body: [UInt8]?, credential: RequestCredential, isWatch: Bool
   ) async throws -> HTTPClientResponse {
-    // A server that does not know the first form takes the second.
-    let metadata = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata\(request.isList ? "List" : ""),"
-    var headers: HTTPHeaders = ["Accept": (request.metadataOnly ? metadata : "") + "application/json"]
-    if request.otherTypes { headers.replaceOrAdd(name: "Accept", value: "application/json, */*") }
+    var headers: HTTPHeaders = ["Accept": request.otherTypes ? "application/json, */*" : "application/json"]
     if body != nil { headers.add(name: "Content-Type", value: request.contentType) }
     // A compressed stream would hold events back.
     if isWatch { headers.add(name: "Accept-Encoding", value: "identity") }

@@ -1,7 +1,6 @@
 public import DevrunConfig
 import DevrunCore
 public import DevrunSystem
-public import Logging
 public import NIOCore
 
 import AsyncHTTPClient
@@ -11,8 +10,8 @@ import NIOSSL
 
 /// A client of one cluster's API, as one user.
 ///
-/// Requests go over HTTP/1.1: each connection carries one request at a time, so that a watch, a slow answer or a network
-/// that went away concerns that connection alone; ending a request closes its connection.
+/// Requests go over HTTP/1.1. Each connection carries one request at a time, so that a watch, a slow answer or a broken
+/// network concerns that connection alone. Ending a request closes its connection.
 public final class KubeClient: Sendable {
   /// The namespace that the user works in.
   public let namespace: String
@@ -22,7 +21,6 @@ public final class KubeClient: Sendable {
   public let server: String
 
   let options: Options
-  let logger: Logger
   let serverURL: ServerURL
   let connector: ServerConnector
   let credentials: CredentialSource
@@ -46,9 +44,9 @@ public final class KubeClient: Sendable {
     public var watchTimeout: Duration = .seconds(290)
     /// How often an open port-forward is pinged: load balancers cut what is idle for some minutes.
     public var pingInterval: Duration = .seconds(30)
-    /// The process group in which a credential plugin can ask the user on the terminal, `nil` while it cannot; by
-    /// default this process's own, if standard input is a terminal that it is in the foreground of.
-    public var askingGroup: (@Sendable () -> Int32?)?
+    /// Returns the process group in which a credential plugin can ask the user on the terminal, `nil` while it cannot.
+    /// By default that is this process's own group, if standard input is a terminal that it is in the foreground of.
+    public var askingGroup: @Sendable () -> Int32? = standardInputGroup
 
     var retries = RetryPolicy()
 
@@ -56,14 +54,14 @@ public final class KubeClient: Sendable {
     public init() {}
   }
 
-  /// A client for a cluster, not to be made on an event loop. `environment` is the user's own: it says which proxy to use, and credential plugins run
-  /// in it. Nothing is sent yet.
+  /// A client for a cluster, not to be made on an event loop. Nothing is sent yet.
+  ///
+  /// `environment` is the user's own: it names the proxy to use, and credential plugins run in it.
   ///
   /// Throws `KubeError.configuration` where the URL, a certificate authority or a proxy cannot be used, and
   /// `KubeError.credentials` where a client certificate cannot.
   public init(
-    access: ClusterAccess, environment: EnvironmentVariables, group: any EventLoopGroup, options: Options = Options(),
-    logger: Logger = Logger(label: "devrun.kube", factory: { _ in SwiftLogNoOpLogHandler() })
+    access: ClusterAccess, environment: EnvironmentVariables, group: any EventLoopGroup, options: Options = Options()
   ) throws(KubeError) {
     guard let url = ServerURL(access.server), url.scheme == "https" || url.scheme == "http" else {
       throw .configuration(
@@ -78,7 +76,6 @@ public final class KubeClient: Sendable {
     server = url.display
     serverURL = url
     self.options = options
-    self.logger = logger
     self.tls = tls
     impersonation = Self.headers(access.impersonate)
     if let certificate = access.credentials.clientCertificate {
@@ -90,9 +87,8 @@ public final class KubeClient: Sendable {
       server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
     let configuration = try Self.httpConfiguration(
       options: options, server: url, proxy: proxy, tls: tls, access: access)
-    let askingGroup = options.askingGroup ?? standardInputGroup
     credentials = CredentialSource(access.credentials) { plugin in
-      try await PluginRunner(plugin: plugin, environment: environment, askingGroup: askingGroup).run()
+      try await PluginRunner(plugin: plugin, environment: environment, askingGroup: options.askingGroup).run()
     }
     // The name that TLS is about stands in the URL; where it is not the server's, the name is resolved to the server's.
     let name = configuration.dnsOverride.keys.first ?? (url.host.contains(":") ? "[\(url.host)]" : url.host)
@@ -116,8 +112,8 @@ public final class KubeClient: Sendable {
     return headers
   }
 
-  /// The TLS configuration of a connection for the given credentials; `nil` without TLS. Equal certificates get the same
-  /// one, by which the connection pool recognises its connections.
+  /// The TLS configuration of a connection for the given credentials; `nil` without TLS. Equal certificates get the
+  /// same configuration, by which the connection pool recognises its connections.
   func tlsConfiguration(_ credential: RequestCredential) throws(KubeError) -> TLSConfiguration? {
     guard let tls else { return nil }
     do {
@@ -171,7 +167,8 @@ public final class KubeClient: Sendable {
     for group in impersonation.groups { headers.add(name: "Impersonate-Group", value: group) }
     for (key, values) in impersonation.extra.sorted(by: { $0.key < $1.key }) {
       // The server undoes the percent-encoding: a header's name has fewer characters than a key may have.
-      for value in values { headers.add(name: "Impersonate-Extra-\(percentEncoded(key))", value: value) }
+      let name = "Impersonate-Extra-\(PercentEncoding.encode(key.utf8))"
+      for value in values { headers.add(name: name, value: value) }
     }
     return headers
   }

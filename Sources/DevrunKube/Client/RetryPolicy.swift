@@ -1,13 +1,11 @@
 import NIOHTTP1
 
 /// When a request is sent once more, and after how long.
-struct RetryPolicy: Sendable {
+public struct RetryPolicy: Sendable {
   /// How often a request is sent at most.
   var maximumAttempts = 4
-  /// How long to wait before the second attempt; doubles with each.
-  var firstDelay: Duration = .milliseconds(250)
-  /// The longest wait that is devrun's own choice.
-  var maximumDelay: Duration = .seconds(5)
+  /// The waits that are devrun's own choice.
+  var backoff = Backoff(first: .milliseconds(250), limit: .seconds(5))
   /// The longest wait that a server may ask for (`Retry-After`); where it wants more, its answer stands.
   var maximumServerDelay: Duration = .seconds(30)
 
@@ -27,20 +25,41 @@ struct RetryPolicy: Sendable {
   func delay(method: HTTPMethod, attempt: Int, outcome: Outcome, jitter: Double) -> Duration? {
     guard attempt < maximumAttempts else { return nil }
     switch outcome {
-    case .status(429, nil): return backoff(attempt, jitter: jitter)
+    case .status(429, nil): return backoff.duration(after: attempt, jitter: jitter)
     case .status(429, let seconds?), .status(503, let seconds?):
-      let wanted = max(Duration.seconds(seconds), firstDelay)
+      let wanted = max(Duration.seconds(seconds), backoff.first)
       return wanted <= maximumServerDelay ? wanted : nil
     case .status: return nil
     case .transport(let failure):
-      return failure.isDrop && method == .GET ? backoff(attempt, jitter: jitter) : nil
+      return failure.isDrop && method == .GET ? backoff.duration(after: attempt, jitter: jitter) : nil
     }
   }
+}
 
-  /// The wait after a number of attempts: doubling, and up to half of it left to chance (`jitter`, 0 to 1), so that
-  /// many clients do not come back together.
-  func backoff(_ attempt: Int, jitter: Double) -> Duration {
-    let doubled = firstDelay * (1 << min(max(attempt - 1, 0), 16))
-    return min(doubled, maximumDelay) * (1 - jitter / 2)
+extension RetryPolicy {
+  /// Repeats an operation as long as it fails with transient errors: the API server restarts, say, or the network is
+  /// away for a while.
+  ///
+  /// - Parameters:
+  ///   - patience: how long the operation is repeated.
+  ///   - backoff: the waits in between.
+  ///   - onRetry: is called with each error before the wait.
+  ///   - operation: what is done, such that it can be done again.
+  /// - Returns: what the operation returns.
+  /// - Throws: what the operation throws, unless it is a transient `KubeError` and there is time left.
+  public static func retryingTransientFailures<Value: Sendable>(
+    for patience: Duration = .seconds(120), backoff: Backoff = Backoff(), onRetry: (KubeError) -> Void,
+    _ operation: @Sendable () async throws -> Value
+  ) async throws -> Value {
+    let deadline = ContinuousClock.now + patience
+    var backoff = backoff
+    while true {
+      do {
+        return try await operation()
+      } catch let error as KubeError where error.isTransient && ContinuousClock.now < deadline {
+        onRetry(error)
+        await backoff.pause()
+      }
+    }
   }
 }

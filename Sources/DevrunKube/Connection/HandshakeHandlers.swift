@@ -9,7 +9,7 @@ final class HandshakeAwaiter: ChannelInboundHandler, RemovableChannelHandler {
   private let promise: EventLoopPromise<Void>
   private let isDone: (Any) -> Bool
 
-  /// Succeeds `promise` at the first event that `isDone` accepts; fails it when an error or the channel's end comes first.
+  /// Succeeds `promise` at the first event that `isDone` accepts. Fails it if an error or the channel's end is first.
   init(promise: EventLoopPromise<Void>, isDone: @escaping (Any) -> Bool) {
     self.promise = promise
     self.isDone = isDone
@@ -48,7 +48,8 @@ final class HandshakeAwaiter: ChannelInboundHandler, RemovableChannelHandler {
 }
 
 /// Asks an HTTP proxy for a tunnel (`CONNECT`, RFC 9110 section 9.3.6). Sends its request when added to an active
-/// channel, and can be removed once its promise has succeeded; bytes that came behind the proxy's answer are then passed on.
+/// channel, and can be removed once its promise has succeeded. The bytes that followed the proxy's answer are then
+/// passed on.
 final class ProxyConnectHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer

@@ -1,9 +1,9 @@
 // A way to a proxy that is itself reached over TLS.
 //
-// The HTTP client speaks to proxies in the clear only. So for such a proxy there is a listener on this machine's loopback,
-// where it, and port-forwards alike, find the proxy in the clear: each connection is carried to the proxy over TLS as it
-// is. Another user of the machine who connects there gets no more than the proxy's own door: what the proxy demands to
-// know (`Proxy-Authorization`) comes from the connections themselves.
+// The HTTP client connects to proxies in the clear only. For a proxy over TLS there is a listener on this machine's
+// loopback. The HTTP client and port-forwards connect to it as to a proxy in the clear, and each connection is carried
+// to the real proxy over TLS, unchanged. Another user of the machine who connects to the listener gets no more than the
+// proxy gives to everybody: the proxy's credentials (`Proxy-Authorization`) come from the connections themselves.
 
 import DevrunCore
 import NIOConcurrencyHelpers
@@ -52,7 +52,7 @@ final class ProxyRelay: Sendable {
   func close() async throws { try await channel.close() }
 }
 
-/// One of two handlers that pass on what comes in one channel to the other, each reading no faster than the other writes.
+/// One of two handlers that pass what arrives in one channel on to the other. Each reads as fast as the other writes.
 private final class RelayHandler: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer

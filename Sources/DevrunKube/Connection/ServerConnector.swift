@@ -129,7 +129,7 @@ struct ServerConnector: Sendable {
 }
 
 extension ProxyServer {
-  /// The failure as it is told where this proxy is between: what failed before the server was reached failed at the proxy.
+  /// The failure of a connection through this proxy. What failed before the server was reached failed at the proxy.
   func describe(_ failure: TransportFailure) -> TransportFailure {
     switch failure {
     case .refused: .proxy("the proxy \(url.display) refuses the connection")
@@ -141,8 +141,8 @@ extension ProxyServer {
   }
 }
 
-/// Lets the kernel find out that the peer of an idle connection is gone: after 30 s of silence it asks, every 10 s, three
-/// times; bytes that nobody acknowledges are given up after a minute.
+/// Lets the kernel detect that the peer of an idle connection is gone. After 30 s of silence it sends three probes, one
+/// every 10 s. A connection whose bytes are not acknowledged within a minute is given up.
 func keepAlive(_ channel: any Channel) -> EventLoopFuture<Void> {
   guard channel is any SocketOptionProvider else { return channel.eventLoop.makeSucceededVoidFuture() }
   return .andAllSucceed(

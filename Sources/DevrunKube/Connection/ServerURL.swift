@@ -34,10 +34,11 @@ struct ServerURL: Sendable, Hashable {
     while path.hasSuffix("/") { path.removeLast() }
     if let at = authority.lastIndex(of: "@") {
       let parts = authority[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let user = percentDecoded(parts[0]), let password = percentDecoded(parts.count > 1 ? parts[1] : "") else {
-        return nil
+      let texts = parts.compactMap { part in
+        PercentEncoding.decode(part.utf8).flatMap { String(validating: $0, as: UTF8.self) }
       }
-      userInfo = UserInfo(user: user, password: password)
+      guard texts.count == parts.count else { return nil }
+      userInfo = UserInfo(user: texts[0], password: texts.count > 1 ? texts[1] : "")
       authority = authority[authority.index(after: at)...]
     }
     guard let (host, port) = Self.hostAndPort(authority) else { return nil }
@@ -82,22 +83,4 @@ struct ServerURL: Sendable, Hashable {
   var display: String { "\(scheme)://\(hostHeader)\(path)" }
 
   private var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
-}
-
-/// Undoes percent-encoding; `nil` where it is broken.
-private func percentDecoded(_ text: Substring) -> String? {
-  var bytes: [UInt8] = []
-  var rest = text.utf8
-  while let byte = rest.popFirst() {
-    if byte == UInt8(ascii: "%") {
-      guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-        return nil
-      }
-      bytes.append(value)
-      rest = rest.dropFirst(2)
-    } else {
-      bytes.append(byte)
-    }
-  }
-  return String(validating: bytes, as: UTF8.self)
 }

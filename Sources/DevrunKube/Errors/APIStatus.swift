@@ -4,15 +4,13 @@ public import DevrunCore
 public struct APIStatus: Sendable, Hashable {
   /// The HTTP status code.
   public var code: Int
-  /// The machine-readable reason (`NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, `Invalid`, `Expired`, ...); empty
-  /// where the server gave none.
+  /// The machine-readable reason, such as `NotFound`, `AlreadyExists`, `Forbidden` or `Expired`. It is empty if the
+  /// server sent none.
   public var reason: String
   /// The server's words for a person.
   public var message: String
   /// What exactly is wrong, field by field, where the server says so.
   public var causes: [Cause]
-  /// After how many seconds the server wants to be asked again, if it says so.
-  public var retryAfterSeconds: Int?
 
   /// One of the causes of a failure.
   public struct Cause: Sendable, Hashable {
@@ -32,12 +30,11 @@ public struct APIStatus: Sendable, Hashable {
   }
 
   /// A status of the given parts.
-  public init(code: Int, reason: String = "", message: String, causes: [Cause] = [], retryAfterSeconds: Int? = nil) {
+  public init(code: Int, reason: String = "", message: String, causes: [Cause] = []) {
     self.code = code
     self.reason = reason
     self.message = message
     self.causes = causes
-    self.retryAfterSeconds = retryAfterSeconds
   }
 
   /// Reads a `Status` object; `nil` where the value is something else. `httpCode` stands where the object has no code.
@@ -51,8 +48,7 @@ public struct APIStatus: Sendable, Hashable {
       causes: causes.map {
         Cause(
           reason: $0["reason"]?.string ?? "", message: $0["message"]?.string ?? "", field: $0["field"]?.string ?? "")
-      },
-      retryAfterSeconds: json[path: "details", "retryAfterSeconds"]?.int)
+      })
   }
 
   /// Makes a status of any response that tells of a failure. What is no `Status` object (a load balancer's page, a
@@ -68,7 +64,8 @@ public struct APIStatus: Sendable, Hashable {
     }
   }
 
-  /// The text of a body that may be HTML: tags, scripts and styles left out, white space folded, at most 200 characters.
+  /// The text of a body that may be HTML: without tags, scripts and styles, with white space folded, and at most 200
+  /// characters long.
   static func shortened(_ body: [UInt8]) -> String {
     var text = String(decoding: body.prefix(16384), as: UTF8.self)
     let start = text.drop(while: \.isWhitespace).prefix(64).lowercased()

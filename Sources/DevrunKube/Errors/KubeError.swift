@@ -57,14 +57,8 @@ extension KubeError {
   /// The object exists already, or was changed by someone else meanwhile.
   public var isConflict: Bool { status?.code == 409 }
 
-  /// There is an object of that name already.
-  public var isAlreadyExists: Bool { isConflict && status?.reason == "AlreadyExists" }
-
   /// The user lacks the right.
   public var isForbidden: Bool { status?.code == 403 }
-
-  /// The object or the patch is not valid; so is a patch with a failing `test`.
-  public var isInvalid: Bool { status?.code == 422 }
 
   /// A list's continuation or a watch's resource version is too old (410).
   public var isGone: Bool { status?.code == 410 || status?.reason == "Expired" }

@@ -8,12 +8,12 @@ extension KubeClient {
   /// Opens one connection to a port of a pod: the `portforward` subresource over WebSocket, `v4.channel.k8s.io`.
   ///
   /// The channel takes and gives `ByteBuffer`s. `autoRead` is off, and nothing at all is passed up before the first
-  /// `channel.read()`: add handlers, in `configure` (which runs on the event loop, once) or later; set `autoRead` if that
-  /// is wanted; then call `read()`, for setting `autoRead` asks for nothing by itself. So no byte is lost.
+  /// `channel.read()`, so that no byte is lost. Add handlers, in `configure` (which runs on the event loop, once) or
+  /// later. Set `autoRead` if you want it. Then call `read()`, because setting `autoRead` does not start reading.
   ///
-  /// The channel may be there before the node has tried to connect to the port. That it could not comes as
-  /// `PortForwardError.remote` in `errorCaught`, and the channel closes; the other errors of `PortForwardError` come the
-  /// same way. The protocol knows no half-close: closing closes both directions, and `close(mode: .output)` fails.
+  /// The channel may be there before the node has tried to connect to the port. If the node cannot connect,
+  /// `errorCaught` gets `PortForwardError.remote`, and the channel closes. The other errors of `PortForwardError` come
+  /// in the same way. The protocol has no half-close: closing closes both directions, and `close(mode: .output)` fails.
   ///
   /// Throws `KubeError` or `PortForwardError` where there is no such pod, no right (`get` and `create` on
   /// `pods/portforward`), or no connection to the API server; what `configure` throws; `CancellationError` where the

@@ -1,8 +1,8 @@
 // Turns a WebSocket into a plain stream of bytes.
 //
-// Reads. Nothing is read from the socket unless a handler above asks (`read`), so that its pace is the sender's. What is
-// here already when the upgrade is done, before anyone above has asked, is kept until then. One `read` is answered by
-// bytes: where what came was part of a frame or no data, the next read is this handler's own business.
+// Reads. Nothing is read from the socket unless a handler above asks (`read`), so that its pace is the sender's. Bytes
+// that arrived with the upgrade, before a handler has asked, are kept until one asks. Each `read` is answered by bytes:
+// if only a part of a frame came, or a frame without data, this handler reads on by itself.
 //
 // Silence. While somebody wants to read, something must come at least every two ping intervals: the far end answers
 // pings. While nobody reads, pongs cannot be seen, and silence means nothing.

@@ -1,7 +1,7 @@
 // The protocol `v4.channel.k8s.io` for one port, seen from the client (Kubernetes' pkg/kubelet/server/portforward,
-// websocket.go): each WebSocket message belongs to the channel that its first byte names, 0 for data and 1 for errors;
-// the first two bytes of each channel are the port's number, little-endian; then come the bytes of the connection, and on
-// channel 1 the words of an error.
+// websocket.go). Each WebSocket message belongs to the channel that its first byte names: 0 for data, 1 for errors. The
+// first two bytes of each channel are the port's number, little-endian. The bytes of the connection follow them, or the
+// text of an error on channel 1.
 //
 // This is a state machine over frames. It does not put messages together: a fragment's bytes go on as they come, and
 // only the channel that the message belongs to is remembered.

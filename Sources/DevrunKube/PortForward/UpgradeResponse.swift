@@ -1,10 +1,10 @@
 import NIOCore
 import NIOHTTP1
 
-/// What a server answers to the request to become a WebSocket: an HTTP/1.1 response that is read byte by byte as it comes.
+/// What a server answers to the request to become a WebSocket: an HTTP/1.1 response, read byte by byte as it arrives.
 ///
-/// NIO's own decoder leaves the pipeline a turn of the event loop later, and drops what stands behind the head where the
-/// connection has ended by then: often the very words that say why.
+/// NIO's own decoder leaves the pipeline a turn of the event loop later. If the connection has ended by then, it drops
+/// what follows the head: often the very text that explains the refusal.
 struct UpgradeResponse {
   /// What the bytes until now come to.
   enum Reading: Equatable {

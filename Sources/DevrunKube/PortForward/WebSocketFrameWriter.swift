@@ -3,8 +3,8 @@ import NIOWebSocket
 
 /// Writes a client's WebSocket frames (RFC 6455 section 5.2): header, mask, and the masked payload in one new buffer.
 ///
-/// NIOWebSocket's encoder would have every payload copied once to put the channel's byte before it and once more to mask
-/// it, a byte at a time.
+/// With NIOWebSocket's encoder, every payload would be copied once to put the channel's byte before it, and once more
+/// to mask it, a byte at a time.
 struct WebSocketFrameWriter {
   private var generator = SystemRandomNumberGenerator()
 

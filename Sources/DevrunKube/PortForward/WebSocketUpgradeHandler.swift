@@ -13,8 +13,8 @@ enum UpgradeRefusal: Error, Sendable {
 
 /// The client's side of a WebSocket's opening handshake (RFC 6455 section 4.1), in a channel that is connected.
 ///
-/// Sends the request when added. On the server's consent it replaces itself by the frame decoder and `handler`, turns
-/// `autoRead` off, and succeeds the promise; bytes that came behind the consent go through the new handlers before that.
+/// Sends the request when added. When the server consents, it replaces itself by the frame decoder and `handler`, turns
+/// `autoRead` off, passes the bytes that follow the consent to the new handlers, and succeeds the promise.
 final class WebSocketUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer

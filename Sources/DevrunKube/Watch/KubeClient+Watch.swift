@@ -1,30 +1,25 @@
 import AsyncHTTPClient
 import DevrunCore
-import Logging
 import NIOCore
 import NIOHTTP1
 
 extension KubeClient {
-  /// Watches a collection: first a snapshot, then each change, for as long as the sequence is read. Connections that end
-  /// or break are resumed where they were; where that is no longer possible there is a new snapshot.
+  /// Watches a collection: first a snapshot, then each change, as long as the sequence is read. A connection that ends
+  /// or breaks is resumed where it was; if that is no longer possible, a new snapshot follows.
   ///
-  /// The sequence throws `KubeError` where the first list fails, and later where asking again is of no use (the right to
-  /// watch was taken away, the resource is gone); `CancellationError` where the task is cancelled. Cancelling, and
-  /// giving up the iterator, closes the connection.
-  public func watch(
-    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil
-  ) -> WatchEvents {
-    WatchEvents(
-      client: self, path: path, selectors: Self.query(labelSelector: labelSelector, fieldSelector: fieldSelector))
+  /// The sequence throws `KubeError` if the first list fails, and later if another try is of no use: the right to watch
+  /// was taken away, or the resource is gone. It throws `CancellationError` if the task is cancelled. Cancelling the
+  /// task, and giving up the iterator, closes the connection.
+  public func watch(_ path: ResourcePath, labelSelector: String? = nil) -> WatchEvents {
+    WatchEvents(client: self, path: path, selectors: Self.query(labelSelector: labelSelector))
   }
 
-  /// Watches one object, as `watch(_:labelSelector:fieldSelector:)` does: the snapshot is empty where there is none.
+  /// Watches one object, as `watch(_:labelSelector:)` does: the snapshot is empty where there is none.
   public func watch(object path: ResourcePath) -> WatchEvents {
     var collection = path
     collection.name = nil
     return WatchEvents(
-      client: self, path: collection,
-      selectors: Self.query(labelSelector: nil, fieldSelector: "metadata.name=\(path.name ?? "")"))
+      client: self, path: collection, selectors: [("fieldSelector", "metadata.name=\(path.name ?? "")")])
   }
 }
 
@@ -70,7 +65,8 @@ public struct WatchEvents: AsyncSequence, Sendable {
         case .read:
           if let event = try await read() { return event }
         case .backOff(let attempt):
-          try await Task.sleep(for: client.options.retries.backoff(attempt, jitter: .random(in: 0...1)))
+          let backoff = client.options.retries.backoff
+          try await Task.sleep(for: backoff.duration(after: attempt, jitter: .random(in: 0...1)))
         case .fail(let error): throw error
         }
       }
@@ -132,7 +128,6 @@ public struct WatchEvents: AsyncSequence, Sendable {
         try Task.checkCancellation()
         body = nil
         let failure = client.describe(error)
-        client.logger.debug("watch of \(path.urlPath): \(failure)")
         // Whatever ended it in its midst, another try is right: the server was there and had accepted it.
         machine.failed(.transport(failure.isTransient ? failure : .dropped("\(failure)"), server: client.server))
       }
@@ -141,7 +136,6 @@ public struct WatchEvents: AsyncSequence, Sendable {
 
     private mutating func lose(_ words: String) {
       body = nil
-      client.logger.debug("watch of \(path.urlPath): \(words)")
       machine.failed(.transport(.dropped(words), server: client.server))
     }
   }

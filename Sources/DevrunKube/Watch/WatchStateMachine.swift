@@ -79,7 +79,7 @@ struct WatchStateMachine: Sendable {
     }
   }
 
-  /// The server ended the watch, as it does after its time. `wasLong` says whether the watch had lasted as a watch should.
+  /// The server ended the watch, as it does after some time. `wasLong`: the watch lasted as long as a watch should.
   mutating func ended(wasLong: Bool) {
     guard case .open(let version) = state else { return }
     state = .listed(version: version)

@@ -72,7 +72,7 @@ struct AgentPlacement: Sendable {
     let restore = DeploymentRestore(of: workload.name, in: namespace)
     let (session, urgency, reporter) = (context.name, context.urgency, reporter)
     await teardown.add("restoring deployment/\(workload.name)") {
-      let restored = try await Persistently(reporter: reporter).run {
+      let restored = try await reporter.reportingRetries {
         try await restore.run(session: session, urgency: urgency, reporter: reporter)
       }
       if restored { reporter.report(.fact("deployment/\(workload.name) is restored")) }
@@ -143,7 +143,7 @@ struct AgentPlacement: Sendable {
     let agent = try await upload(access, container: choice, owner: nil)
     let pods = await follow("\(SessionMark.key)=\(context.name)", container: choice, access: access)
     await teardown.add("deleting pod/\(name)") {
-      try await Persistently(reporter: reporter).run { try await ownPods.remove(name, urgency: urgency) }
+      try await reporter.reportingRetries { try await ownPods.remove(name, urgency: urgency) }
     }
     let object = try object(name, agent)
     _ = try await withoutCancellation { try await namespace.client.create(object, in: namespace.pods) }
@@ -162,7 +162,7 @@ struct AgentPlacement: Sendable {
     let names = upload.names(of: payload)
     let reporter = reporter
     await teardown.add("deleting the agent's ConfigMaps") {
-      try await Persistently(reporter: reporter).run { try await upload.delete([names.loader] + names.pieces) }
+      try await reporter.reportingRetries { try await upload.delete([names.loader] + names.pieces) }
     }
     try await withoutCancellation { try await upload.create(payload, owner: owner) }
     try Task.checkCancellation()

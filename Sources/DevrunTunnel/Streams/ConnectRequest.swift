@@ -7,6 +7,7 @@
 //     name-unavailable    no name server answered
 //     refused             the agent does not serve this; `devrun-reason` says why
 
+import DevrunCore
 package import NIOHPACK
 
 /// A host and a port as `:authority` writes them.
@@ -118,49 +119,10 @@ package enum StreamRequest: Sendable, Hashable {
         ":path": query.isEmpty
           ? path
           : path + "?"
-            + query.sorted { $0.key < $1.key }.map { "\($0.key)=\(PercentEncoding.encode($0.value))" }
+            + query.sorted { $0.key < $1.key }.map { "\($0.key)=\(PercentEncoding.encode($0.value, except: "/"))" }
             .joined(separator: "&"),
       ]
     case .unknown(let text): [":method": text]
     }
-  }
-}
-
-/// Percent-encoding (RFC 3986 section 2.1) of bytes that need not be text.
-package enum PercentEncoding {
-  private static let digits = Array("0123456789ABCDEF")
-
-  /// All but the unreserved characters encoded.
-  package static func encode(_ bytes: [UInt8]) -> String {
-    var text = ""
-    for byte in bytes {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-        UInt8(ascii: "~"), UInt8(ascii: "/"):
-        text.unicodeScalars.append(Unicode.Scalar(byte))
-      default:
-        text += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 0xf)])"
-      }
-    }
-    return text
-  }
-
-  /// The bytes; `nil` where a percent sign is not followed by two hexadecimal digits.
-  package static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var iterator = text.makeIterator()
-    func digit() -> UInt8? {
-      iterator.next().flatMap { Character(Unicode.Scalar($0)).hexDigitValue }.map(UInt8.init)
-    }
-    while let byte = iterator.next() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      guard let high = digit(), let low = digit() else { return nil }
-      bytes.append(high << 4 | low)
-    }
-    return bytes
   }
 }

@@ -184,8 +184,7 @@ extension KubeClient.Options {
   /// Waits between attempts are short enough for tests.
   static var quick: KubeClient.Options {
     var options = KubeClient.Options()
-    options.retries.firstDelay = .milliseconds(1)
-    options.retries.maximumDelay = .milliseconds(5)
+    options.retries.backoff = Backoff(first: .milliseconds(1), limit: .milliseconds(5))
     options.userAgent = "devrun/test"
     return options
   }
