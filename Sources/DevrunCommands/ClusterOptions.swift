@@ -1,9 +1,5 @@
 internal import ArgumentParser
 internal import DevrunConfig
-internal import DevrunCore
-internal import DevrunLauncher
-internal import DevrunSystem
-internal import Foundation
 
 /// Which cluster, as which user, in which namespace: the options that every command has, as kubectl has them.
 struct ClusterOptions: ParsableArguments {
@@ -39,33 +35,4 @@ struct ClusterOptions: ParsableArguments {
     return try ClusterAccess.resolve(
       from: locations, context: context ?? project.context, namespace: namespace ?? project.namespace)
   }
-}
-
-/// This process as its commands see it.
-struct ProcessContext: Sendable {
-  /// The environment, to the letter.
-  let environment: EnvironmentVariables
-  /// The working directory.
-  let workingDirectory: String
-  /// The user's name.
-  let user: String
-  /// The machine's name.
-  let hostname: String
-
-  /// This process.
-  init() {
-    environment = .current
-    workingDirectory = FileManager.default.currentDirectoryPath
-    user = NSUserName()
-    hostname = ProcessInfo.processInfo.hostName
-  }
-
-  /// The environment where text is wanted.
-  var textEnvironment: [String: String] {
-    Dictionary(
-      environment.map { ($0.name.description, $0.value.description) }, uniquingKeysWith: { first, _ in first })
-  }
-
-  /// The user's home.
-  var home: String? { environment["HOME"]?.description }
 }
