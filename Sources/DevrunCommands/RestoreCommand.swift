@@ -42,8 +42,8 @@ struct RestoreCommand: ParsableCommand {
           ? "nothing in namespace \(access.namespace) is redirected"
           : (["redirected in namespace \(access.namespace):"]
             + redirected.map { "\($0.workload)  by \($0.holder) since \($0.since)" }
-            + ["restore with: devrun restore -n \(access.namespace) \(redirected[0].workload)"]).joined(separator: "\n")
-      )
+            + ["restore with: \(Restoration.commandLine(of: redirected[0].workload, in: access.namespace))"])
+            .joined(separator: "\n"))
       return
     }
     let done = try runBlocking { try await restoration.restore(all ? nil : references) }

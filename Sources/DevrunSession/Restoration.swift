@@ -18,6 +18,15 @@ public struct Restoration: Sendable {
     self.observer = observer
   }
 
+  /// The command line of a restore, for messages.
+  ///
+  /// - Parameters:
+  ///   - workload: what to restore, as `deployment/NAME`; `nil` for everything in the namespace.
+  ///   - namespace: the namespace.
+  public static func commandLine(of workload: String? = nil, in namespace: String) -> String {
+    "devrun restore -n \(namespace) \(workload ?? "--all")"
+  }
+
   /// A workload that is redirected, and by whom.
   public struct Redirected: Sendable, Hashable {
     /// `deployment/NAME`

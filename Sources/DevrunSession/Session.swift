@@ -84,7 +84,7 @@ public struct Session: Sendable {
     // A cancelled task must still put everything back: a task of its own is not cancelled.
     let failures = await Task { await teardown.run() }.value
     if !failures.isEmpty {
-      let lost = SessionError.notRestored(failures, remedy: "devrun restore -n \(access.namespace) --all")
+      let lost = SessionError.notRestored(failures, remedy: Restoration.commandLine(in: access.namespace))
       if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
       throw lost
     }
