@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import DevrunConfig
 
-/// Which cluster, as which user, in which namespace: the options that every command has, as kubectl has them.
+/// The options that choose cluster, user and namespace as kubectl's do, and how much is printed.
 struct ClusterOptions: ParsableArguments {
   @Option(name: .shortAndLong, help: ArgumentHelp("The namespace; default: the context's.", valueName: "namespace"))
   var namespace: String?
@@ -9,7 +9,9 @@ struct ClusterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The context of the kubeconfig; default: its current one.", valueName: "name"))
   var context: String?
 
-  @Option(help: ArgumentHelp("The kubeconfig; default: KUBECONFIG, else ~/.kube/config.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The kubeconfig; default: KUBECONFIG, else ~/.kube/config.", valueName: "file"),
+    completion: .file())
   var kubeconfig: String?
 
   @Flag(name: .shortAndLong, help: "Tell every step.")
@@ -22,7 +24,7 @@ struct ClusterOptions: ParsableArguments {
     if verbose && quiet { throw ValidationError("--verbose and --quiet exclude each other") }
   }
 
-  /// How much is told.
+  /// How much is printed.
   var verbosity: ProgressReport.Verbosity { verbose ? .verbose : quiet ? .quiet : .normal }
 
   /// The cluster that these options, then the project's file, then the kubeconfig name.

@@ -6,7 +6,7 @@ internal import DevrunSystem
 /// `devrun diagnose [--json]`
 struct DiagnoseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "devrun diagnose",
+    commandName: "diagnose",
     abstract: "Tell what the sessions that run here see.",
     discussion: """
       Asks each of your sessions on this machine for its target, pods, tunnels and their traffic, redirected ports, \

@@ -1,16 +1,13 @@
 internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
-internal import DevrunLauncher
 internal import DevrunPlan
 internal import DevrunSession
-internal import DevrunSystem
-internal import Glibc
 
 /// `devrun env [options]`
 struct EnvCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "devrun env",
+    commandName: "env",
     abstract: "Print the environment that a command would get.",
     discussion: """
       A pod like the target's, which no Service selects and in which nothing of the app starts, tells the container's \
@@ -20,17 +17,18 @@ struct EnvCommand: ParsableCommand {
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("Whose environment: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+    help: ArgumentHelp(
+      "Whose environment: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
   var target: String?
 
   @Option(
-    name: .shortAndLong, help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name")
-  )
+    name: .shortAndLong,
+    help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name"))
   var container: String?
 
   @OptionGroup var environment: EnvironmentOptions
 
-  @Option(help: ArgumentHelp("dotenv, json or shell.", valueName: "format"))
+  @Option(help: "dotenv, json or shell.")
   var format = EnvironmentFormat.dotenv.rawValue
 
   @Flag(help: "Show the values of secrets.")
@@ -59,50 +57,15 @@ struct EnvCommand: ParsableCommand {
     let session = try Session(
       access: access, options: options, environment: process.environment, user: process.user,
       hostname: process.hostname, observer: observer, log: observer)
-    // The child of the session prints what it has got: this program again.
-    let printer = ProgramInvocation(
-      executable: "/proc/self/exe",
-      arguments: ["devrun", RawString(PrintEnvironment.name), RawString(format.rawValue)])
     let showSecrets = showSecrets
     try CommandProcess(
-      session: session, namespace: access.namespace, program: printer, isolation: .automatic,
-      waitsForDescendants: false,
+      session: session, namespace: access.namespace, program: PrintEnvironmentCommand.program(format: format),
+      isolation: .automatic, waitsForDescendants: false,
       adjust: { connected in
         var plan = connected.plan
         if !showSecrets { plan.arguments += connected.secretNames.sorted { $0.description < $1.description } }
         return plan
       }, report: report, log: observer, environment: process.environment
     ).run()
-  }
-}
-
-/// What `devrun env` starts: prints its own environment.
-enum PrintEnvironment {
-  /// The word that asks for it.
-  static let name = "print-environment"
-
-  /// Prints the variables of this process.
-  ///
-  /// - Parameter arguments: the format, then the names whose values are masked.
-  static func run(_ arguments: [RawString]) -> Int32 {
-    guard let format = arguments.first.flatMap({ EnvironmentFormat(rawValue: $0.description) }) else {
-      return ExitStatus.usage.rawValue
-    }
-    let variables = EnvironmentVariables.current.sorted()
-    let text = format.text(of: variables, masking: Set(arguments.dropFirst()))
-    var rest = text.bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      // Whoever reads has had enough, or the disk is full.
-      guard count > 0 else { return ExitStatus.devrunFailed.rawValue }
-      rest = rest.dropFirst(count)
-    }
-    if !text.omitted.isEmpty {
-      Terminal().say(
-        "left out, since \(format.rawValue) cannot write the names: \(text.omitted.map(\.description).joined(separator: ", "))"
-      )
-    }
-    return 0
   }
 }

@@ -4,25 +4,27 @@ internal import DevrunCore
 internal import DevrunSession
 internal import DevrunSystem
 
-/// Which variables the command gets, beside those of this shell.
+/// The options that decide which variables the command gets, beside those of this shell.
 struct EnvironmentOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Default: azds-local.env and KubernetesLocalProcessConfig.yaml, here or in the nearest folder above; repeatable.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var envFile: [String] = []
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
   var env: [String] = []
 
   @Option(
-    help: ArgumentHelp("Take of the container's variables only these; repeatable.", valueName: "pattern"))
+    help: ArgumentHelp(
+      "Take of the container's variables only these; repeatable.", valueName: "pattern"))
   var envInclude: [String] = []
 
   @Option(help: ArgumentHelp("Leave out these of the container's variables; repeatable.", valueName: "pattern"))
   var envExclude: [String] = []
 
-  /// What the files say, those that are named or those that are found.
+  /// Reads the files that are named, or else those that are found.
   ///
   /// - Throws: `LocalEnvError`
   func localEnv(_ process: ProcessContext, _ project: ProjectFile) throws -> (LocalEnvFile, warnings: [String]) {

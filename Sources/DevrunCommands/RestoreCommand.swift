@@ -6,7 +6,7 @@ internal import DevrunSession
 /// `devrun restore [KIND/NAME ... | --all]`
 struct RestoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "devrun restore",
+    commandName: "restore",
     abstract: "Put back what an interrupted run left changed.",
     discussion: """
       A run restores by itself what it changed. Where it could not (the machine lost power, the network was gone), this \

@@ -1,0 +1,90 @@
+internal import ArgumentParser
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunPlan
+internal import DevrunSession
+
+/// The options of a run.
+struct RunOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "What to redirect: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+  var target: String?
+
+  @Flag(help: "Make a pod of its own instead; nothing that runs is touched.")
+  var newPod = false
+
+  @Option(
+    help: ArgumentHelp("The new pod's image; default: one that runs in the namespace.", valueName: "ref"))
+  var image: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name"))
+  var container: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
+  var port: [String] = []
+
+  @OptionGroup var environment: EnvironmentOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The most to copy of one volume, such as 2Gi; default: 256Mi.", valueName: "bytes"))
+  var volumeLimit: String?
+
+  @Flag(help: "Show volumes also where they hide what this machine or the command needs.")
+  var forceVolumes = false
+
+  @Flag(help: "Keep the session until the last process that the command left running has ended.")
+  var wait = false
+
+  @Option(
+    help: ArgumentHelp(
+      "How the private view is made: automatic, mount, user or trap.", valueName: "how"))
+  var isolation: String?
+
+  @OptionGroup var cluster: ClusterOptions
+
+  /// What the command line and the files ask for; no options if they name no target.
+  func sessionOptions(_ process: ProcessContext, _ project: ProjectFile) throws -> (
+    SessionOptions?, warnings: [String]
+  ) {
+    if project.agentImage != nil {
+      throw ValidationError("devrun.yaml: agent-image is not supported yet; the agent travels in ConfigMaps")
+    }
+    let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
+    let (localEnv, warnings) = try environment.localEnv(process, project)
+    let chosen: SessionOptions.Target?
+    if newPod || project.newPod == true && target == nil {
+      chosen = .newPod(image: image ?? project.image)
+    } else {
+      chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
+    }
+    guard let chosen else { return (nil, warnings) }
+    var options = try environment.options(
+      target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv, project: project)
+    if let volumeLimit {
+      guard let bytes = ByteCount.parse(volumeLimit) else {
+        throw ValidationError("--volume-limit takes a number of bytes such as 500Mi or 2Gi, not '\(volumeLimit)'")
+      }
+      options.volumeLimit = bytes
+    }
+    options.forcesVolumes = forceVolumes
+    return (options, warnings)
+  }
+
+  /// How the private view is made.
+  func isolationChoice(_ project: ProjectFile) throws -> IsolationChoice {
+    guard let name = isolation else { return project.isolation ?? .automatic }
+    guard let choice = IsolationChoice(rawValue: name) else {
+      let names = IsolationChoice.allCases.map(\.rawValue)
+      throw ValidationError("--isolation takes one of \(names.joined(separator: ", ")), not '\(name)'")
+    }
+    return choice
+  }
+}
