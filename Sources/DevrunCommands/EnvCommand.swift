@@ -28,8 +28,10 @@ struct EnvCommand: ParsableCommand {
 
   @OptionGroup var environment: EnvironmentOptions
 
-  @Option(help: "dotenv, json or shell.")
-  var format = EnvironmentFormat.dotenv.rawValue
+  @Option(
+    help: "dotenv, json or shell.",
+    completion: .list(EnvironmentFormat.names), transform: EnvironmentFormat.named)
+  var format = EnvironmentFormat.dotenv
 
   @Flag(help: "Show the values of secrets.")
   var showSecrets = false
@@ -37,21 +39,17 @@ struct EnvCommand: ParsableCommand {
   @OptionGroup var cluster: ClusterOptions
 
   func run() throws {
-    guard let format = EnvironmentFormat(rawValue: format) else {
-      let names = EnvironmentFormat.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--format takes one of \(names), not '\(format)'")
-    }
     let process = ProcessContext()
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let access = try cluster.access(process, project: project)
     let report = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
     guard let target = try target.map(TargetReference.init(parsing:)) ?? project.target else {
-      throw ValidationError("there is no target: name one with --target KIND/NAME")
+      throw UsageError.noTarget
     }
     let (localEnv, warnings) = try environment.localEnv(process, project)
     let observer = SessionLog(telling: report)
     for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
-    let options = try environment.options(
+    let options = environment.options(
       target: .copy(of: target), container: container ?? project.container, ports: [], localEnv: localEnv,
       project: project)
     let session = try Session(

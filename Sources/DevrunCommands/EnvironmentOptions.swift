@@ -13,8 +13,9 @@ struct EnvironmentOptions: ParsableArguments {
   var envFile: [String] = []
 
   @Option(
-    name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
-  var env: [String] = []
+    name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"),
+    transform: { try EnvironmentOptions.variable($0) })
+  var env: [EnvironmentVariables.Variable] = []
 
   @Option(
     help: ArgumentHelp(
@@ -34,14 +35,12 @@ struct EnvironmentOptions: ParsableArguments {
   }
 
   /// The options of a session.
-  ///
-  /// - Throws: `ValidationError`
   func options(
     target: SessionOptions.Target, container: String?, ports: [PortMapping], localEnv: LocalEnvFile,
     project: ProjectFile
-  ) throws -> SessionOptions {
+  ) -> SessionOptions {
     var options = SessionOptions(
-      target: target, container: container, ports: ports, localEnv: localEnv, variables: try env.map(Self.variable))
+      target: target, container: container, ports: ports, localEnv: localEnv, variables: env)
     options.projectVariables = project.environment
     options.containerVariables = NameFilter(
       included: envInclude.map { VolumePattern($0) }, excluded: envExclude.map { VolumePattern($0) })
@@ -51,7 +50,7 @@ struct EnvironmentOptions: ParsableArguments {
   /// `NAME=VALUE`
   private static func variable(_ text: String) throws -> EnvironmentVariables.Variable {
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-      throw ValidationError("--env takes NAME=VALUE, not '\(text)'")
+      throw ValidationError("write NAME=VALUE")
     }
     return .init(
       name: RawString(String(text[..<equals])), value: RawString(String(text[text.index(after: equals)...])),

@@ -12,8 +12,8 @@ struct PrintEnvironmentCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "print-environment", abstract: "Print the variables of this process.", shouldDisplay: false)
 
-  @Argument(help: "The format of the output.")
-  var format: String
+  @Argument(help: "The format of the output.", transform: EnvironmentFormat.named)
+  var format: EnvironmentFormat
 
   @Argument(parsing: .postTerminator, help: ArgumentHelp("The variables to mask.", valueName: "name"))
   var masked: [String] = []
@@ -25,10 +25,7 @@ struct PrintEnvironmentCommand: ParsableCommand {
       arguments: ["devrun", "print-environment", RawString(format.rawValue), "--"])
   }
 
-  func run() throws {
-    guard let format = EnvironmentFormat(rawValue: format) else {
-      throw ValidationError("there is no format '\(format)'")
-    }
+  func run() {
     let masked = Set(ProcessArguments.last(masked.count))
     let text = format.text(of: EnvironmentVariables.current.sorted(), masking: masked)
     var rest = text.bytes[...]

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunLauncher
+internal import DevrunPlan
 internal import DevrunSession
 internal import DevrunSystem
 
@@ -34,7 +35,6 @@ struct RunCommand: ParsableCommand {
     let report = ProgressReport(terminal: Terminal(), verbosity: options.cluster.verbosity)
     let observer = SessionLog(telling: report)
     for warning in warnings { observer.tell(.warning(ErrorMessage(warning))) }
-    let isolation = try options.isolationChoice(project)
     try checkMountPaths(sessionOptions, process, executable: executable)
     guard let sessionOptions else {
       let restoration = Restoration(access: access, environment: process.environment, observer: observer)
@@ -47,7 +47,7 @@ struct RunCommand: ParsableCommand {
     try CommandProcess(
       session: session, namespace: access.namespace,
       program: ProgramInvocation(executable: executable, arguments: arguments),
-      isolation: isolation, waitsForDescendants: options.wait,
+      isolation: options.isolation ?? project.isolation ?? .automatic, waitsForDescendants: options.wait,
       report: report, log: observer, environment: process.environment
     ).run()
   }

@@ -34,8 +34,10 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The most to copy of one volume, such as 2Gi; default: 256Mi.", valueName: "bytes"))
-  var volumeLimit: String?
+      "The most to copy of one volume, such as 2Gi; default: 256Mi.",
+      valueName: "bytes"),
+    transform: { try RunOptions.byteCount($0) })
+  var volumeLimit: Int?
 
   @Flag(help: "Show volumes also where they hide what this machine or the command needs.")
   var forceVolumes = false
@@ -45,8 +47,9 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How the private view is made: automatic, mount, user or trap.", valueName: "how"))
-  var isolation: String?
+      "How the private view is made: automatic, mount, user or trap.", valueName: "how"),
+    completion: .list(IsolationChoice.names), transform: IsolationChoice.named)
+  var isolation: IsolationChoice?
 
   @OptionGroup var cluster: ClusterOptions
 
@@ -54,9 +57,7 @@ struct RunOptions: ParsableArguments {
   func sessionOptions(_ process: ProcessContext, _ project: ProjectFile) throws -> (
     SessionOptions?, warnings: [String]
   ) {
-    if project.agentImage != nil {
-      throw ValidationError("devrun.yaml: agent-image is not supported yet; the agent travels in ConfigMaps")
-    }
+    if project.agentImage != nil { throw UsageError.agentImage }
     let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
     let (localEnv, warnings) = try environment.localEnv(process, project)
     let chosen: SessionOptions.Target?
@@ -66,25 +67,15 @@ struct RunOptions: ParsableArguments {
       chosen = try (target.map(TargetReference.init(parsing:)) ?? project.target).map { .existing($0) }
     }
     guard let chosen else { return (nil, warnings) }
-    var options = try environment.options(
+    var options = environment.options(
       target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv, project: project)
-    if let volumeLimit {
-      guard let bytes = ByteCount.parse(volumeLimit) else {
-        throw ValidationError("--volume-limit takes a number of bytes such as 500Mi or 2Gi, not '\(volumeLimit)'")
-      }
-      options.volumeLimit = bytes
-    }
+    if let volumeLimit { options.volumeLimit = volumeLimit }
     options.forcesVolumes = forceVolumes
     return (options, warnings)
   }
 
-  /// How the private view is made.
-  func isolationChoice(_ project: ProjectFile) throws -> IsolationChoice {
-    guard let name = isolation else { return project.isolation ?? .automatic }
-    guard let choice = IsolationChoice(rawValue: name) else {
-      let names = IsolationChoice.allCases.map(\.rawValue)
-      throw ValidationError("--isolation takes one of \(names.joined(separator: ", ")), not '\(name)'")
-    }
-    return choice
+  private static func byteCount(_ text: String) throws -> Int {
+    guard let bytes = ByteCount.parse(text) else { throw ValidationError("write a number such as 500Mi or 2Gi") }
+    return bytes
   }
 }
