@@ -3,21 +3,21 @@ internal import DevrunConfig
 
 /// The options that choose cluster, user and namespace as kubectl's do, and how much is printed.
 struct ClusterOptions: ParsableArguments {
-  @Option(name: .shortAndLong, help: ArgumentHelp("The namespace; default: the context's.", valueName: "namespace"))
+  @Option(name: .shortAndLong, help: ArgumentHelp("The namespace. Default: the context's.", valueName: "namespace"))
   var namespace: String?
 
-  @Option(help: ArgumentHelp("The context of the kubeconfig; default: its current one.", valueName: "name"))
+  @Option(help: ArgumentHelp("The context of the kubeconfig. Default: the current one.", valueName: "name"))
   var context: String?
 
   @Option(
-    help: ArgumentHelp("The kubeconfig; default: KUBECONFIG, else ~/.kube/config.", valueName: "file"),
+    help: ArgumentHelp("The kubeconfig. Default: KUBECONFIG, else ~/.kube/config.", valueName: "file"),
     completion: .file())
   var kubeconfig: String?
 
-  @Flag(name: .shortAndLong, help: "Tell every step.")
+  @Flag(name: .shortAndLong, help: "Print every step.")
   var verbose = false
 
-  @Flag(name: .shortAndLong, help: "Tell nothing but errors.")
+  @Flag(name: .shortAndLong, help: "Print errors only.")
   var quiet = false
 
   func validate() throws {

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import DevrunCore
 internal import Glibc
 
-/// The command line: `devrun [options] -- <command>` runs a command; a subcommand as the first word does something else.
+/// The command line: `devrun [options] -- <command>` runs a command, unless its first word is a subcommand.
 public enum Devrun {
   /// Does what this process's command line asks for. Never returns.
   public static func main() -> Never {

@@ -10,30 +10,31 @@ struct EnvCommand: ParsableCommand {
     commandName: "env",
     abstract: "Print the environment that a command would get.",
     discussion: """
-      A pod like the target's, which no Service selects and in which nothing of the app starts, tells the container's \
-      variables, those of the image included; it goes again at once. What runs is not touched. Values that come from \
-      Secrets, and those of names like PASSWORD and TOKEN, are shown as ***.
+      devrun starts a temporary pod with the container's image, environment and volumes. Only devrun's agent runs in \
+      the pod, and no Service selects it. devrun reads the environment from the agent and deletes the pod. What runs \
+      in the cluster is not touched. Values that come from Secrets, and those of names like PASSWORD and TOKEN, are \
+      printed as ***.
       """)
 
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Whose environment: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+      "The workload whose environment to print: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
   var target: String?
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name"))
+    help: ArgumentHelp("The container. Default: the one that serves the ports.", valueName: "name"))
   var container: String?
 
   @OptionGroup var environment: EnvironmentOptions
 
   @Option(
-    help: "dotenv, json or shell.",
+    help: "The format of the output: \(EnvironmentFormat.names.joined(separator: ", ")). Default: dotenv.",
     completion: .list(EnvironmentFormat.names), transform: EnvironmentFormat.named)
   var format = EnvironmentFormat.dotenv
 
-  @Flag(help: "Show the values of secrets.")
+  @Flag(help: "Print the values of secrets.")
   var showSecrets = false
 
   @OptionGroup var cluster: ClusterOptions

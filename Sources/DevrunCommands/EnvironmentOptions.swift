@@ -8,8 +8,10 @@ internal import DevrunSystem
 struct EnvironmentOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Default: azds-local.env and KubernetesLocalProcessConfig.yaml, here or in the nearest folder above; repeatable.",
-      valueName: "file"), completion: .file())
+      """
+      A file with variables and volumes; repeatable. Default: azds-local.env and KubernetesLocalProcessConfig.yaml, \
+      here or in the nearest folder above.
+      """, valueName: "file"), completion: .file())
   var envFile: [String] = []
 
   @Option(
@@ -19,10 +21,10 @@ struct EnvironmentOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Take of the container's variables only these; repeatable.", valueName: "pattern"))
+      "Take only these variables of the container; * stands for any characters; repeatable.", valueName: "pattern"))
   var envInclude: [String] = []
 
-  @Option(help: ArgumentHelp("Leave out these of the container's variables; repeatable.", valueName: "pattern"))
+  @Option(help: ArgumentHelp("Do not take these variables of the container; repeatable.", valueName: "pattern"))
   var envExclude: [String] = []
 
   /// Reads the files that are named, or else those that are found.

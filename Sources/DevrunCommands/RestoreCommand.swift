@@ -7,17 +7,17 @@ internal import DevrunSession
 struct RestoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore",
-    abstract: "Put back what an interrupted run left changed.",
+    abstract: "Put back what an interrupted run has left changed in the cluster.",
     discussion: """
-      A run restores by itself what it changed. Where it could not (the machine lost power, the network was gone), this \
-      does, from any machine: what was there before is recorded on the workload itself. Without a name, what is \
-      redirected is listed.
+      A run puts back by itself what it has changed. If it could not do so, because the machine lost power or the \
+      network was gone, this command does it, from any machine: what was there before is recorded on the workload \
+      itself. Without a name, this command lists what is redirected, by whom and since when.
       """)
 
   @Argument(help: ArgumentHelp("The workloads to restore.", valueName: "kind/name"))
   var targets: [String] = []
 
-  @Flag(help: "Everything in the namespace that any session changed.")
+  @Flag(help: "Restore everything in the namespace that any session has changed.")
   var all = false
 
   @OptionGroup var cluster: ClusterOptions

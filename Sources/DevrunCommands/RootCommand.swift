@@ -16,9 +16,12 @@ struct RootCommand: ParsableCommand {
       devrun <subcommand>
       """,
     discussion: """
-      The cluster's traffic for the target arrives at the command's local ports; the command sees the container's \
-      environment and the cluster's services under their names. When it exits, everything is as it was. What is typed \
-      each time can stand in devrun.yaml.
+      While the command runs, connections to the target in the cluster arrive at the command's local ports. The \
+      command sees the container's environment and volumes, and the cluster's services under their own names and \
+      ports. When the command exits, devrun puts the cluster back as it was.
+
+      Options that you use every time can be stored in devrun.yaml. A subcommand must be the first word: \
+      'devrun -- env' runs the program env.
       """,
     version: devrunVersion,
     subcommands: [EnvCommand.self, RestoreCommand.self, DiagnoseCommand.self, PrintEnvironmentCommand.self])

@@ -9,37 +9,39 @@ struct RunOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "What to redirect: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+      "The workload to redirect: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
   var target: String?
 
-  @Flag(help: "Make a pod of its own instead; nothing that runs is touched.")
+  @Flag(help: "Create a pod for this session instead of redirecting a workload.")
   var newPod = false
 
   @Option(
-    help: ArgumentHelp("The new pod's image; default: one that runs in the namespace.", valueName: "ref"))
+    help: ArgumentHelp("The image of the new pod. Default: one that runs in the namespace already.", valueName: "ref"))
   var image: String?
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The container; default: the one that serves the ports.", valueName: "name"))
+    help: ArgumentHelp("The container to replace. Default: the one that serves the ports.", valueName: "name"))
   var container: String?
 
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "A port to redirect; repeatable; default: those the container declares.", valueName: "remote[:local]"))
+      "A port to redirect; repeatable. Default: each port that the container declares.", valueName: "remote[:local]"))
   var port: [String] = []
 
   @OptionGroup var environment: EnvironmentOptions
 
   @Option(
     help: ArgumentHelp(
-      "The most to copy of one volume, such as 2Gi; default: 256Mi.",
-      valueName: "bytes"),
+      """
+      The largest volume to copy, such as 500Mi or 2Gi. Default: \
+      \(ByteCount.text(SessionOptions.defaultVolumeLimit)).
+      """, valueName: "bytes"),
     transform: { try RunOptions.byteCount($0) })
   var volumeLimit: Int?
 
-  @Flag(help: "Show volumes also where they hide what this machine or the command needs.")
+  @Flag(help: "Show volumes even where they hide what this machine or the command needs.")
   var forceVolumes = false
 
   @Flag(help: "Keep the session until the last process that the command left running has ended.")
@@ -47,7 +49,7 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How the private view is made: automatic, mount, user or trap.", valueName: "how"),
+      "How the private view of files is made: \(IsolationChoice.names.joined(separator: ", ")).", valueName: "how"),
     completion: .list(IsolationChoice.names), transform: IsolationChoice.named)
   var isolation: IsolationChoice?
 
