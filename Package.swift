@@ -176,6 +176,13 @@ let package = Package(
       name: "DevrunViewTests",
       dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore"],
       swiftSettings: settings),
+    .testTarget(
+      name: "DevrunCommandsTests",
+      dependencies: [
+        "DevrunCommands", "DevrunSession", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport",
+        "devrun", argumentParser,
+      ],
+      swiftSettings: settings),
     // A client on SwiftNIO, for the launcher's tests.
     .executableTarget(
       name: "NIOClient", dependencies: [nioCore, nioPosix], path: "Tests/NIOClient", swiftSettings: settings),

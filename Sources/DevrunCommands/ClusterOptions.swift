@@ -1,32 +1,30 @@
 internal import ArgumentParser
 internal import DevrunConfig
-internal import DevrunCore
-internal import DevrunLauncher
-internal import DevrunSystem
-internal import Foundation
 
-/// Which cluster, as which user, in which namespace: the options that every command has, as kubectl has them.
+/// The options that choose cluster, user and namespace as kubectl's do, and how much is printed.
 struct ClusterOptions: ParsableArguments {
-  @Option(name: .shortAndLong, help: ArgumentHelp("The namespace; default: the context's.", valueName: "namespace"))
+  @Option(name: .shortAndLong, help: ArgumentHelp("The namespace. Default: the context's.", valueName: "namespace"))
   var namespace: String?
 
-  @Option(help: ArgumentHelp("The context of the kubeconfig; default: its current one.", valueName: "name"))
+  @Option(help: ArgumentHelp("The context of the kubeconfig. Default: the current one.", valueName: "name"))
   var context: String?
 
-  @Option(help: ArgumentHelp("The kubeconfig; default: KUBECONFIG, else ~/.kube/config.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The kubeconfig. Default: KUBECONFIG, else ~/.kube/config.", valueName: "file"),
+    completion: .file())
   var kubeconfig: String?
 
-  @Flag(name: .shortAndLong, help: "Tell every step.")
+  @Flag(name: .shortAndLong, help: "Print every step.")
   var verbose = false
 
-  @Flag(name: .shortAndLong, help: "Tell nothing but errors.")
+  @Flag(name: .shortAndLong, help: "Print errors only.")
   var quiet = false
 
   func validate() throws {
     if verbose && quiet { throw ValidationError("--verbose and --quiet exclude each other") }
   }
 
-  /// How much is told.
+  /// How much is printed.
   var verbosity: ProgressReport.Verbosity { verbose ? .verbose : quiet ? .quiet : .normal }
 
   /// The cluster that these options, then the project's file, then the kubeconfig name.
@@ -39,33 +37,4 @@ struct ClusterOptions: ParsableArguments {
     return try ClusterAccess.resolve(
       from: locations, context: context ?? project.context, namespace: namespace ?? project.namespace)
   }
-}
-
-/// This process as its commands see it.
-struct ProcessContext: Sendable {
-  /// The environment, to the letter.
-  let environment: EnvironmentVariables
-  /// The working directory.
-  let workingDirectory: String
-  /// The user's name.
-  let user: String
-  /// The machine's name.
-  let hostname: String
-
-  /// This process.
-  init() {
-    environment = .current
-    workingDirectory = FileManager.default.currentDirectoryPath
-    user = NSUserName()
-    hostname = ProcessInfo.processInfo.hostName
-  }
-
-  /// The environment where text is wanted.
-  var textEnvironment: [String: String] {
-    Dictionary(
-      environment.map { ($0.name.description, $0.value.description) }, uniquingKeysWith: { first, _ in first })
-  }
-
-  /// The user's home.
-  var home: String? { environment["HOME"]?.description }
 }

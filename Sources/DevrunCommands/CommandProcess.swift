@@ -89,7 +89,7 @@ struct CommandProcess: Sendable {
         Interrupted(
           message: ErrorMessage(
             "ended before everything was put back",
-            remedy: "devrun restore -n \(namespace) --all")))
+            remedy: RestoreCommandLine.text(in: namespace))))
       keeper.finish(.failed(.devrunFailed))
       exit(ExitStatus.devrunFailed.rawValue)
     case .none:

@@ -6,12 +6,12 @@ internal import DevrunSystem
 /// `devrun diagnose [--json]`
 struct DiagnoseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "devrun diagnose",
-    abstract: "Tell what the sessions that run here see.",
+    commandName: "diagnose",
+    abstract: "Print the state of your sessions on this machine.",
     discussion: """
-      Asks each of your sessions on this machine for its target, pods, tunnels and their traffic, redirected ports, \
-      services, hosts and DNS entries, volumes, environment and log. Values of variables are masked, but for those of \
-      services. The cluster is not asked.
+      devrun asks each of your sessions on this machine for its target, pods, tunnels and their traffic, redirected \
+      ports, services, hosts and DNS entries, volumes, environment and log. Values of variables are masked, except \
+      those of services' variables. The cluster is not asked.
       """)
 
   @Flag(help: "Print JSON.")

@@ -5,25 +5,30 @@ internal import DevrunSession
 internal import DevrunSystem
 internal import DevrunView
 
-/// Which variables the command gets, beside those of this shell.
+/// The options that decide which variables the command gets, beside those of this shell.
 struct EnvironmentOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Default: azds-local.env and KubernetesLocalProcessConfig.yaml, here or in the nearest folder above; repeatable.",
-      valueName: "file"))
+      """
+      A file with variables and volumes; repeatable. Default: azds-local.env and KubernetesLocalProcessConfig.yaml, \
+      here or in the nearest folder above.
+      """, valueName: "file"), completion: .file())
   var envFile: [String] = []
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"))
-  var env: [String] = []
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("A variable for the command; repeatable.", valueName: "name=value"),
+    transform: { try EnvironmentOptions.variable($0) })
+  var env: [EnvironmentVariables.Variable] = []
 
   @Option(
-    help: ArgumentHelp("Take of the container's variables only these; repeatable.", valueName: "pattern"))
+    help: ArgumentHelp(
+      "Take only these variables of the container; * stands for any characters; repeatable.", valueName: "pattern"))
   var envInclude: [String] = []
 
-  @Option(help: ArgumentHelp("Leave out these of the container's variables; repeatable.", valueName: "pattern"))
+  @Option(help: ArgumentHelp("Do not take these variables of the container; repeatable.", valueName: "pattern"))
   var envExclude: [String] = []
 
-  /// What the files say, those that are named or those that are found.
+  /// Reads the files that are named, or else those that are found.
   ///
   /// - Throws: `LocalEnvError`
   func localEnv(_ process: ProcessContext, _ project: ProjectFile) throws -> (LocalEnvFile, warnings: [String]) {
@@ -33,14 +38,12 @@ struct EnvironmentOptions: ParsableArguments {
   }
 
   /// The options of a session.
-  ///
-  /// - Throws: `ValidationError`
   func options(
     target: SessionOptions.Target, container: String?, ports: [PortMapping], localEnv: LocalEnvFile,
     project: ProjectFile
-  ) throws -> SessionOptions {
+  ) -> SessionOptions {
     var options = SessionOptions(
-      target: target, container: container, ports: ports, localEnv: localEnv, variables: try env.map(Self.variable))
+      target: target, container: container, ports: ports, localEnv: localEnv, variables: env)
     options.projectVariables = project.environment
     options.containerVariables = NameFilter(
       included: envInclude.map { VolumePattern($0) }, excluded: envExclude.map { VolumePattern($0) })
@@ -50,7 +53,7 @@ struct EnvironmentOptions: ParsableArguments {
   /// `NAME=VALUE`
   private static func variable(_ text: String) throws -> EnvironmentVariables.Variable {
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-      throw ValidationError("--env takes NAME=VALUE, not '\(text)'")
+      throw ValidationError("write NAME=VALUE")
     }
     return .init(
       name: RawString(String(text[..<equals])), value: RawString(String(text[text.index(after: equals)...])),

@@ -7,18 +7,18 @@ internal import DevrunWorkload
 /// `devrun restore [KIND/NAME ... | --all]`
 struct RestoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "devrun restore",
-    abstract: "Put back what an interrupted run left changed.",
+    commandName: "restore",
+    abstract: "Put back what an interrupted run has left changed in the cluster.",
     discussion: """
-      A run restores by itself what it changed. Where it could not (the machine lost power, the network was gone), this \
-      does, from any machine: what was there before is recorded on the workload itself. Without a name, what is \
-      redirected is listed.
+      A run puts back by itself what it has changed. If it could not do so, because the machine lost power or the \
+      network was gone, this command does it, from any machine: what was there before is recorded on the workload \
+      itself. Without a name, this command lists what is redirected, by whom and since when.
       """)
 
   @Argument(help: ArgumentHelp("The workloads to restore.", valueName: "kind/name"))
   var targets: [String] = []
 
-  @Flag(help: "Everything in the namespace that any session changed.")
+  @Flag(help: "Restore everything in the namespace that any session has changed.")
   var all = false
 
   @OptionGroup var cluster: ClusterOptions
@@ -43,8 +43,8 @@ struct RestoreCommand: ParsableCommand {
           ? "nothing in namespace \(access.namespace) is redirected"
           : (["redirected in namespace \(access.namespace):"]
             + redirected.map { "\($0.workload)  by \($0.holder) since \($0.since)" }
-            + ["restore with: devrun restore -n \(access.namespace) \(redirected[0].workload)"]).joined(separator: "\n")
-      )
+            + ["restore with: \(RestoreCommandLine.text(of: redirected[0].workload, in: access.namespace))"])
+            .joined(separator: "\n"))
       return
     }
     let done = try runBlocking { try await restoration.restore(all ? nil : references) }

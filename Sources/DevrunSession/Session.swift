@@ -82,7 +82,7 @@ public struct Session: Sendable {
     await diagnosis.restoring()
     let failures = await withoutCancellation { await teardown.run() }
     if !failures.isEmpty {
-      let lost = SessionError.notRestored(failures, remedy: "devrun restore -n \(access.namespace) --all")
+      let lost = SessionError.notRestored(failures, remedy: RestoreCommandLine.text(in: access.namespace))
       if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
       throw lost
     }

@@ -81,8 +81,8 @@ public enum WorkloadError: UserFacingError, Hashable {
       ErrorMessage(
         "deployment/\(name) is redirected already, by \(holder) since \(since)",
         why: "two sessions cannot share one workload",
-        remedy: "if that session is gone, put the workload back with: devrun restore -n \(namespace) deployment/\(name)"
-      )
+        remedy: "if that session is gone, put the workload back with: "
+          + RestoreCommandLine.text(of: "deployment/\(name)", in: namespace))
     case .recordTooLarge(let bytes):
       ErrorMessage(
         "the workload is too large to be recorded on itself (\(bytes) bytes; an object's annotations hold 262144)")

@@ -1,0 +1,84 @@
+internal import ArgumentParser
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunPlan
+internal import DevrunSession
+internal import DevrunWorkload
+
+/// The options of a run.
+struct RunOptions: ParsableArguments {
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "The workload to redirect: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+  var target: String?
+
+  @Flag(help: "Create a pod for this session instead of redirecting a workload.")
+  var newPod = false
+
+  @Option(
+    help: ArgumentHelp("The image of the new pod. Default: one that runs in the namespace already.", valueName: "ref"))
+  var image: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The container to replace. Default: the one that serves the ports.", valueName: "name"))
+  var container: String?
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "A port to redirect; repeatable. Default: each port that the container declares.", valueName: "remote[:local]"))
+  var port: [String] = []
+
+  @OptionGroup var environment: EnvironmentOptions
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The largest volume to copy, such as 500Mi or 2Gi. Default: \
+      \(ByteCount.text(SessionOptions.defaultVolumeLimit)).
+      """, valueName: "bytes"),
+    transform: { try RunOptions.byteCount($0) })
+  var volumeLimit: Int?
+
+  @Flag(help: "Show volumes even where they hide what this machine or the command needs.")
+  var forceVolumes = false
+
+  @Flag(help: "Keep the session until the last process that the command left running has ended.")
+  var wait = false
+
+  @Option(
+    help: ArgumentHelp(
+      "How the private view of files is made: \(IsolationChoice.names.joined(separator: ", ")).", valueName: "how"),
+    completion: .list(IsolationChoice.names), transform: IsolationChoice.named)
+  var isolation: IsolationChoice?
+
+  @OptionGroup var cluster: ClusterOptions
+
+  /// What the command line and the files ask for; no options if they name no target.
+  func sessionOptions(_ process: ProcessContext, _ project: ProjectFile) throws -> (
+    SessionOptions?, warnings: [String]
+  ) {
+    if project.agentImage != nil { throw UsageError.agentImage }
+    let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
+    let (localEnv, warnings) = try environment.localEnv(process, project)
+    let chosen: SessionOptions.Target?
+    if newPod || project.newPod == true && target == nil {
+      chosen = .newPod(image: image ?? project.image)
+    } else {
+      chosen = try (target.map(TargetReference.init(parsing:)) ?? project.targetReference).map { .existing($0) }
+    }
+    guard let chosen else { return (nil, warnings) }
+    var options = environment.options(
+      target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv, project: project)
+    if let volumeLimit { options.volumeLimit = volumeLimit }
+    options.forcesVolumes = forceVolumes
+    return (options, warnings)
+  }
+
+  private static func byteCount(_ text: String) throws -> Int {
+    guard let bytes = ByteCount.parse(text) else { throw ValidationError("write a number such as 500Mi or 2Gi") }
+    return bytes
+  }
+}
