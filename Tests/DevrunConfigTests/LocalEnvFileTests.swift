@@ -18,8 +18,8 @@ func shown(_ segments: [LocalEnvFile.Segment]) -> String {
 }
 
 /// A place in `azds-local.env`.
-func place(_ line: Int, _ column: Int, in source: String = "azds-local.env") -> LocalEnvFile.Position {
-  LocalEnvFile.Position(source: source, mark: .init(line: line, column: column))
+func place(_ line: Int, _ column: Int, in source: String = "azds-local.env") -> TextPosition {
+  TextPosition(source: source, mark: .init(line: line, column: column))
 }
 
 private func parse(_ text: String) throws -> LocalEnvFile {

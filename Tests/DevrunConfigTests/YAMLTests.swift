@@ -59,9 +59,9 @@ struct YAMLTests {
       Issue.record("no list")
       return
     }
-    #expect(elements[0].mark == YAMLNode.Mark(line: 2, column: 5))
-    #expect(elements[1]["é"]?.mark == YAMLNode.Mark(line: 3, column: 9))
-    #expect(elements[1]["z"]?.mark == YAMLNode.Mark(line: 3, column: 15))
+    #expect(elements[0].mark == TextMark(line: 2, column: 5))
+    #expect(elements[1]["é"]?.mark == TextMark(line: 3, column: 9))
+    #expect(elements[1]["z"]?.mark == TextMark(line: 3, column: 15))
   }
 
   @Test func `The keys of a YAML mapping keep their order`() throws {
@@ -124,7 +124,7 @@ struct YAMLTests {
     ])
   func `A YAML syntax error is reported with its place`(text: String, line: Int, column: Int) throws {
     let error = try #require(throws: YAMLError.self) { try yaml(text) }
-    #expect(error.mark == YAMLNode.Mark(line: line, column: column))
+    #expect(error.mark == TextMark(line: line, column: column))
     guard case .syntax = error.reason else {
       Issue.record("\(error.reason)")
       return
@@ -136,7 +136,7 @@ struct YAMLTests {
     let error = try #require(throws: YAMLError.self) {
       try YAML.parse(Array("a: 1\nb: ".utf8) + [0xff], source: "file.yaml")
     }
-    #expect(error.mark == YAMLNode.Mark(line: 2, column: 4))
+    #expect(error.mark == TextMark(line: 2, column: 4))
   }
 
   @Test func `A YAML text above the size limit is refused`() {

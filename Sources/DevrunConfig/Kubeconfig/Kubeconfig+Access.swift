@@ -107,7 +107,7 @@ extension Kubeconfig {
       throw KubeconfigError.noCurrentContext(files: files, available: contextNames)
     }
     guard let definition = contexts.first(where: { $0.name == wanted }) else {
-      let setBy = name?.isEmpty ?? true ? currentContext?.place : nil
+      let setBy = name?.isEmpty ?? true ? currentContext?.position.description : nil
       throw KubeconfigError.contextNotFound(name: wanted, setBy: setBy, files: files, available: contextNames)
     }
     return definition
@@ -118,7 +118,7 @@ extension Kubeconfig {
     let name = try field.string()
     guard let cluster = clusters.first(where: { $0.name == name }) else {
       throw KubeconfigError.clusterNotFound(
-        name: name, context: context.name, place: field.place, available: clusters.map(\.name))
+        name: name, context: context.name, place: field.position.description, available: clusters.map(\.name))
     }
     return cluster
   }
@@ -130,7 +130,7 @@ extension Kubeconfig {
     if name.isEmpty { return nil }
     guard let user = users.first(where: { $0.name == name }) else {
       throw KubeconfigError.userNotFound(
-        name: name, context: context.name, place: field.place, available: users.map(\.name))
+        name: name, context: context.name, place: field.position.description, available: users.map(\.name))
     }
     return user
   }
@@ -171,7 +171,7 @@ extension Kubeconfig.Definition {
     do {
       return try File.read(path)
     } catch {
-      throw KubeconfigError.unreadable(path: path, referrer: field.place, reason: error.reason)
+      throw KubeconfigError.unreadable(path: path, referrer: field.position.description, reason: error.reason)
     }
   }
 
@@ -204,11 +204,6 @@ extension Kubeconfig.Definition {
     return try extensions.first { try $0.member("name")?.string() == "client.authentication.k8s.io/exec" }?
       .member("extension")?.node.json
   }
-}
-
-extension YAMLField {
-  /// The place as `file:line:column`.
-  var place: String { "\(source):\(node.mark.line):\(node.mark.column)" }
 }
 
 extension String {

@@ -8,7 +8,7 @@ extension Kubeconfig.Definition {
   func credentials(cluster: ExecCredentialPlugin.Cluster) throws -> Credentials {
     if let provider = try field.member("auth-provider") {
       let providerName = try provider.member("name")?.string() ?? ""
-      throw KubeconfigError.legacyAuthProvider(name: providerName, user: name, place: provider.place)
+      throw KubeconfigError.legacyAuthProvider(name: providerName, user: name, place: provider.position.description)
     }
     var credentials = Credentials(clientCertificate: try clientCertificate(), authorization: try fixedAuthorization())
     if let exec = try field.member("exec") {

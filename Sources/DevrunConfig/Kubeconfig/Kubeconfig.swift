@@ -114,7 +114,7 @@ public struct Kubeconfig: Sendable {
   ) throws {
     guard let elements = try root.member(list)?.elements() else { return }
     let earlier = Set(definitions.map(\.name))
-    var here: [String: YAMLNode.Mark] = [:]
+    var here: [String: TextMark] = [:]
     for element in elements {
       let nameField = try element.required("name")
       let name = try nameField.string()

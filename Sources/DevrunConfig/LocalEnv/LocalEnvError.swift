@@ -14,12 +14,12 @@ public struct LocalEnvError: UserFacingError, Hashable {
   /// A mistake and its place.
   public struct Problem: Error, Hashable {
     /// Where it is.
-    public var position: LocalEnvFile.Position
+    public var position: TextPosition
     /// What it is.
     public var reason: Reason
 
     /// A mistake at a place.
-    public init(position: LocalEnvFile.Position, reason: Reason) {
+    public init(position: TextPosition, reason: Reason) {
       self.position = position
       self.reason = reason
     }

@@ -36,7 +36,7 @@ extension LocalEnvFile {
     do throws(File.ReadError) {
       bytes = try File.read(path)
     } catch {
-      throw LocalEnvError([.init(position: Position(source: path, mark: nil), reason: .unreadable(error.reason))])
+      throw LocalEnvError([.init(position: TextPosition(source: path, mark: nil), reason: .unreadable(error.reason))])
     }
     let isYAML = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
     return isYAML
@@ -59,7 +59,7 @@ extension LocalEnvFile {
   /// What is to be said of the assignments of one file, in its order.
   static func warnings(on assignments: [Assignment]) -> [Warning] {
     var warnings: [Warning] = []
-    var places: [RawString: Position] = [:]
+    var places: [RawString: TextPosition] = [:]
     for assignment in assignments {
       if let overridden = places.updateValue(assignment.position, forKey: assignment.name) {
         warnings.append(

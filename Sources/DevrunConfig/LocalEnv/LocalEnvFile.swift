@@ -50,26 +50,6 @@ public struct LocalEnvFile: Sendable, Hashable {
       assignments: files.flatMap(\.assignments), mounts: files.flatMap(\.mounts), warnings: files.flatMap(\.warnings))
   }
 
-  /// A place in a file.
-  public struct Position: Sendable, Hashable, CustomStringConvertible {
-    /// The file's name as the user knows it.
-    public var source: String
-    /// The place in it; `nil` for the file as a whole. A column counts characters, not bytes.
-    public var mark: YAMLNode.Mark?
-
-    /// A place in a file, or the file as a whole.
-    public init(source: String, mark: YAMLNode.Mark?) {
-      self.source = source
-      self.mark = mark
-    }
-
-    /// `file:line:column`
-    public var description: String {
-      guard let mark else { return source }
-      return "\(source):\(mark.line):\(mark.column)"
-    }
-  }
-
   /// A variable and its value.
   public struct Assignment: Sendable, Hashable {
     /// The variable's name.
@@ -77,7 +57,7 @@ public struct LocalEnvFile: Sendable, Hashable {
     /// The parts of the value, in order; none for an empty value.
     public var segments: [Segment]
     /// Where the name stands.
-    public var position: Position
+    public var position: TextPosition
   }
 
   /// A part of a value.
@@ -103,7 +83,7 @@ public struct LocalEnvFile: Sendable, Hashable {
     /// The absolute path at which the command is to see the files; `nil` where any will do.
     public var mountPath: String?
     /// Where the token stands.
-    public var position: Position
+    public var position: TextPosition
   }
 
   /// A service of the cluster.
@@ -113,7 +93,7 @@ public struct LocalEnvFile: Sendable, Hashable {
     /// The service's name.
     public var name: String
     /// Where the token stands.
-    public var position: Position
+    public var position: TextPosition
   }
 
   /// A variable that the command has where no file says otherwise.
@@ -123,7 +103,7 @@ public struct LocalEnvFile: Sendable, Hashable {
     /// What stands for it where it is not there or empty; `nil` where it must be there.
     public var fallback: RawString?
     /// Where the token stands.
-    public var position: Position
+    public var position: TextPosition
   }
 
   /// A host outside of the cluster that is to be reached from the pod's place in the network.
@@ -133,15 +113,15 @@ public struct LocalEnvFile: Sendable, Hashable {
     /// The TCP ports, in the order of the file; at least one.
     public var ports: [UInt16]
     /// Where the token stands.
-    public var position: Position
+    public var position: TextPosition
   }
 
   /// A file that can be used, but perhaps not as it was meant.
   public enum Warning: Sendable, Hashable, CustomStringConvertible {
     /// A name is assigned twice; the assignment at `overridden` does not count.
-    case assignedAgain(name: RawString, position: Position, overridden: Position)
+    case assignedAgain(name: RawString, position: TextPosition, overridden: TextPosition)
     /// `${env.NAME}` stands in a file that assigns NAME at `assigned`, which the token does not see.
-    case assignmentNotSeen(name: RawString, position: Position, assigned: Position)
+    case assignmentNotSeen(name: RawString, position: TextPosition, assigned: TextPosition)
 
     /// The warning in one line.
     public var description: String {

@@ -15,7 +15,7 @@ struct LocalEnvParser {
   /// A place between two bytes.
   private struct Cursor {
     var index = 0
-    var mark = YAMLNode.Mark(line: 1, column: 1)
+    var mark = TextMark(line: 1, column: 1)
   }
 
   /// The parts of a value as they are read, with neighbouring literal bytes in one.
@@ -197,7 +197,7 @@ struct LocalEnvParser {
     }
   }
 
-  private mutating func record(_ reason: LocalEnvError.Reason, at position: LocalEnvFile.Position) {
+  private mutating func record(_ reason: LocalEnvError.Reason, at position: TextPosition) {
     problems.append(LocalEnvError.Problem(position: position, reason: reason))
   }
 }
@@ -207,10 +207,10 @@ extension LocalEnvParser {
   private var next: UInt8? { cursor.index < bytes.count ? bytes[cursor.index] : nil }
 
   /// The place of the next byte.
-  private var here: LocalEnvFile.Position { position(cursor.mark) }
+  private var here: TextPosition { position(cursor.mark) }
 
-  private func position(_ mark: YAMLNode.Mark) -> LocalEnvFile.Position {
-    LocalEnvFile.Position(source: source, mark: mark)
+  private func position(_ mark: TextMark) -> TextPosition {
+    TextPosition(source: source, mark: mark)
   }
 
   /// Whether a line ends here: by LF, by CRLF or with the file.
@@ -230,7 +230,7 @@ extension LocalEnvParser {
     let byte = bytes[cursor.index]
     cursor.index += 1
     if byte == UInt8(ascii: "\n") {
-      cursor.mark = YAMLNode.Mark(line: cursor.mark.line + 1, column: 1)
+      cursor.mark = TextMark(line: cursor.mark.line + 1, column: 1)
     } else if next.map({ $0 & 0xc0 != 0x80 }) ?? true {
       // What follows begins a character of UTF-8.
       cursor.mark.column += 1

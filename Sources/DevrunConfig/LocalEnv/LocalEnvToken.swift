@@ -11,7 +11,7 @@ enum LocalEnvToken {
   ///
   /// - Throws: the mistake in it.
   static func parse(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, let kind = Kind(rawValue: parts[0]) else {
@@ -26,7 +26,7 @@ enum LocalEnvToken {
 
   /// `NAME`, `NAME/PART`, either with `|/path` behind.
   private static func volume(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.VolumeReference {
     let halves = text.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -41,7 +41,7 @@ enum LocalEnvToken {
 
   /// `NAME` or `NAMESPACE.NAME`
   private static func service(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.ServiceReference {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count <= 2, parts.allSatisfy(DNSName.isLabel) else { throw .invalidServiceName(text) }
@@ -51,7 +51,7 @@ enum LocalEnvToken {
 
   /// `NAME` or `NAME:-TEXT`
   private static func variable(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.VariableReference {
     let (name, fallback) = nameAndFallback(text)
     guard LocalEnvParser.isName(name.utf8) else { throw .invalidVariable(name) }

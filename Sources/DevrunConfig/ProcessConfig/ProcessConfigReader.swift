@@ -91,7 +91,7 @@ struct ProcessConfigReader {
       .processConfig(.unsupportedFeature(isKnown ? known ?? name : name, nearest: known)), at: field.node.mark)
   }
 
-  private mutating func segments(of text: String, at mark: YAMLNode.Mark) -> [LocalEnvFile.Segment] {
+  private mutating func segments(of text: String, at mark: TextMark) -> [LocalEnvFile.Segment] {
     guard !text.contains("\0") else {
       record(.nul, at: mark)
       return []
@@ -159,12 +159,12 @@ struct ProcessConfigReader {
     }
   }
 
-  private mutating func record(_ reason: LocalEnvError.Reason, at mark: YAMLNode.Mark) {
+  private mutating func record(_ reason: LocalEnvError.Reason, at mark: TextMark) {
     problems.append(LocalEnvError.Problem(position: position(mark), reason: reason))
   }
 
-  private func position(_ mark: YAMLNode.Mark) -> LocalEnvFile.Position {
-    LocalEnvFile.Position(source: source, mark: mark)
+  private func position(_ mark: TextMark) -> TextPosition {
+    TextPosition(source: source, mark: mark)
   }
 
   /// Whether the path is like `C:\data`, `c:/data` or `\\server\data`.

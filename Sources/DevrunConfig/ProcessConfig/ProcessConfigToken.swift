@@ -11,7 +11,7 @@ enum ProcessConfigToken {
   /// - Parameter mounts: the volumes that are to be seen at a path of their own.
   /// - Throws: the mistake in it.
   static func parse(
-    _ text: String, at position: LocalEnvFile.Position, mounts: [LocalEnvFile.VolumeReference]
+    _ text: String, at position: TextPosition, mounts: [LocalEnvFile.VolumeReference]
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, let kind = Kind.allCases.first(where: { $0.rawValue.lowercased() == parts[0].lowercased() })
@@ -28,7 +28,7 @@ enum ProcessConfigToken {
 
   /// `NAME` or `NAME.NAMESPACE`, and perhaps `:PORT,PORT`.
   private static func service(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.ServiceReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     let names = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
@@ -41,7 +41,7 @@ enum ProcessConfigToken {
 
   /// `HOST:PORT` or `HOST:PORT,PORT`
   private static func endpoint(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.EndpointReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, isHost(parts[0]) else { throw .processConfig(.invalidEndpoint(text)) }

@@ -27,7 +27,7 @@ struct YAMLComposer {
 
   /// The only document of the stream; null where there is none.
   mutating func document() throws -> YAMLNode {
-    var root = YAMLNode(.scalar(YAMLNode.Scalar("")), at: YAMLNode.Mark(line: 1, column: 1))
+    var root = YAMLNode(.scalar(YAMLNode.Scalar("")), at: TextMark(line: 1, column: 1))
     var hasDocument = false
     while true {
       let (event, mark) = try events.next()
@@ -49,7 +49,7 @@ struct YAMLComposer {
     return try node(of: event, at: mark, depth: depth)
   }
 
-  private mutating func node(of event: YAMLEvents.Event, at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func node(of event: YAMLEvents.Event, at mark: TextMark, depth: Int) throws -> Composed {
     switch event {
     case .scalar(let scalar, let anchor):
       return remember(Composed(node: YAMLNode(.scalar(scalar), at: mark), size: 1, height: 0), as: anchor)
@@ -66,7 +66,7 @@ struct YAMLComposer {
     }
   }
 
-  private mutating func sequence(at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func sequence(at mark: TextMark, depth: Int) throws -> Composed {
     var elements: [YAMLNode] = []
     var result = Composed(node: YAMLNode(.sequence([]), at: mark), size: 1, height: 1)
     while true {
@@ -81,9 +81,9 @@ struct YAMLComposer {
     return result
   }
 
-  private mutating func mapping(at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func mapping(at mark: TextMark, depth: Int) throws -> Composed {
     var entries: [YAMLNode.Entry] = []
-    var places: [String: YAMLNode.Mark] = [:]
+    var places: [String: TextMark] = [:]
     var merged: [YAMLNode.Entry] = []
     var result = Composed(node: YAMLNode(.mapping([]), at: mark), size: 1, height: 1)
     while true {
@@ -121,7 +121,7 @@ struct YAMLComposer {
     }
   }
 
-  private mutating func expand(_ name: String, at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func expand(_ name: String, at mark: TextMark, depth: Int) throws -> Composed {
     guard let known = anchors[name] else {
       throw error(.unknownAnchor(name, nearest: nearest(to: name, in: anchors.keys.sorted())), at: mark)
     }
@@ -135,7 +135,7 @@ struct YAMLComposer {
   }
 
   /// Begins a list or a mapping on the given level.
-  private mutating func enter(depth: Int, anchor: String?, at mark: YAMLNode.Mark) throws {
+  private mutating func enter(depth: Int, anchor: String?, at mark: TextMark) throws {
     guard depth < limits.depth else { throw error(.tooDeep(limit: limits.depth), at: mark) }
     if let anchor { anchors[anchor] = .some(nil) }
   }
@@ -145,7 +145,7 @@ struct YAMLComposer {
     return composed
   }
 
-  private func error(_ reason: YAMLError.Reason, at mark: YAMLNode.Mark) -> YAMLError {
+  private func error(_ reason: YAMLError.Reason, at mark: TextMark) -> YAMLError {
     YAMLError(source: events.source, mark: mark, reason: reason)
   }
 }

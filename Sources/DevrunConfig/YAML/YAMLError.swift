@@ -5,12 +5,12 @@ public struct YAMLError: UserFacingError, Hashable {
   /// The file's name as the user knows it.
   public var source: String
   /// The place, where one is known.
-  public var mark: YAMLNode.Mark?
+  public var mark: TextMark?
   /// What is wrong.
   public var reason: Reason
 
   /// An error of the given parts.
-  public init(source: String, mark: YAMLNode.Mark?, reason: Reason) {
+  public init(source: String, mark: TextMark?, reason: Reason) {
     self.source = source
     self.mark = mark
     self.reason = reason
@@ -35,7 +35,7 @@ public struct YAMLError: UserFacingError, Hashable {
     /// A key is a list or a mapping.
     case keyIsNoScalar
     /// A key occurs twice in a mapping; `first` is where it stood before.
-    case duplicateKey(String, first: YAMLNode.Mark)
+    case duplicateKey(String, first: TextMark)
     /// The value of a merge key (`<<`) is neither a mapping nor a list of mappings.
     case invalidMerge
     /// A key is none of those that the file may have.
@@ -45,10 +45,7 @@ public struct YAMLError: UserFacingError, Hashable {
   }
 
   /// The place as `file:line:column`.
-  public var place: String {
-    guard let mark else { return source }
-    return "\(source):\(mark.line):\(mark.column)"
-  }
+  public var place: String { TextPosition(source: source, mark: mark).description }
 
   /// What the person is told.
   public var message: ErrorMessage {

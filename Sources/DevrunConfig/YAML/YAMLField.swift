@@ -1,4 +1,4 @@
-internal import DevrunCore
+public import DevrunCore
 
 /// A node together with the way to it, so that an error about its type can tell file, line, column and path.
 ///
@@ -22,12 +22,15 @@ public struct YAMLField: Sendable {
     self.path = path
   }
 
+  /// The place of the value.
+  public var position: TextPosition { TextPosition(source: source, mark: node.mark) }
+
   /// A key of a mapping and its value.
   public struct Member: Sendable {
     /// The key.
     public var key: String
     /// Where the key stands.
-    public var mark: YAMLNode.Mark
+    public var mark: TextMark
     /// The value.
     public var value: YAMLField
   }

@@ -5,10 +5,10 @@ public struct YAMLNode: Sendable, Hashable {
   /// What the value is.
   public var content: Content
   /// Where it begins. For a value that stands under an anchor and is used by an alias, the place is the anchored one's.
-  public var mark: Mark
+  public var mark: TextMark
 
   /// A node of the given content and place.
-  public init(_ content: Content, at mark: Mark) {
+  public init(_ content: Content, at mark: TextMark) {
     self.content = content
     self.mark = mark
   }
@@ -29,12 +29,12 @@ public struct YAMLNode: Sendable, Hashable {
     /// The key's text as written, quotes and escapes undone.
     public var key: String
     /// Where the key stands.
-    public var mark: Mark
+    public var mark: TextMark
     /// The value.
     public var value: YAMLNode
 
     /// An entry of the given parts.
-    public init(key: String, at mark: Mark, value: YAMLNode) {
+    public init(key: String, at mark: TextMark, value: YAMLNode) {
       self.key = key
       self.mark = mark
       self.value = value
@@ -69,25 +69,6 @@ public struct YAMLNode: Sendable, Hashable {
       case literal
       /// >
       case folded
-    }
-  }
-
-  /// A place in a text. Lines and columns count from 1; a column counts characters, not bytes.
-  public struct Mark: Sendable, Hashable, Comparable {
-    /// The line, from 1.
-    public var line: Int
-    /// The column, from 1.
-    public var column: Int
-
-    /// A place of the given line and column.
-    public init(line: Int, column: Int) {
-      self.line = line
-      self.column = column
-    }
-
-    /// The order of reading.
-    public static func < (left: Mark, right: Mark) -> Bool {
-      (left.line, left.column) < (right.line, right.column)
     }
   }
 }
