@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunYAML
 import Testing
 
 @Suite("Mistakes in a kubeconfig")

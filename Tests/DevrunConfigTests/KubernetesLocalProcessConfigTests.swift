@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunYAML
 import Testing
 
 private func parse(_ text: String) throws -> LocalEnvFile {

@@ -2,6 +2,7 @@ import DevrunConfig
 import DevrunCore
 import DevrunPlan
 import DevrunSystem
+import DevrunYAML
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunYAML
 
 extension ClusterAccess {
   /// How to reach the cluster that kubectl would reach: by the kubeconfig files, or where there are none and this

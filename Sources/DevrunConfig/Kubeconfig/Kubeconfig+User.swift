@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunYAML
 
 // The user of a context: credentials and impersonation, by the rules of client-go's `clientcmd` (`validation.go`,
 // `client_config.go`).

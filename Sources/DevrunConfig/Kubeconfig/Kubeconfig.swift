@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunYAML
 
 /// What kubectl would know of clusters, users and contexts: the kubeconfig files merged. Read-only.
 ///
@@ -86,7 +87,7 @@ public struct Kubeconfig: Sendable {
 
   /// Adds what a file defines and those before it do not.
   private mutating func merge(_ bytes: [UInt8], path: String) throws {
-    let root = YAMLField(root: try YAML.parse(bytes, source: path), source: path)
+    let root = try YAMLField(parsing: bytes, source: path)
     files.append(path)
     try Self.expect("v1", as: "apiVersion", of: root)
     try Self.expect("Config", as: "kind", of: root)
@@ -125,7 +126,7 @@ public struct Kubeconfig: Sendable {
       let empty = YAMLNode(.mapping([]), at: element.node.mark)
       let field =
         try element.member(key)
-        ?? YAMLField(node: empty, source: element.source, path: "\(element.path).\(key)")
+        ?? YAMLField(empty, source: element.source, path: "\(element.path).\(key)")
       definitions.append(Definition(name: name, field: field, directory: directory))
     }
   }

@@ -1,4 +1,5 @@
 public import DevrunCore
+public import DevrunYAML
 
 /// What is wrong with the files that adjust the command's environment (`azds-local.env`,
 /// `KubernetesLocalProcessConfig.yaml`): all of it at once.

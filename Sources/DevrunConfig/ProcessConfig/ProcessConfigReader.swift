@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunYAML
 
 /// Reads the values of a `KubernetesLocalProcessConfig.yaml`, and goes on after a mistake, so that all are found.
 struct ProcessConfigReader {
@@ -21,7 +22,7 @@ struct ProcessConfigReader {
   /// Reads everything.
   mutating func read() {
     collecting { reader in
-      let root = YAMLField(root: try YAML.parse(reader.bytes, source: reader.source), source: reader.source)
+      let root = try YAMLField(parsing: reader.bytes, source: reader.source)
       let members = try reader.members(of: root, allowed: ["version", "env", "volumeMounts", "enableFeatures"])
       reader.version(members["version"], root: root)
       // The mounts come first wherever they stand: the tokens refer to them.

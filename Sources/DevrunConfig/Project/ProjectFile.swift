@@ -1,6 +1,7 @@
 internal import DevrunCore
 public import DevrunPlan
 public import DevrunSystem
+internal import DevrunYAML
 
 /// `devrun.yaml`: the options that would be typed each time. What is absent is `nil` or empty.
 ///
@@ -69,7 +70,7 @@ public struct ProjectFile: Sendable {
   ///   - source: the file's absolute path, for errors and for the paths relative to it.
   /// - Throws: `YAMLError`.
   public static func parse(_ bytes: [UInt8], source: String) throws -> ProjectFile {
-    let root = YAMLField(root: try YAML.parse(bytes, source: source), source: source)
+    let root = try YAMLField(parsing: bytes, source: source)
     var file = ProjectFile()
     for member in try root.members() {
       guard let key = Key(rawValue: member.key) else {

@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunYAML
 
 /// libFuzzer's entry: any bytes as YAML and as each file that is written in it.
 ///
@@ -7,7 +8,7 @@ import DevrunCore
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
-  let limits = YAML.Limits(bytes: 1 << 20, depth: 40, aliasedNodes: 1_000)
+  let limits = YAMLLimits(bytes: 1 << 20, depth: 40, aliasedNodes: 1_000)
   tolerating {
     let node = try YAML.parse(bytes, source: "f", limits: limits)
     let text = node.json.text

@@ -24,7 +24,7 @@ struct YAMLEvents {
   }
 
   /// The next event.
-  func next() throws -> (event: Event, mark: TextMark) {
+  func next() throws(YAMLError) -> (event: Event, mark: TextMark) {
     var raw = yaml_event_t()
     guard yaml_parser_parse(parser, &raw) == 1 else { throw syntaxError() }
     defer { yaml_event_delete(&raw) }
@@ -70,7 +70,7 @@ struct YAMLEvents {
     TextMark(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
   }
 
-  /// What the parser has to say about the text. The parser gives no place for bytes that are no text, only an offset.
+  /// The error that the parser stopped with. For bytes that are no text the parser gives an offset instead of a place.
   private func syntaxError() -> YAMLError {
     let state = parser.pointee
     let problem = state.problem.map { String(cString: $0) } ?? "out of memory"
