@@ -28,7 +28,8 @@ struct EnvironmentOptions: ParsableArguments {
   /// - Throws: `LocalEnvError`
   func localEnv(_ process: ProcessContext, _ project: ProjectFile) throws -> (LocalEnvFile, warnings: [String]) {
     let files = envFile.isEmpty ? project.envFiles : envFile
-    let localEnv = try LocalEnvFile.load(files.isEmpty ? LocalEnvFile.find(from: process.workingDirectory) : files)
+    let localEnv = try EnvironmentFiles.load(
+      files.isEmpty ? EnvironmentFiles.find(from: process.workingDirectory) : files)
     return (localEnv, localEnv.warnings.map(\.description))
   }
 

@@ -10,7 +10,7 @@ private func parse(_ text: String) throws -> LocalEnvFile {
 @Suite("KubernetesLocalProcessConfig.yaml")
 struct KubernetesLocalProcessConfigTests {
   @Test func `The documented example of KubernetesLocalProcessConfig.yaml is read`() throws {
-    let file = try LocalEnvFile.load(fixture("KubernetesLocalProcessConfig.yaml"))
+    let file = try EnvironmentFiles.load([fixture("KubernetesLocalProcessConfig.yaml")])
     #expect(file.warnings.isEmpty)
     #expect(
       file.assignments.map { "\($0.name)=\(shown($0.segments))" } == [

@@ -34,7 +34,7 @@ struct VolumePatternTests {
 @Suite("Resolution of azds-local.env")
 struct LocalEnvResolutionTests {
   private func parse(_ text: String) throws -> LocalEnvFile {
-    try LocalEnvFile.parse(Array(text.utf8), source: "azds-local.env")
+    try AzdsLocalEnv.parse(Array(text.utf8), source: "azds-local.env")
   }
 
   private func resolve(
@@ -46,7 +46,7 @@ struct LocalEnvResolutionTests {
   }
 
   @Test func `The example of azds-local.env resolves to paths and addresses`() throws {
-    let file = try LocalEnvFile.load(fixture("azds-local.env"))
+    let file = try EnvironmentFiles.load([fixture("azds-local.env")])
     #expect(file.warnings.isEmpty)
     #expect(
       file.volumeReferences.map { "\($0.pattern) \($0.mountPath ?? "-") \($0.position.mark?.line ?? 0)" } == [

@@ -108,7 +108,7 @@ struct ProjectFileTests {
       #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/devrun.yaml")
       try folder.write("", to: "project/a/b/azds-local.env/folder")
       try folder.write("", to: "project/a/azds-local.env")
-      #expect(LocalEnvFile.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
+      #expect(EnvironmentFiles.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
     }
   }
 
@@ -127,7 +127,7 @@ struct ProjectFileTests {
       try folder.write("", to: "devrun.yaml")
       try folder.write("", to: "sub/azds-local.env")
       #expect(ProjectFile.find(from: "\(folder.path)/sub") == nil)
-      #expect(LocalEnvFile.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
+      #expect(EnvironmentFiles.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
     }
   }
 
@@ -140,7 +140,7 @@ struct ProjectFileTests {
       let problem = LocalEnvError.Problem(
         position: .init(source: folder.path, mark: nil), reason: .unreadable("Is a directory"))
       #expect(throws: LocalEnvError([problem])) {
-        try LocalEnvFile.load(folder.path)
+        try EnvironmentFiles.load([folder.path])
       }
     }
   }

@@ -67,7 +67,7 @@ public struct LocalEnvError: UserFacingError, Hashable {
     /// The file is no YAML, or a value in it is not of the type that it must be.
     case yaml(YAMLError.Reason)
     /// Something that is particular to `KubernetesLocalProcessConfig.yaml`.
-    case processConfig(KubernetesLocalProcessConfig.Mistake)
+    case processConfig(ProcessConfigMistake)
     /// Neither the container nor this shell has such a variable.
     case unknownVariable(String, nearest: String?)
     /// The container has no such volume.

@@ -18,7 +18,7 @@ enum ProcessConfigToken {
     else { throw .processConfig(.unknownToken(text, suggestion: suggestion(for: parts))) }
     switch kind {
     case .volumeMounts:
-      let pattern = try LocalEnvToken.volumePattern(parts[1])
+      let pattern = try VolumeSyntax.name(parts[1])
       let mount = mounts.first { $0.pattern == pattern }
       return .volume(.init(pattern: pattern, mountPath: mount?.mountPath, position: position))
     case .services: return .service(try service(parts[1], at: position))

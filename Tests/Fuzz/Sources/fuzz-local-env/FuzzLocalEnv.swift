@@ -10,7 +10,7 @@ public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
   let lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
   do {
-    let file = try LocalEnvFile.parse(bytes, source: "f")
+    let file = try AzdsLocalEnv.parse(bytes, source: "f")
     precondition(!file.warnings.contains { $0.description.isEmpty })
     try checkRoundTrip(file)
   } catch let error as LocalEnvError {
@@ -38,7 +38,7 @@ private func checkRoundTrip(_ file: LocalEnvFile) throws {
     let text = format.text(of: environment)
     precondition(format == .shell || text.omitted.isEmpty)
     guard format == .dotenv else { continue }
-    let again = try values(of: LocalEnvFile.parse(text.bytes, source: "g"), volumes: [], variables: [:])
+    let again = try values(of: AzdsLocalEnv.parse(text.bytes, source: "g"), volumes: [], variables: [:])
     precondition(again.elementsEqual(environment) { $0 == $1 })
   }
 }

@@ -23,11 +23,11 @@ func place(_ line: Int, _ column: Int, in source: String = "azds-local.env") -> 
 }
 
 private func parse(_ text: String) throws -> LocalEnvFile {
-  try LocalEnvFile.parse(Array(text.utf8), source: "azds-local.env")
+  try AzdsLocalEnv.parse(Array(text.utf8), source: "azds-local.env")
 }
 
 @Suite("azds-local.env")
-struct LocalEnvFileTests {
+struct AzdsLocalEnvTests {
   @Test(
     arguments: [
       ("A=b", "A", "b"), ("A=", "A", ""), ("A=   ", "A", ""), ("  A  =  b  ", "A", "b"), ("\tA\t=\tb\t", "A", "b"),
@@ -105,7 +105,7 @@ struct LocalEnvFileTests {
   }
 
   @Test func `A value in azds-local.env that is not UTF-8 is kept byte for byte`() throws {
-    let file = try LocalEnvFile.parse(
+    let file = try AzdsLocalEnv.parse(
       Array("A=".utf8) + [0xff, 0x80, 0x41] + Array("\nB=\"".utf8) + [0xc3, 0x22], source: "f")
     #expect(file.assignments[0].segments == [.literal(RawString([0xff, 0x80, 0x41]))])
     #expect(file.assignments[1].segments == [.literal(RawString([0xc3]))])
@@ -187,7 +187,7 @@ struct LocalEnvFileTests {
 
   @Test func `A token in azds-local.env that is not UTF-8 is refused`() throws {
     let bytes = Array("A=${volumes.x|/".utf8) + [0xff] + Array("}".utf8)
-    let error = try #require(throws: LocalEnvError.self) { try LocalEnvFile.parse(bytes, source: "f") }
+    let error = try #require(throws: LocalEnvError.self) { try AzdsLocalEnv.parse(bytes, source: "f") }
     #expect(error.problems.map(\.position) == [place(1, 3, in: "f")])
   }
 
