@@ -1,5 +1,7 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
+import Glibc
 import Testing
 
 @Suite("Layers of environment files")
@@ -33,6 +35,17 @@ struct EnvironmentFilesTests {
           you mean 'env'?
           """)
       #expect(error.exitStatus == .usage)
+    }
+  }
+
+  @Test func `An environment file of more than 16 MiB is refused`() throws {
+    try Folder.with { folder in
+      let path = try folder.write("A=1\n", to: "large.env")
+      let file = try Descriptor.open(RawString(path), O_WRONLY)
+      try system { ftruncate(file.number, (16 << 20) + 1) }
+      let problem = LocalEnvError.Problem(
+        position: .init(source: path, mark: nil), reason: .unreadable("File too large"))
+      #expect(throws: LocalEnvError([problem])) { try EnvironmentFiles.load([path]) }
     }
   }
 

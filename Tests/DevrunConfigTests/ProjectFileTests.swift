@@ -134,7 +134,7 @@ struct ProjectFileTests {
   @Test func `A project file or environment file that cannot be read is an error with the reason`() throws {
     try Folder.with { folder in
       let missing = "\(folder.path)/none.yaml"
-      #expect(throws: ConfigFileError(path: missing, reason: "No such file or directory")) {
+      #expect(throws: ProjectFileError(path: missing, reason: "No such file or directory")) {
         try ProjectFile.load(missing)
       }
       let problem = LocalEnvError.Problem(

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import DevrunYAML
 
 extension ClusterAccess {
@@ -26,12 +27,12 @@ extension ClusterAccess {
   /// The access of a pod's service account; `nil` where this is no pod (client-go's `rest.InClusterConfig`).
   private static func inCluster(_ locations: Kubeconfig.Locations, namespace: String?) throws -> ClusterAccess? {
     func contents(_ name: String) throws -> String? {
-      let path = File.path(name, in: locations.serviceAccountDirectory)
+      let path = ConfigPath.resolve(name, in: locations.serviceAccountDirectory)
       do {
-        return String(decoding: try File.read(path), as: UTF8.self)
+        return String(decoding: try BoundedFile.read(path), as: UTF8.self)
       } catch {
         if error.isMissing { return nil }
-        throw KubeconfigError.unreadable(path: path, referrer: nil, reason: error.reason)
+        throw KubeconfigError.unreadable(path: path, referrer: nil, reason: error.description)
       }
     }
     guard let host = locations.environment["KUBERNETES_SERVICE_HOST"], !host.isEmpty,
@@ -48,7 +49,7 @@ extension ClusterAccess {
       contextName: "in-cluster",
       credentials: Credentials(
         authorization: .tokenFile(
-          path: File.path("token", in: locations.serviceAccountDirectory), fallback: token.trimmed)))
+          path: ConfigPath.resolve("token", in: locations.serviceAccountDirectory), fallback: token.trimmed)))
   }
 }
 
@@ -168,11 +169,11 @@ extension Kubeconfig.Definition {
 
   /// A file that a member names.
   func read(_ path: String, namedBy field: YAMLField) throws -> [UInt8] {
-    let path = File.path(path, in: directory)
+    let path = ConfigPath.resolve(path, in: directory)
     do {
-      return try File.read(path)
+      return try BoundedFile.read(path)
     } catch {
-      throw KubeconfigError.unreadable(path: path, referrer: field.position.description, reason: error.reason)
+      throw KubeconfigError.unreadable(path: path, referrer: field.position.description, reason: error.description)
     }
   }
 

@@ -56,7 +56,7 @@ extension Kubeconfig.Definition {
     }
     if let tokenFile, let tokenFileField = try field.member("tokenFile") {
       if token == nil { _ = try read(tokenFile, namedBy: tokenFileField) }
-      return .tokenFile(path: File.path(tokenFile, in: directory), fallback: token)
+      return .tokenFile(path: ConfigPath.resolve(tokenFile, in: directory), fallback: token)
     }
     if let token { return .token(token) }
     return user != nil || password != nil ? .basic(user: user ?? "", password: password ?? "") : nil
@@ -77,7 +77,7 @@ extension Kubeconfig.Definition {
     let isPath = command.contains("/")
     return ExecCredentialPlugin(
       apiVersion: version,
-      command: isPath ? File.path(command, in: directory) : command,
+      command: isPath ? ConfigPath.resolve(command, in: directory) : command,
       arguments: try exec.member("args")?.elements().map { try $0.string() } ?? [],
       environment: try exec.member("env")?.elements().map(Self.variable) ?? [],
       installHint: try exec.member("installHint")?.string(),

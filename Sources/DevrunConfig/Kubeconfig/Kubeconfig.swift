@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import DevrunYAML
 
 /// What kubectl would know of clusters, users and contexts: the kubeconfig files merged. Read-only.
@@ -37,14 +38,14 @@ public struct Kubeconfig: Sendable {
 
     /// The files to merge, in order, as absolute paths. Those that do not exist are among them.
     public var files: [String] {
-      if let file { return [File.path(file, in: workingDirectory)] }
+      if let file { return [ConfigPath.resolve(file, in: workingDirectory)] }
       if let list = environment["KUBECONFIG"], !list.isEmpty {
         var seen: Set<String> = []
         return list.split(separator: ":").map(String.init)
           .filter { seen.insert($0).inserted }
-          .map { File.path($0, in: workingDirectory) }
+          .map { ConfigPath.resolve($0, in: workingDirectory) }
       }
-      return home.map { [File.path(".kube/config", in: $0)] } ?? []
+      return home.map { [ConfigPath.resolve(".kube/config", in: $0)] } ?? []
     }
   }
 
@@ -76,10 +77,10 @@ public struct Kubeconfig: Sendable {
     var kubeconfig = Kubeconfig()
     for path in locations.files {
       do {
-        try kubeconfig.merge(File.read(path), path: path)
-      } catch let error as File.ReadError {
+        try kubeconfig.merge(BoundedFile.read(path), path: path)
+      } catch let error as Errno {
         if error.isMissing, locations.file == nil { continue }
-        throw KubeconfigError.unreadable(path: path, referrer: nil, reason: error.reason)
+        throw KubeconfigError.unreadable(path: path, referrer: nil, reason: error.description)
       }
     }
     return kubeconfig
@@ -91,7 +92,7 @@ public struct Kubeconfig: Sendable {
     files.append(path)
     try Self.expect("v1", as: "apiVersion", of: root)
     try Self.expect("Config", as: "kind", of: root)
-    let directory = File.directory(of: path)
+    let directory = ConfigPath.folder(of: path)
     try Self.merge("clusters", key: "cluster", of: root, directory: directory, into: &clusters)
     try Self.merge("users", key: "user", of: root, directory: directory, into: &users)
     try Self.merge("contexts", key: "context", of: root, directory: directory, into: &contexts)

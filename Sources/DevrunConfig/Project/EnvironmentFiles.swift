@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 
 /// The files that adjust the command's environment: `azds-local.env` and `KubernetesLocalProcessConfig.yaml`.
 public enum EnvironmentFiles {
@@ -32,10 +33,12 @@ public enum EnvironmentFiles {
 
   private static func load(_ path: String) throws(LocalEnvError) -> LocalEnvFile {
     let bytes: [UInt8]
-    do throws(File.ReadError) {
-      bytes = try File.read(path)
+    do throws(Errno) {
+      bytes = try BoundedFile.read(path)
     } catch {
-      throw LocalEnvError([.init(position: TextPosition(source: path, mark: nil), reason: .unreadable(error.reason))])
+      throw LocalEnvError([
+        .init(position: TextPosition(source: path, mark: nil), reason: .unreadable(error.description))
+      ])
     }
     let isYAML = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
     return isYAML
