@@ -44,7 +44,7 @@ struct EnvironmentOptions: ParsableArguments {
       target: target, container: container, ports: ports, localEnv: localEnv, variables: try env.map(Self.variable))
     options.projectVariables = project.environment
     options.containerVariables = NameFilter(
-      included: envInclude.map { VolumePattern($0) }, excluded: envExclude.map { VolumePattern($0) })
+      included: envInclude.map { Wildcard($0) }, excluded: envExclude.map { Wildcard($0) })
     return options
   }
 

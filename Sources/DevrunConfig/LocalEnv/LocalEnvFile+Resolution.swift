@@ -144,9 +144,19 @@ extension LocalEnvFile {
 }
 
 extension LocalEnvFile.VolumeReference {
-  /// The use that the reference means in a container with the given volumes; `nil` where it has no such volume.
+  /// The use that the reference means in a container with the given volumes; `nil` if the container has no such volume.
   fileprivate func use(in available: [String]) -> LocalEnvFile.VolumeUse? {
-    pattern.match(in: available).map { LocalEnvFile.VolumeUse(volume: $0, part: part, mountPath: mountPath) }
+    volume(in: available).map { LocalEnvFile.VolumeUse(volume: $0, part: part, mountPath: mountPath) }
+  }
+
+  /// The volume of exactly that name, else the first that the pattern matches in the container's order.
+  ///
+  /// `default-token-*` was the service account's volume before Kubernetes 1.24. If it matches nothing, it stands for
+  /// today's, the first `kube-api-access-*`.
+  private func volume(in available: [String]) -> String? {
+    if available.contains(pattern.text) { return pattern.text }
+    if let first = available.first(where: pattern.matches) { return first }
+    return pattern.text == "default-token-*" ? available.first(where: Wildcard("kube-api-access-*").matches) : nil
   }
 }
 

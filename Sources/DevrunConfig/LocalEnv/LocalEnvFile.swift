@@ -77,7 +77,7 @@ public struct LocalEnvFile: Sendable, Hashable {
   /// A volume of the target's container, or a part of one.
   public struct VolumeReference: Sendable, Hashable {
     /// The volume's name, perhaps with `*`.
-    public var pattern: VolumePattern
+    public var pattern: Wildcard
     /// The part of the volume that is wanted; `nil` for all of it.
     public var part: VolumePart?
     /// The absolute path at which the command is to see the files; `nil` where any will do.

@@ -3,11 +3,11 @@ internal import DevrunCore
 /// How a token names a volume: what `azds-local.env` and `KubernetesLocalProcessConfig.yaml` have in common.
 enum VolumeSyntax {
   /// The name of a volume, perhaps with `*`.
-  static func name(_ text: String) throws(LocalEnvError.Reason) -> VolumePattern {
+  static func name(_ text: String) throws(LocalEnvError.Reason) -> Wildcard {
     guard !text.isEmpty, text.utf8.allSatisfy({ DNSName.isLabelLetter($0) || $0 == UInt8(ascii: "*") }) else {
       throw .invalidVolumeName(text)
     }
-    return VolumePattern(text)
+    return Wildcard(text)
   }
 
   /// An absolute path other than `/`, with single slashes.

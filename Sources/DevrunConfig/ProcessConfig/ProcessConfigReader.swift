@@ -68,7 +68,7 @@ struct ProcessConfigReader {
     let nameField = try field.required("name")
     let name = try nameField.text()
     let position = position(nameField.node.mark)
-    let pattern: VolumePattern
+    let pattern: Wildcard
     do throws(LocalEnvError.Reason) {
       pattern = try VolumeSyntax.name(name)
     } catch {
