@@ -3,7 +3,7 @@ import DevrunCore
 import Testing
 
 /// Values with tokens shown as the parser understood them: `<volume NAME/PART at PATH>`, `<service NAMESPACE NAME>`,
-/// `<env NAME or TEXT>`, `<endpoint HOST PORTS>`.
+/// `<env NAME or TEXT>`, `<endpoint HOST>`.
 func shown(_ segments: [LocalEnvFile.Segment]) -> String {
   segments.map { segment in
     switch segment {
@@ -12,7 +12,7 @@ func shown(_ segments: [LocalEnvFile.Segment]) -> String {
       "<volume \(volume.pattern)\(volume.part.map { "/\($0)" } ?? "")\(volume.mountPath.map { " at \($0)" } ?? "")>"
     case .service(let service): "<service \(service.namespace ?? "-") \(service.name)>"
     case .variable(let variable): "<env \(variable.name)\(variable.fallback.map { " or \($0)" } ?? "")>"
-    case .endpoint(let endpoint): "<endpoint \(endpoint.host) \(endpoint.ports)>"
+    case .endpoint(let endpoint): "<endpoint \(endpoint.host)>"
     }
   }.joined()
 }

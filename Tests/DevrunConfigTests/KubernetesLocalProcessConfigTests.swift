@@ -18,7 +18,7 @@ struct KubernetesLocalProcessConfigTests {
           + "<volume default-token-* at /var/run/secrets/kubernetes.io/serviceaccount>",
         "ALLOW_LIST_PATH=<volume allow-list>/allow-list", "MYAPP1_SERVICE_HOST=<service - myapp1>/api/v1/",
         "MYAPP2_SERVICE_HOST=<service mynamespace myapp2>", "DEBUG_MODE=true",
-        "DB_HOST=<endpoint server-bridgetest123.database.windows.net [1433]>",
+        "DB_HOST=<endpoint server-bridgetest123.database.windows.net>",
       ])
     #expect(
       try file.volumes(in: ["kube-api-access-q", "allow-list"]) == [
@@ -33,10 +33,10 @@ struct KubernetesLocalProcessConfigTests {
       ("$(volumeMounts:here)", "<volume here at /there>"), ("$(services:web)", "<service - web>"),
       ("$(services:web:80)", "<service - web>"), ("$(services:web.shop:80,443)", "<service shop web>"),
       ("http://$(services:a):80,$(services:b)", "http://<service - a>:80,<service - b>"),
-      ("$(externalEndpoints:a.example:80,443)", "<endpoint a.example [80, 443]>"),
-      ("$(externalendpoints:a.example:80, 443,80)", "<endpoint a.example [80, 443]>"),
-      ("$(externalendpoints:10.10.12.5:3306)", "<endpoint 10.10.12.5 [3306]>"),
-      ("$(externalendpoints:My_Host.Example:1)", "<endpoint My_Host.Example [1]>"), ("$$(x)", "$(x)"),
+      ("$(externalEndpoints:a.example:80,443)", "<endpoint a.example>"),
+      ("$(externalendpoints:a.example:80, 443,80)", "<endpoint a.example>"),
+      ("$(externalendpoints:10.10.12.5:3306)", "<endpoint 10.10.12.5>"),
+      ("$(externalendpoints:My_Host.Example:1)", "<endpoint My_Host.Example>"), ("$$(x)", "$(x)"),
       ("pa$$word$", "pa$$word$"), ("${volumes.x} $x", "${volumes.x} $x"), ("a)b(", "a)b("),
       ("$$($(services:a)", "$(<service - a>"), ("\"a\\n\\u00fc\"", "a\nü"), ("'it''s'", "it's"), ("true", "true"),
       ("8080", "8080"), ("1.10", "1.10"), ("", ""), ("~", ""), ("\"\"", ""),

@@ -99,10 +99,8 @@ extension LocalEnvFile {
     }
   }
 
-  /// All that `environment(...)` can find wrong, for when the environment is not needed yet.
-  ///
-  /// - Throws: `LocalEnvError` as `environment(...)` does.
-  public func check(volumes available: [String], variables: EnvironmentVariables) throws(LocalEnvError) {
+  /// Throws `LocalEnvError` with all that `environment(...)` can find wrong.
+  private func check(volumes available: [String], variables: EnvironmentVariables) throws(LocalEnvError) {
     var problems = resolve(volumes: available).problems
     let names = variables.map(\.name.description).sorted()
     for reference in variableReferences where Self.value(of: reference, in: variables) == nil {

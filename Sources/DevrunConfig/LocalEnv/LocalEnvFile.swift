@@ -110,8 +110,6 @@ public struct LocalEnvFile: Sendable, Hashable {
   public struct EndpointReference: Sendable, Hashable {
     /// The host's name or its IPv4 address.
     public var host: String
-    /// The TCP ports, in the order of the file; at least one.
-    public var ports: [UInt16]
     /// Where the token stands.
     public var position: TextPosition
   }

@@ -16,13 +16,12 @@
 /// - `$(volumeMounts:NAME)`: the volume; its text is the `localPath` of the entry of that name, else a path of devrun's.
 ///   A volume with a `localPath` is seen there even where no variable names it.
 /// - `$(services:NAME)`, `$(services:NAME.NAMESPACE)`, either with `:PORT,PORT` behind: a service's local address. The
-///   ports say nothing here, since all of a service's are reached.
-/// - `$(externalendpoints:HOST:PORT,PORT)`: the text is HOST, whose named ports are reached from the pod's place in the
-///   network. HOST is a name or an IPv4 address.
+///   ports are ignored, because every port of a service is reachable.
+/// - `$(externalendpoints:HOST:PORT,PORT)`: the text is HOST, which is reached from the pod's place in the network, on
+///   all its ports. HOST is a name or an IPv4 address.
 /// - The words before the first colon may be written in any letter case. `$$(` is `$(`; any other `$` is itself.
 ///
-/// Not known here are `enableFeatures`, paths of Windows and versions other than 0.1: each is refused with a word on what
-/// to do instead.
+/// `enableFeatures`, paths of Windows and versions other than 0.1 are not supported. Each is refused with a remedy.
 public enum KubernetesLocalProcessConfig {
   /// The file's name.
   public static let fileName = "KubernetesLocalProcessConfig.yaml"
