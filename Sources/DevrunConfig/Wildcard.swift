@@ -1,4 +1,5 @@
-/// A pattern for names, in which `*` matches any run of characters, none included. Every other character matches itself.
+/// A pattern for names, in which `*` matches any run of characters, none included. Every other character matches
+/// itself.
 public struct Wildcard: Sendable, Hashable, CustomStringConvertible {
   /// The pattern as written.
   public var text: String

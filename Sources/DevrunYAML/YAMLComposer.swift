@@ -25,7 +25,7 @@ struct YAMLComposer {
     self.limits = limits
   }
 
-  /// The only document of the stream; null where there is none.
+  /// The only document of the stream; null if there is none.
   mutating func document() throws(YAMLError) -> YAMLNode {
     var root = YAMLNode(.scalar(YAMLNode.Scalar("")), at: TextMark(line: 1, column: 1))
     var hasDocument = false

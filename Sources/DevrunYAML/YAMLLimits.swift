@@ -4,8 +4,8 @@ public struct YAMLLimits: Sendable, Hashable {
   public var bytes: Int
   /// The levels of nested lists and mappings.
   public var depth: Int
-  /// The number of nodes that all aliases and merge keys together stand for. Nine lists of nine aliases each, nine times
-  /// over, are a small file and a billion nodes.
+  /// The number of nodes that all aliases and merge keys together stand for. Nine lists of nine aliases each, nested
+  /// nine levels deep, are a small file and a billion nodes.
   public var aliasedNodes: Int
 
   /// Limits of the given sizes; by default 16 MiB, 100 levels and 100,000 aliased nodes.

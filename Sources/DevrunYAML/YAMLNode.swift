@@ -73,8 +73,8 @@ public struct YAMLNode: Sendable, Hashable {
 }
 
 extension YAMLNode {
-  /// The node as JSON, as kubectl reads YAML: plain scalars by the rules of `Scalar.resolved`, other scalars as strings.
-  /// JSON has no infinities and no NaN, so these are strings as well.
+  /// The node as JSON, as kubectl reads YAML: plain scalars by the rules of `Scalar.resolved`, other scalars as
+  /// strings. JSON has no infinities and no NaN, so these are strings as well.
   public var json: JSONValue {
     switch content {
     case .scalar(let scalar): scalar.resolved

@@ -199,7 +199,8 @@ struct AzdsLocalEnvTests {
         azds-local.env has 5 mistakes
         azds-local.env:1:3: the quote " is never closed
         azds-local.env:2:3: '${volume.x}' is not known; known are ${volumes.NAME}, ${volumes.NAME/PART}, \
-        either with |/path, ${services.NAME}, ${services.NAMESPACE.NAME}, ${env.NAME} and ${env.NAME:-text}; did you mean ${volumes.x}?
+        either with |/path, ${services.NAME}, ${services.NAMESPACE.NAME}, \
+        ${env.NAME} and ${env.NAME:-text}; did you mean ${volumes.x}?
         azds-local.env:2:15: 'Y' names no service; write NAME or NAMESPACE.NAME, of lower-case letters, digits and '-'
         azds-local.env:4:1: '2C' is no name of a variable; a name begins with a letter or '_' and goes on \
         with letters, digits, '_', '.' and '-'

@@ -179,8 +179,8 @@ struct KubernetesLocalProcessConfigTests {
     #expect(
       error.description == """
         f.yaml has 9 mistakes
-        f.yaml:1:1: there is no option 'envs'; the options are version, env, volumeMounts, enableFeatures; did you mean \
-        'env'?
+        f.yaml:1:1: there is no option 'envs'; the options are version, env, volumeMounts, enableFeatures; did \
+        you mean 'env'?
         f.yaml:1:1: the file does not say its version; begin it with the line 'version: 0.1'
         f.yaml:4:15: 'X' names no service; write NAME or NAME.NAMESPACE, of lower-case letters, digits and '-', and \
         perhaps :PORT,PORT

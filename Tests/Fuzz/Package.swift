@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 
-// Fuzz targets for what reads bytes of others: `make fuzz`. A package of its own, since it is built as a whole, what it
-// depends on included, for libFuzzer (`--sanitize fuzzer`).
+// Fuzz targets for the readers of foreign bytes: `make fuzz`. They are a package of their own, because all of a
+// package, with what it depends on, is built for libFuzzer (`--sanitize fuzzer`).
 
 import PackageDescription
 

@@ -168,7 +168,7 @@ struct LocalEnvParser {
     return value.segments
   }
 
-  /// A backslash in double quotes and what it stands for; with a letter that it does not know, both stay.
+  /// A backslash in double quotes and what it stands for. If the letter behind it has no meaning, both stay.
   private mutating func escape(into value: inout Value) {
     advance()
     let known: UInt8? =

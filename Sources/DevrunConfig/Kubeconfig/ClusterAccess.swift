@@ -1,5 +1,5 @@
-/// All that an API client needs to reach one cluster as one user: what a context of a kubeconfig comes to
-/// once files are read and names are resolved. Plain data; nothing in it refers back to the kubeconfig.
+/// All that an API client needs to reach one cluster as one user: a context of a kubeconfig with its files read and its
+/// names resolved. Plain data; nothing in it refers back to the kubeconfig.
 public struct ClusterAccess: Sendable, Hashable {
   /// The API server's URL, with a scheme and without a slash at its end. It may have a path.
   public var server: String
@@ -17,9 +17,9 @@ public struct ClusterAccess: Sendable, Hashable {
   public var namespace: String
   /// The namespaces that contexts of the same cluster name: those that the user works in at other times.
   public var otherNamespaces: [String]
-  /// The context's name, or `in-cluster` where there is no kubeconfig.
+  /// The context's name, or `in-cluster` if there is no kubeconfig.
   public var contextName: String
-  /// How the user shows who they are.
+  /// How the user authenticates.
   public var credentials: Credentials
   /// Whom the user acts as, if as someone else.
   public var impersonate: Impersonation?

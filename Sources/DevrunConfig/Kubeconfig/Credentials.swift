@@ -1,5 +1,5 @@
-/// How a user shows who they are. A client certificate and an `Authorization` header do not exclude each other:
-/// kubectl sends both. With neither, the user is anonymous.
+/// How a user authenticates. A client certificate and an `Authorization` header do not exclude each other: kubectl
+/// sends both. With neither, the user is anonymous.
 public struct Credentials: Sendable, Hashable {
   /// A certificate for the TLS handshake.
   public var clientCertificate: ClientCertificate?
@@ -30,13 +30,13 @@ public struct Credentials: Sendable, Hashable {
   public enum Authorization: Sendable, Hashable {
     /// A bearer token.
     case token(String)
-    /// A file that holds a bearer token, to be read anew from time to time since others renew it. `fallback` is the
-    /// token to use while the file cannot be read, if there is one.
+    /// A file that holds a bearer token. It is to be read again from time to time, because others renew it. `fallback`
+    /// is the token to use while the file cannot be read, if there is one.
     case tokenFile(path: String, fallback: String?)
     /// A user name and a password (RFC 7617).
     case basic(user: String, password: String)
-    /// A program that prints credentials: a token, a client certificate or both. kubectl runs it only where there are
-    /// no other credentials, and so there is never a `clientCertificate` beside it.
+    /// A program that prints credentials: a token, a client certificate or both. kubectl runs it only if there are no
+    /// other credentials, so there is never a `clientCertificate` beside it.
     case exec(ExecCredentialPlugin)
   }
 }

@@ -1,7 +1,7 @@
 public import DevrunCore
 
 /// A credential plugin: a program that prints an `ExecCredential` object (API group `client.authentication.k8s.io`,
-/// KEP-541). This says how to run it; running it is the API client's business.
+/// KEP-541). The API client runs it.
 public struct ExecCredentialPlugin: Sendable, Hashable {
   /// The versions of `ExecCredential` that devrun supports.
   public static let supportedVersions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
@@ -15,9 +15,9 @@ public struct ExecCredentialPlugin: Sendable, Hashable {
   public var arguments: [String]
   /// Variables to set on top of the user's own environment.
   public var environment: [Variable]
-  /// What to tell the user where the program is not found.
+  /// The hint to print if the program is not found.
   public var installHint: String?
-  /// Whether the program may or must talk to the user.
+  /// Whether the program may or must ask the user.
   public var interactiveMode: InteractiveMode
   /// The cluster to describe in `KUBERNETES_EXEC_INFO`; `nil` unless `provideClusterInfo` is set.
   public var cluster: Cluster?
@@ -50,17 +50,17 @@ public struct ExecCredentialPlugin: Sendable, Hashable {
     }
   }
 
-  /// Whether the program may or must talk to the user on standard input.
+  /// Whether the program may or must ask the user on standard input.
   public enum InteractiveMode: String, Sendable, Hashable, CaseIterable {
     /// It never reads standard input.
     case never = "Never"
-    /// It reads standard input where that is a terminal, and works without.
+    /// It reads standard input if that is a terminal, and works without.
     case ifAvailable = "IfAvailable"
     /// It cannot work unless standard input is a terminal.
     case always = "Always"
   }
 
-  /// The cluster as a plugin is told of it (the `Cluster` type of `client.authentication.k8s.io`).
+  /// The cluster as a plugin gets it (the `Cluster` type of `client.authentication.k8s.io`).
   public struct Cluster: Sendable, Hashable {
     /// The API server's URL.
     public var server: String

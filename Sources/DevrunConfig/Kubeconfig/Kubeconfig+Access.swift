@@ -2,8 +2,8 @@ internal import DevrunCore
 internal import DevrunYAML
 
 extension Kubeconfig {
-  /// The access to the cluster that kubectl would reach: by the kubeconfig files, or, if there are none and this process
-  /// runs in a pod, as the pod's service account.
+  /// The access to the cluster that kubectl would reach: by the kubeconfig files; or as the pod's service account, if
+  /// there are no files and this process runs in a pod.
   ///
   /// - Parameters:
   ///   - locations: where the configuration is.
@@ -23,7 +23,7 @@ extension Kubeconfig {
     return try kubeconfig.access(context: context, namespace: namespace)
   }
 
-  /// What a context comes to: its cluster, its user and its namespace, files read.
+  /// The access of a context: its cluster, its user and its namespace, with their files read.
   ///
   /// - Parameters:
   ///   - context: the context's name; by default the files' current one.
@@ -59,7 +59,8 @@ extension Kubeconfig {
       contextName: definition.name, credentials: credentials, impersonate: try user?.impersonation())
   }
 
-  /// The namespaces but one that contexts of a cluster name. A context that cannot be read matters only to who uses it.
+  /// The namespaces that contexts of a cluster name, except one. A context that cannot be read is skipped: its mistake
+  /// matters only if it is used.
   private func namespaces(beside chosen: String, of cluster: Definition) -> [String] {
     let named = contexts.compactMap { context -> String? in
       guard (try? context.text("cluster")) == cluster.name else { return nil }

@@ -3,14 +3,14 @@ internal import DevrunSystem
 internal import DevrunYAML
 
 extension Kubeconfig.Definition {
-  /// The text of a member; `nil` where it is absent or empty.
+  /// The text of a member; `nil` if it is absent or empty.
   func text(_ name: String) throws -> String? {
     guard let text = try field.member(name)?.string(), !text.isEmpty else { return nil }
     return text
   }
 
-  /// The PEM text that a member holds in base64, or else that of the file which another member names. kubectl gives the
-  /// inline form precedence.
+  /// The PEM text that one member holds in base64, or else the PEM text of the file that another member names. As in
+  /// kubectl, the inline form has precedence.
   func pem(_ fileName: String, inline: String) throws -> [UInt8]? {
     if let field = try field.member(inline), let text = try self.text(inline) {
       guard let bytes = Base64.decode(text) else { throw field.error("is not valid base64") }
@@ -58,7 +58,7 @@ extension Kubeconfig.Definition {
     return proxy
   }
 
-  /// What the cluster has to tell credential plugins (KEP-541).
+  /// What the cluster holds for credential plugins (KEP-541).
   func execExtension() throws -> JSONValue? {
     let extensions = try field.member("extensions")?.elements() ?? []
     return try extensions.first { try $0.member("name")?.string() == "client.authentication.k8s.io/exec" }?

@@ -5,7 +5,7 @@ internal import DevrunYAML
 // `client_config.go`).
 
 extension Kubeconfig.Definition {
-  /// The user's credentials. A credential plugin counts only where there are no others, as in kubectl.
+  /// The user's credentials. As in kubectl, a credential plugin counts only if there are no others.
   func credentials(cluster: ExecCredentialPlugin.Cluster) throws -> Credentials {
     if let provider = try field.member("auth-provider") {
       let providerName = try provider.member("name")?.string() ?? ""

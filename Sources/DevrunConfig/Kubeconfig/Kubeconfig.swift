@@ -2,15 +2,15 @@ internal import DevrunCore
 internal import DevrunSystem
 internal import DevrunYAML
 
-/// What kubectl would know of clusters, users and contexts: the kubeconfig files merged. Read-only.
+/// The clusters, users and contexts that kubectl would find: the kubeconfig files merged. Read-only.
 ///
 /// The rules are those of kubectl (client-go's `clientcmd` loading rules): `--kubeconfig` names the only file; else
 /// `KUBECONFIG` lists the files; else there is `~/.kube/config`. The first file that defines a name has it whole, and
 /// the first that sets the current context decides. A path in a file is relative to that file.
 ///
-/// Only what the wanted context refers to is judged: a mistake elsewhere in the file does no harm.
+/// Only what the wanted context refers to is checked: a mistake elsewhere in a file does no harm.
 public struct Kubeconfig: Sendable {
-  /// Where configuration is looked for. All that comes from the process is here, so that nothing is reached for.
+  /// The places of the configuration. All that comes from the process is here, so that nothing is reached for.
   public struct Locations: Sendable {
     /// The file of `--kubeconfig`, if given. It must exist.
     public var file: String?
@@ -21,7 +21,7 @@ public struct Kubeconfig: Sendable {
     public var home: String?
     /// The absolute path of the folder that relative paths start from.
     public var workingDirectory: String
-    /// Where a pod finds its service account.
+    /// The folder of a pod's service account.
     public var serviceAccountDirectory: String
 
     /// Locations of the given parts.

@@ -14,9 +14,9 @@ public struct LocalEnvError: UserFacingError, Hashable {
 
   /// A mistake and its place.
   public struct Problem: Error, Hashable {
-    /// Where it is.
+    /// The place of the mistake.
     public var position: TextPosition
-    /// What it is.
+    /// What is wrong.
     public var reason: Reason
 
     /// A mistake at a place.
@@ -76,7 +76,7 @@ public struct LocalEnvError: UserFacingError, Hashable {
     case mountPathTaken(String, volume: String, other: String)
   }
 
-  /// What the person is told: one mistake as any error, several as a list.
+  /// The error in words: one mistake as any error, several as a list.
   public var message: ErrorMessage {
     if problems.count == 1, let problem = problems.first { return problem.message }
     var sources: [String] = []

@@ -2,9 +2,9 @@ internal import DevrunCore
 public import DevrunSystem
 
 // From the file to the environment, in two steps, because a volume must be fetched before its path is known:
-// `volumeReferences`, `serviceReferences` and `endpointReferences` say what a file asks for, before the cluster is
-// touched; `volumes(in:)` says which volumes of the container those are; `environment(...)` puts their paths, the
-// services' addresses and the variables' values in.
+// `volumeReferences`, `serviceReferences` and `endpointReferences` return what a file asks for, before the cluster is
+// touched; `volumes(in:)` returns the volumes of the container that the file means; `environment(...)` puts their
+// paths, the services' addresses and the variables' values in.
 
 extension LocalEnvFile {
   /// A volume of the container that the file asks for, or a part of one.
@@ -13,7 +13,7 @@ extension LocalEnvFile {
     public var volume: String
     /// The part that is wanted; `nil` for all of it.
     public var part: VolumePart?
-    /// The absolute path at which the command is to see the files; `nil` where any will do.
+    /// The absolute path at which the command is to see the files; `nil` if any path will do.
     public var mountPath: String?
 
     /// A use of the given volume.

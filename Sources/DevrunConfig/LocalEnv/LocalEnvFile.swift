@@ -1,8 +1,8 @@
 public import DevrunCore
 
-/// What the files that adjust the command's environment say (`AzdsLocalEnv`, `KubernetesLocalProcessConfig`): variables
-/// whose values may stand for volumes, services, hosts and other variables, and volumes that are to be seen at paths of
-/// their own.
+/// The contents of a file that adjusts the command's environment (`AzdsLocalEnv`, `KubernetesLocalProcessConfig`), or
+/// of several: variables whose values may stand for volumes, services, hosts and other variables, and volumes that are
+/// to be seen at paths of their own.
 public struct LocalEnvFile: Sendable, Hashable {
   /// The assignments that count, in the order of the file: one for each name.
   public var assignments: [Assignment]
@@ -25,8 +25,8 @@ public struct LocalEnvFile: Sendable, Hashable {
     self.init(assignments: assignments, mounts: mounts, warnings: Self.warnings(on: assignments))
   }
 
-  /// Several files as one. Of two assignments of a name the later file's counts, without a warning, because a later file
-  /// is there to override an earlier one.
+  /// Several files as one. Of two assignments of a name the later file's counts. That causes no warning, because a
+  /// later file is there to override an earlier one.
   public init(merging files: [LocalEnvFile]) {
     self.init(
       assignments: files.flatMap(\.assignments), mounts: files.flatMap(\.mounts), warnings: files.flatMap(\.warnings))
@@ -56,7 +56,7 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var name: RawString
     /// The parts of the value, in order; none for an empty value.
     public var segments: [Segment]
-    /// Where the name stands.
+    /// The place of the name.
     public var position: TextPosition
   }
 
@@ -80,9 +80,9 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var pattern: Wildcard
     /// The part of the volume that is wanted; `nil` for all of it.
     public var part: VolumePart?
-    /// The absolute path at which the command is to see the files; `nil` where any will do.
+    /// The absolute path at which the command is to see the files; `nil` if any path will do.
     public var mountPath: String?
-    /// Where the token stands.
+    /// The place of the token.
     public var position: TextPosition
   }
 
@@ -92,17 +92,17 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var namespace: String?
     /// The service's name.
     public var name: String
-    /// Where the token stands.
+    /// The place of the token.
     public var position: TextPosition
   }
 
-  /// A variable that the command has where no file says otherwise.
+  /// A variable that the command has without these files.
   public struct VariableReference: Sendable, Hashable {
     /// The variable's name.
     public var name: RawString
-    /// What stands for it where it is not there or empty; `nil` where it must be there.
+    /// The text that stands for the variable if it is missing or empty; `nil` if the variable must be there.
     public var fallback: RawString?
-    /// Where the token stands.
+    /// The place of the token.
     public var position: TextPosition
   }
 
@@ -110,7 +110,7 @@ public struct LocalEnvFile: Sendable, Hashable {
   public struct EndpointReference: Sendable, Hashable {
     /// The host's name or its IPv4 address.
     public var host: String
-    /// Where the token stands.
+    /// The place of the token.
     public var position: TextPosition
   }
 

@@ -2,15 +2,15 @@ internal import DevrunCore
 
 /// The mistakes that only `KubernetesLocalProcessConfig.yaml` can have.
 public enum ProcessConfigMistake: Sendable, Hashable {
-  /// The file does not say its version.
+  /// The file has no version.
   case missingVersion
-  /// The file's version is none that is known.
+  /// The file's version is not supported.
   case unknownVersion(String)
   /// A feature is to be switched on that devrun does not have.
   case unsupportedFeature(String, nearest: String?)
   /// A path of this machine is one of Windows.
   case windowsPath(String)
-  /// Two entries say where the same volume is to be seen.
+  /// Two entries have a path for the same volume.
   case volumeNamedTwice(String)
   /// A name that no variable can have.
   case invalidVariableName(String)

@@ -13,8 +13,8 @@
 ///       - name: DB_HOST
 ///         value: $(externalendpoints:db.example.com:1433)
 ///
-/// - `$(volumeMounts:NAME)`: the volume; its text is the `localPath` of the entry of that name, else a path of devrun's.
-///   A volume with a `localPath` is seen there even where no variable names it.
+/// - `$(volumeMounts:NAME)`: the volume; its text is the `localPath` of the entry of that name, else a path of
+///   devrun's. A volume with a `localPath` is seen there even where no variable names it.
 /// - `$(services:NAME)`, `$(services:NAME.NAMESPACE)`, either with `:PORT,PORT` behind: a service's local address. The
 ///   ports are ignored, because every port of a service is reachable.
 /// - `$(externalendpoints:HOST:PORT,PORT)`: the text is HOST, which is reached from the pod's place in the network, on

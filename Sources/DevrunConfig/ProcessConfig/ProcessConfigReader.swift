@@ -74,7 +74,7 @@ struct ProcessConfigReader {
     } catch {
       return record(error, at: nameField.node.mark)
     }
-    // Without a path, as in the original, the entry says nothing.
+    // As in Bridge to Kubernetes, an entry without a path has no effect.
     guard let pathField = members["localPath"], !pathField.node.isNull else { return }
     let path = try pathField.text()
     guard !path.isEmpty else { return }

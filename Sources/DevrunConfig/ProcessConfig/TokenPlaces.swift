@@ -1,7 +1,8 @@
 internal import DevrunCore
 
-/// Where the tokens of a YAML text stand. YAML tells only where a value begins; quotes, escapes and folded lines are
-/// undone in its text. But the n-th token of a value is the n-th `$(` behind its beginning.
+/// The places of the tokens in a YAML text. The YAML reader has only the place where a value begins, since quotes,
+/// escapes and folded lines are undone in the value. But the n-th token of a value is the n-th `$(` behind its
+/// beginning.
 struct TokenPlaces {
   /// Every `$(` of the text, in order.
   private let places: [TextMark]

@@ -3,8 +3,8 @@ import DevrunCore
 
 /// libFuzzer's entry: any bytes as an `azds-local.env`.
 ///
-/// They are read or refused with mistakes that have places in the text. What was read, printed as a dotenv file and read
-/// again, is the same.
+/// They are read or refused with mistakes that have places in the text. What was read, printed as a dotenv file and
+/// read again, is the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))

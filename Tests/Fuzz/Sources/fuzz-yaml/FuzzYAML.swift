@@ -4,7 +4,7 @@ import DevrunYAML
 
 /// libFuzzer's entry: any bytes as YAML and as each file that is written in it.
 ///
-/// They are read or refused with an error that tells a place. What is JSON to kubectl is JSON here.
+/// They are read, or refused with an error in words. The JSON of what was read can be read again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
