@@ -15,6 +15,7 @@ let settings: [SwiftSetting] = [
 
 let core: Target.Dependency = .product(name: "DevrunCore", package: "devrun")
 let yaml: Target.Dependency = .product(name: "DevrunYAML", package: "devrun")
+let system: Target.Dependency = .product(name: "DevrunSystem", package: "devrun")
 let config: Target.Dependency = .product(name: "DevrunConfig", package: "devrun")
 let archive: Target.Dependency = .product(name: "DevrunArchive", package: "devrun")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -26,7 +27,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
-    .executableTarget(name: "fuzz-local-env", dependencies: [config, core], swiftSettings: settings),
+    .executableTarget(name: "fuzz-local-env", dependencies: [config, system, core], swiftSettings: settings),
     .executableTarget(name: "fuzz-yaml", dependencies: [config, yaml, core], swiftSettings: settings),
     .executableTarget(name: "fuzz-archive", dependencies: [archive, core, nioCore], swiftSettings: settings),
   ]

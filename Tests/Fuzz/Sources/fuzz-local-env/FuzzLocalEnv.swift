@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 
 /// libFuzzer's entry: any bytes as an `azds-local.env`.
 ///
@@ -26,9 +27,9 @@ public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
 private func checkRoundTrip(_ file: LocalEnvFile) throws {
   // Every volume there is, but for two at one path; every variable, some of them empty.
   let volumes = file.volumeReferences.map { $0.pattern.text.filter { $0 != "*" } + "-" }
-  let variables = Dictionary(
-    file.variableReferences.map { ($0.name, RawString($0.name.bytes.dropFirst())) }, uniquingKeysWith: { $1 })
-  let environment: [(name: RawString, value: RawString)]
+  let variables = EnvironmentVariables(
+    file.variableReferences.map { .init(name: $0.name, value: RawString($0.name.bytes.dropFirst())) })
+  let environment: EnvironmentVariables
   do {
     environment = try values(of: file, volumes: volumes, variables: variables)
   } catch is LocalEnvError {
@@ -39,14 +40,15 @@ private func checkRoundTrip(_ file: LocalEnvFile) throws {
     precondition(format == .shell || text.omitted.isEmpty)
     guard format == .dotenv else { continue }
     let again = try values(of: AzdsLocalEnv.parse(text.bytes, source: "g"), volumes: [], variables: [:])
-    precondition(again.elementsEqual(environment) { $0 == $1 })
+    precondition(again == environment)
   }
 }
 
 private func values(
-  of file: LocalEnvFile, volumes: [String], variables: [RawString: RawString]
-) throws -> [(name: RawString, value: RawString)] {
-  try file.environment(
-    volumes: volumes, variables: variables, volumePath: { "/run/\($0.volume)" },
-    serviceAddress: { "127.0.0.2 \($0.name)" })
+  of file: LocalEnvFile, volumes: [String], variables: EnvironmentVariables
+) throws -> EnvironmentVariables {
+  EnvironmentVariables(
+    try file.environment(
+      volumes: volumes, variables: variables, volumePath: { "/run/\($0.volume)" },
+      serviceAddress: { "127.0.0.2 \($0.name)" }))
 }
