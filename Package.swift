@@ -36,6 +36,7 @@ let package = Package(
     .library(name: "DevrunCore", targets: ["DevrunCore"]),
     .library(name: "DevrunSystem", targets: ["DevrunSystem"]),
     .library(name: "DevrunConfig", targets: ["DevrunConfig"]),
+    .library(name: "DevrunYAML", targets: ["DevrunYAML"]),
     .library(name: "DevrunArchive", targets: ["DevrunArchive"]),
   ],
   dependencies: [
@@ -96,8 +97,9 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "DevrunConfig", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLibYAML"],
+      name: "DevrunConfig", dependencies: ["DevrunYAML", "DevrunPlan", "DevrunSystem", "DevrunCore"],
       swiftSettings: settings),
+    .target(name: "DevrunYAML", dependencies: ["DevrunCore", "CLibYAML"], swiftSettings: settings),
 
     // What runs in the cluster.
     // Fully static where it is released: it runs in images that hold nothing else. Only the root package may say so.
@@ -140,8 +142,11 @@ let package = Package(
     .testTarget(name: "DevrunPlanTests", dependencies: ["DevrunPlan", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunArchiveTests", dependencies: ["DevrunArchive", "DevrunCore", nioCore], swiftSettings: settings),
+    .testTarget(name: "DevrunYAMLTests", dependencies: ["DevrunYAML", "DevrunCore"], swiftSettings: settings),
     .testTarget(
-      name: "DevrunConfigTests", dependencies: ["DevrunConfig", "DevrunSystem", "DevrunCore"], swiftSettings: settings),
+      name: "DevrunConfigTests",
+      dependencies: ["DevrunConfig", "DevrunYAML", "DevrunPlan", "DevrunSystem", "DevrunCore"],
+      swiftSettings: settings),
     .testTarget(
       name: "DevrunLauncherTests",
       dependencies: [

@@ -34,7 +34,7 @@ struct ClusterOptions: ParsableArguments {
     let locations = Kubeconfig.Locations(
       file: kubeconfig ?? project.kubeconfig, environment: process.textEnvironment, home: process.home,
       workingDirectory: process.workingDirectory)
-    return try ClusterAccess.resolve(
+    return try Kubeconfig.access(
       from: locations, context: context ?? project.context, namespace: namespace ?? project.namespace)
   }
 }

@@ -33,7 +33,8 @@ struct EnvironmentOptions: ParsableArguments {
   /// - Throws: `LocalEnvError`
   func localEnv(_ process: ProcessContext, _ project: ProjectFile) throws -> (LocalEnvFile, warnings: [String]) {
     let files = envFile.isEmpty ? project.envFiles : envFile
-    let localEnv = try LocalEnvFile.load(files.isEmpty ? LocalEnvFile.find(from: process.workingDirectory) : files)
+    let localEnv = try EnvironmentFiles.load(
+      files.isEmpty ? EnvironmentFiles.find(from: process.workingDirectory) : files)
     return (localEnv, localEnv.warnings.map(\.description))
   }
 
@@ -46,7 +47,7 @@ struct EnvironmentOptions: ParsableArguments {
       target: target, container: container, ports: ports, localEnv: localEnv, variables: env)
     options.projectVariables = project.environment
     options.containerVariables = NameFilter(
-      included: envInclude.map { VolumePattern($0) }, excluded: envExclude.map { VolumePattern($0) })
+      included: envInclude.map { Wildcard($0) }, excluded: envExclude.map { Wildcard($0) })
     return options
   }
 

@@ -77,7 +77,7 @@ struct EnvironmentFormatTests {
 
   @Test func `The parser of azds-local.env reads the dotenv format back byte for byte`() throws {
     let environment = randomValues(5_000).enumerated().map { (name: RawString("V\($0)"), value: $1) }
-    let file = try LocalEnvFile.parse(EnvironmentFormat.dotenv.text(of: variables(environment)).bytes, source: "f")
+    let file = try AzdsLocalEnv.parse(EnvironmentFormat.dotenv.text(of: variables(environment)).bytes, source: "f")
     #expect(file.warnings.isEmpty)
     let values = try file.environment(volumes: [], variables: [:], volumePath: { _ in "" }, serviceAddress: { _ in "" })
     #expect(values.map(\.name) == environment.map(\.name))

@@ -1,12 +1,13 @@
 import DevrunConfig
 import DevrunCore
+import DevrunYAML
 import Testing
 
 @Suite("Mistakes in a kubeconfig")
 struct KubeconfigErrorTests {
   private static let exec = "exec:\n  apiVersion: client.authentication.k8s.io/"
 
-  /// Cluster, user, and what is told after the file's name.
+  /// Cluster, user, and the message behind the file's name.
   @Test(
     arguments: [
       (
@@ -77,7 +78,7 @@ struct KubeconfigErrorTests {
     #expect(error.message.what.hasSuffix("/config\(expected)"), "\(error.message.what)")
   }
 
-  /// A replacement in the whole text, and what is told after the file's name.
+  /// A replacement in the whole text, and the message behind the file's name.
   @Test(
     arguments: [
       ("apiVersion: v1", "apiVersion: v2", ":1:13: apiVersion is 'v2', but a kubeconfig has 'v1'"),

@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunYAML
 import Testing
 
 @Suite("Kubeconfig files")
@@ -51,8 +52,8 @@ struct KubeconfigMergeTests {
       try folder.write("current-context: one\n", to: "4")
       let places = locations(folder, list: "1:missing:2:dir/3::4")
       #expect(try Kubeconfig.load(from: places).contextNames == ["one", "two"])
-      #expect(try ClusterAccess.resolve(from: places).contextName == "two")
-      let one = try ClusterAccess.resolve(from: places, context: "one")
+      #expect(try Kubeconfig.access(from: places).contextName == "two")
+      let one = try Kubeconfig.access(from: places, context: "one")
       #expect(one.server == "https://first")
       #expect(one.tlsServerName == nil)
       #expect(one.namespace == "default")
@@ -86,33 +87,33 @@ struct KubeconfigMergeTests {
       try folder.write("-----BEGIN CERTIFICATE-----", to: "account/ca.crt")
       let places = locations(folder, list: "missing", more: variables)
       #expect(
-        try ClusterAccess.resolve(from: places)
+        try Kubeconfig.access(from: places)
           == ClusterAccess(
             server: "https://10.0.0.1:443", certificateAuthority: Array("-----BEGIN CERTIFICATE-----".utf8),
             namespace: "default", contextName: "in-cluster",
             credentials: .init(authorization: .tokenFile(path: "\(folder.path)/account/token", fallback: "token"))))
       try folder.write("shop\n", to: "account/namespace")
-      #expect(try ClusterAccess.resolve(from: places).namespace == "shop")
-      #expect(try ClusterAccess.resolve(from: places, namespace: "mine").namespace == "mine")
+      #expect(try Kubeconfig.access(from: places).namespace == "shop")
+      #expect(try Kubeconfig.access(from: places, namespace: "mine").namespace == "mine")
       var inPod = places
       inPod.environment["POD_NAMESPACE"] = "pods"
       inPod.environment["KUBERNETES_SERVICE_HOST"] = "fd00::1"
-      #expect(try ClusterAccess.resolve(from: inPod).namespace == "pods")
-      #expect(try ClusterAccess.resolve(from: inPod).server == "https://[fd00::1]:443")
+      #expect(try Kubeconfig.access(from: inPod).namespace == "pods")
+      #expect(try Kubeconfig.access(from: inPod).server == "https://[fd00::1]:443")
       // A context asked for is one of a kubeconfig.
-      #expect(throws: KubeconfigError.self) { try ClusterAccess.resolve(from: places, context: "c") }
+      #expect(throws: KubeconfigError.self) { try Kubeconfig.access(from: places, context: "c") }
       // A kubeconfig has precedence.
       try folder.write(kubeconfig(), to: "missing")
-      #expect(try ClusterAccess.resolve(from: places).server == "https://h:6443")
+      #expect(try Kubeconfig.access(from: places).server == "https://h:6443")
     }
   }
 
   @Test func `The absence of any kubeconfig is an error with the paths that were tried`() throws {
     try Folder.with { folder in
       let expected = KubeconfigError.noConfiguration(looked: ["/none/.kube/config"])
-      #expect(throws: expected) { try ClusterAccess.resolve(from: locations(folder, home: "/none")) }
+      #expect(throws: expected) { try Kubeconfig.access(from: locations(folder, home: "/none")) }
       #expect(throws: expected) {
-        try ClusterAccess.resolve(
+        try Kubeconfig.access(
           from: locations(
             folder, home: "/none", more: ["KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "1"]))
       }

@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunYAML
 import Testing
 
 private func parse(_ text: String) throws -> LocalEnvFile {
@@ -9,7 +10,7 @@ private func parse(_ text: String) throws -> LocalEnvFile {
 @Suite("KubernetesLocalProcessConfig.yaml")
 struct KubernetesLocalProcessConfigTests {
   @Test func `The documented example of KubernetesLocalProcessConfig.yaml is read`() throws {
-    let file = try LocalEnvFile.load(fixture("KubernetesLocalProcessConfig.yaml"))
+    let file = try EnvironmentFiles.load([fixture("KubernetesLocalProcessConfig.yaml")])
     #expect(file.warnings.isEmpty)
     #expect(
       file.assignments.map { "\($0.name)=\(shown($0.segments))" } == [
@@ -17,7 +18,7 @@ struct KubernetesLocalProcessConfigTests {
           + "<volume default-token-* at /var/run/secrets/kubernetes.io/serviceaccount>",
         "ALLOW_LIST_PATH=<volume allow-list>/allow-list", "MYAPP1_SERVICE_HOST=<service - myapp1>/api/v1/",
         "MYAPP2_SERVICE_HOST=<service mynamespace myapp2>", "DEBUG_MODE=true",
-        "DB_HOST=<endpoint server-bridgetest123.database.windows.net [1433]>",
+        "DB_HOST=<endpoint server-bridgetest123.database.windows.net>",
       ])
     #expect(
       try file.volumes(in: ["kube-api-access-q", "allow-list"]) == [
@@ -32,10 +33,10 @@ struct KubernetesLocalProcessConfigTests {
       ("$(volumeMounts:here)", "<volume here at /there>"), ("$(services:web)", "<service - web>"),
       ("$(services:web:80)", "<service - web>"), ("$(services:web.shop:80,443)", "<service shop web>"),
       ("http://$(services:a):80,$(services:b)", "http://<service - a>:80,<service - b>"),
-      ("$(externalEndpoints:a.example:80,443)", "<endpoint a.example [80, 443]>"),
-      ("$(externalendpoints:a.example:80, 443,80)", "<endpoint a.example [80, 443]>"),
-      ("$(externalendpoints:10.10.12.5:3306)", "<endpoint 10.10.12.5 [3306]>"),
-      ("$(externalendpoints:My_Host.Example:1)", "<endpoint My_Host.Example [1]>"), ("$$(x)", "$(x)"),
+      ("$(externalEndpoints:a.example:80,443)", "<endpoint a.example>"),
+      ("$(externalendpoints:a.example:80, 443,80)", "<endpoint a.example>"),
+      ("$(externalendpoints:10.10.12.5:3306)", "<endpoint 10.10.12.5>"),
+      ("$(externalendpoints:My_Host.Example:1)", "<endpoint My_Host.Example>"), ("$$(x)", "$(x)"),
       ("pa$$word$", "pa$$word$"), ("${volumes.x} $x", "${volumes.x} $x"), ("a)b(", "a)b("),
       ("$$($(services:a)", "$(<service - a>"), ("\"a\\n\\u00fc\"", "a\nü"), ("'it''s'", "it's"), ("true", "true"),
       ("8080", "8080"), ("1.10", "1.10"), ("", ""), ("~", ""), ("\"\"", ""),
@@ -178,8 +179,8 @@ struct KubernetesLocalProcessConfigTests {
     #expect(
       error.description == """
         f.yaml has 9 mistakes
-        f.yaml:1:1: there is no option 'envs'; the options are version, env, volumeMounts, enableFeatures; did you mean \
-        'env'?
+        f.yaml:1:1: there is no option 'envs'; the options are version, env, volumeMounts, enableFeatures; did \
+        you mean 'env'?
         f.yaml:1:1: the file does not say its version; begin it with the line 'version: 0.1'
         f.yaml:4:15: 'X' names no service; write NAME or NAME.NAMESPACE, of lower-case letters, digits and '-', and \
         perhaps :PORT,PORT

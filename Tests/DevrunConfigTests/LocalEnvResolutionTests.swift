@@ -3,38 +3,10 @@ import DevrunCore
 import DevrunSystem
 import Testing
 
-@Suite("Volume patterns")
-struct VolumePatternTests {
-  @Test(
-    arguments: [
-      ("a", "a", true), ("a", "ab", false), ("*", "", true), ("*", "abc", true), ("a*", "a", true), ("a*", "abc", true),
-      ("a*", "ba", false), ("*c", "abc", true), ("*c", "cab", false), ("a*c", "abbc", true), ("a*c", "ac", true),
-      ("a*c", "acd", false), ("*b*", "abc", true), ("a*b*c", "axbxc", true), ("a*b*c", "acb", false),
-      ("*ab", "aab", true), ("**", "x", true), ("a*a", "a", false), ("", "", true), ("", "a", false),
-    ])
-  func `A star in a volume pattern matches any run of characters`(pattern: String, name: String, expected: Bool) {
-    #expect(VolumePattern(pattern).matches(name) == expected)
-  }
-
-  @Test(
-    arguments: [
-      ("data", ["data-1", "data"], "data"), ("data*", ["x", "data-2", "data-1", "data"], "data-2"),
-      ("nope", ["data"], nil),
-      ("default-token-*", ["app", "default-token-x7", "kube-api-access-q"], "default-token-x7"),
-      ("default-token-*", ["app", "kube-api-access-q"], "kube-api-access-q"), ("default-token-*", ["app"], nil),
-      ("default-token-x7", ["kube-api-access-q"], nil), ("*", ["b", "a"], "b"),
-    ] as [(String, [String], String?)])
-  func `A volume pattern selects the container's first match, or the token volume under its new name`(
-    pattern: String, volumes: [String], expected: String?
-  ) {
-    #expect(VolumePattern(pattern).match(in: volumes) == expected)
-  }
-}
-
 @Suite("Resolution of azds-local.env")
 struct LocalEnvResolutionTests {
   private func parse(_ text: String) throws -> LocalEnvFile {
-    try LocalEnvFile.parse(Array(text.utf8), source: "azds-local.env")
+    try AzdsLocalEnv.parse(Array(text.utf8), source: "azds-local.env")
   }
 
   private func resolve(
@@ -46,7 +18,7 @@ struct LocalEnvResolutionTests {
   }
 
   @Test func `The example of azds-local.env resolves to paths and addresses`() throws {
-    let file = try LocalEnvFile.load(fixture("azds-local.env"))
+    let file = try EnvironmentFiles.load([fixture("azds-local.env")])
     #expect(file.warnings.isEmpty)
     #expect(
       file.volumeReferences.map { "\($0.pattern) \($0.mountPath ?? "-") \($0.position.mark?.line ?? 0)" } == [
@@ -64,6 +36,25 @@ struct LocalEnvResolutionTests {
         "KUBERNETES_IN_CLUSTER_CONFIG_OVERWRITE=/var/run/secrets/kubernetes.io/serviceaccount",
         "MYAPP1_SERVICE_HOST=<-.myapp1>", "MYAPP2_SERVICE_HOST=<mynamespace.myapp2>",
       ])
+  }
+
+  @Test(
+    arguments: [
+      ("data", ["data-1", "data"], "data"), ("data*", ["x", "data-2", "data-1", "data"], "data-2"),
+      ("nope", ["data"], nil),
+      ("default-token-*", ["app", "default-token-x7", "kube-api-access-q"], "default-token-x7"),
+      ("default-token-*", ["app", "kube-api-access-q"], "kube-api-access-q"), ("default-token-*", ["app"], nil),
+      ("default-token-x7", ["kube-api-access-q"], nil), ("*", ["b", "a"], "b"),
+    ] as [(String, [String], String?)])
+  func `A volume pattern selects the container's first match, or the token volume under its new name`(
+    pattern: String, volumes: [String], expected: String?
+  ) throws {
+    let file = try parse("A=${volumes.\(pattern)}\n")
+    if let expected {
+      #expect(try file.volumes(in: volumes) == [.init(volume: expected)])
+    } else {
+      #expect(throws: LocalEnvError.self) { try file.volumes(in: volumes) }
+    }
   }
 
   @Test func `Paths and addresses are inserted between literal text in the order of the file`() throws {
@@ -155,53 +146,5 @@ struct LocalEnvResolutionTests {
       source: "f")
     #expect(try resolve(file, volumes: []) == ["A=tcp://db.example.com"])
     #expect(file.endpointReferences.map(\.host) == ["db.example.com"])
-  }
-}
-
-@Suite("Parts of volumes")
-struct VolumePartTests {
-  private func path(_ text: String) -> [RawString] { text.split(separator: "/").map { RawString(String($0)) } }
-
-  @Test(
-    arguments: [
-      ("a", "a", true), ("a", "a/b", true), ("a", "ab", false), ("a/b", "a", false), ("a/b", "a/b", true),
-      ("*.crt", "x.crt", true), ("*.crt", "x.key", false), ("*.crt", "d/x.crt", false), ("*", "x", true),
-      ("*", "..data", false), ("*", ".hidden", false), (".*", ".hidden", true), ("..*", "..data/x", true),
-      ("sub/*.crt", "sub/a.crt", true), ("sub/*.crt", "a.crt", false), ("conf*", "conf.d/deep/file", true),
-      ("*/x", "a/x", true), ("*/x", "a/y", false), ("a*b", "axxb", true), ("*.d/*", "x.d/.y", false),
-    ])
-  func `A part of a volume contains what matches it and everything below`(
-    part: String, file: String, expected: Bool
-  ) throws {
-    #expect(try #require(VolumePart(part)).contains(path(file)) == expected)
-  }
-
-  @Test(
-    arguments: [
-      ("a/b", "", true), ("a/b", "a", true), ("a/b", "c", false), ("a/b", "a/b/c", true), ("*/b", "x", true),
-      ("*/b", "..data", false),
-    ])
-  func `A part of a volume reaches only into folders that may hold matching files`(
-    part: String, folder: String, expected: Bool
-  ) throws {
-    #expect(try #require(VolumePart(part)).reaches(into: path(folder)) == expected)
-  }
-
-  @Test(
-    arguments: [
-      ("a/b", ["a", "b"], true), ("/a//b/", ["a", "b"], true), ("a/*/c", ["a"], false), ("*", [], false),
-      ("a/b*", ["a"], false),
-    ])
-  func `The base of a volume's part is the path before its first star`(
-    part: String, base: [String], isExact: Bool
-  ) throws {
-    let part = try #require(VolumePart(part))
-    #expect(part.base == base)
-    #expect(part.isExact == isExact)
-  }
-
-  @Test(arguments: ["", "/", "..", "a/..", "./a", "a/../b", "a\0b"])
-  func `An empty or unsafe part of a volume is refused`(text: String) {
-    #expect(VolumePart(text) == nil)
   }
 }

@@ -2,6 +2,7 @@ import DevrunConfig
 import DevrunCore
 import DevrunPlan
 import DevrunSystem
+import DevrunYAML
 import Foundation
 import Testing
 
@@ -107,7 +108,7 @@ struct ProjectFileTests {
       #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/devrun.yaml")
       try folder.write("", to: "project/a/b/azds-local.env/folder")
       try folder.write("", to: "project/a/azds-local.env")
-      #expect(LocalEnvFile.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
+      #expect(EnvironmentFiles.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
     }
   }
 
@@ -126,20 +127,20 @@ struct ProjectFileTests {
       try folder.write("", to: "devrun.yaml")
       try folder.write("", to: "sub/azds-local.env")
       #expect(ProjectFile.find(from: "\(folder.path)/sub") == nil)
-      #expect(LocalEnvFile.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
+      #expect(EnvironmentFiles.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
     }
   }
 
   @Test func `A project file or environment file that cannot be read is an error with the reason`() throws {
     try Folder.with { folder in
       let missing = "\(folder.path)/none.yaml"
-      #expect(throws: ConfigFileError(path: missing, reason: "No such file or directory")) {
+      #expect(throws: ProjectFileError(path: missing, reason: "No such file or directory")) {
         try ProjectFile.load(missing)
       }
       let problem = LocalEnvError.Problem(
         position: .init(source: folder.path, mark: nil), reason: .unreadable("Is a directory"))
       #expect(throws: LocalEnvError([problem])) {
-        try LocalEnvFile.load(folder.path)
+        try EnvironmentFiles.load([folder.path])
       }
     }
   }

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 
-// Fuzz targets for what reads bytes of others: `make fuzz`. A package of its own, since it is built as a whole, what it
-// depends on included, for libFuzzer (`--sanitize fuzzer`).
+// Fuzz targets for the readers of foreign bytes: `make fuzz`. They are a package of their own, because all of a
+// package, with what it depends on, is built for libFuzzer (`--sanitize fuzzer`).
 
 import PackageDescription
 
@@ -14,6 +14,8 @@ let settings: [SwiftSetting] = [
 ]
 
 let core: Target.Dependency = .product(name: "DevrunCore", package: "devrun")
+let yaml: Target.Dependency = .product(name: "DevrunYAML", package: "devrun")
+let system: Target.Dependency = .product(name: "DevrunSystem", package: "devrun")
 let config: Target.Dependency = .product(name: "DevrunConfig", package: "devrun")
 let archive: Target.Dependency = .product(name: "DevrunArchive", package: "devrun")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -25,8 +27,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
-    .executableTarget(name: "fuzz-local-env", dependencies: [config, core], swiftSettings: settings),
-    .executableTarget(name: "fuzz-yaml", dependencies: [config, core], swiftSettings: settings),
+    .executableTarget(name: "fuzz-local-env", dependencies: [config, system, core], swiftSettings: settings),
+    .executableTarget(name: "fuzz-yaml", dependencies: [config, yaml, core], swiftSettings: settings),
     .executableTarget(name: "fuzz-archive", dependencies: [archive, core, nioCore], swiftSettings: settings),
   ]
 )

@@ -5,10 +5,10 @@ public import DevrunSystem
 ///
 /// Names and values are bytes, and each format keeps them as far as it can:
 ///
-/// - `dotenv` keeps every byte of a value. `LocalEnvFile` reads it back as it was.
-/// - `shell` keeps every byte of a value, for bash, zsh, ksh and whatever knows `$'...'` (POSIX.1-2024).
-/// - `json` is text: a byte that belongs to no character of UTF-8 is told as the lone surrogate U+DC80 to U+DCFF, as
-///   Python does it (PEP 383), and so Python's `os.environb` can be made of it again; other readers show U+FFFD.
+/// - `dotenv` keeps every byte of a value. `AzdsLocalEnv` reads it back as it was.
+/// - `shell` keeps every byte of a value, for bash, zsh, ksh and every other shell that has `$'...'` (POSIX.1-2024).
+/// - `json` is text: a byte that belongs to no character of UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF, as in
+///   Python (PEP 383). So Python can restore the bytes (`os.fsencode`); other readers show U+FFFD.
 ///
 /// A name that the format has no way to write is left out (`Text.omitted`): bash's exported functions (`BASH_FUNC_x%%`)
 /// in `dotenv` and `shell`, names with `.` or `-` in `shell`.
@@ -52,9 +52,9 @@ public enum EnvironmentFormat: String, Sendable, Hashable, CaseIterable {
 
   private func canWrite(_ name: RawString) -> Bool {
     switch self {
-    case .dotenv: LocalEnvParser.isName(name.bytes)
+    case .dotenv: DotenvName.isValid(name.bytes)
     case .shell:
-      LocalEnvParser.isName(name.bytes) && !name.bytes.contains(UInt8(ascii: "."))
+      DotenvName.isValid(name.bytes) && !name.bytes.contains(UInt8(ascii: "."))
         && !name.bytes.contains(UInt8(ascii: "-"))
     case .json: true
     }

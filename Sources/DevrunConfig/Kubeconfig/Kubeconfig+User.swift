@@ -1,14 +1,15 @@
 internal import DevrunCore
+internal import DevrunYAML
 
 // The user of a context: credentials and impersonation, by the rules of client-go's `clientcmd` (`validation.go`,
 // `client_config.go`).
 
 extension Kubeconfig.Definition {
-  /// The user's credentials. A credential plugin counts only where there are no others, as in kubectl.
+  /// The user's credentials. As in kubectl, a credential plugin counts only if there are no others.
   func credentials(cluster: ExecCredentialPlugin.Cluster) throws -> Credentials {
     if let provider = try field.member("auth-provider") {
       let providerName = try provider.member("name")?.string() ?? ""
-      throw KubeconfigError.legacyAuthProvider(name: providerName, user: name, place: provider.place)
+      throw KubeconfigError.legacyAuthProvider(name: providerName, user: name, place: provider.position.description)
     }
     var credentials = Credentials(clientCertificate: try clientCertificate(), authorization: try fixedAuthorization())
     if let exec = try field.member("exec") {
@@ -55,7 +56,7 @@ extension Kubeconfig.Definition {
     }
     if let tokenFile, let tokenFileField = try field.member("tokenFile") {
       if token == nil { _ = try read(tokenFile, namedBy: tokenFileField) }
-      return .tokenFile(path: File.path(tokenFile, in: directory), fallback: token)
+      return .tokenFile(path: ConfigPath.resolve(tokenFile, in: directory), fallback: token)
     }
     if let token { return .token(token) }
     return user != nil || password != nil ? .basic(user: user ?? "", password: password ?? "") : nil
@@ -76,7 +77,7 @@ extension Kubeconfig.Definition {
     let isPath = command.contains("/")
     return ExecCredentialPlugin(
       apiVersion: version,
-      command: isPath ? File.path(command, in: directory) : command,
+      command: isPath ? ConfigPath.resolve(command, in: directory) : command,
       arguments: try exec.member("args")?.elements().map { try $0.string() } ?? [],
       environment: try exec.member("env")?.elements().map(Self.variable) ?? [],
       installHint: try exec.member("installHint")?.string(),

@@ -1,14 +1,16 @@
 internal import DevrunCore
+internal import DevrunSystem
+internal import DevrunYAML
 
-/// What kubectl would know of clusters, users and contexts: the kubeconfig files merged. Read-only.
+/// The clusters, users and contexts that kubectl would find: the kubeconfig files merged. Read-only.
 ///
 /// The rules are those of kubectl (client-go's `clientcmd` loading rules): `--kubeconfig` names the only file; else
 /// `KUBECONFIG` lists the files; else there is `~/.kube/config`. The first file that defines a name has it whole, and
 /// the first that sets the current context decides. A path in a file is relative to that file.
 ///
-/// Only what the wanted context refers to is judged: a mistake elsewhere in the file does no harm.
+/// Only what the wanted context refers to is checked: a mistake elsewhere in a file does no harm.
 public struct Kubeconfig: Sendable {
-  /// Where configuration is looked for. All that comes from the process is here, so that nothing is reached for.
+  /// The places of the configuration. All that comes from the process is here, so that nothing is reached for.
   public struct Locations: Sendable {
     /// The file of `--kubeconfig`, if given. It must exist.
     public var file: String?
@@ -19,7 +21,7 @@ public struct Kubeconfig: Sendable {
     public var home: String?
     /// The absolute path of the folder that relative paths start from.
     public var workingDirectory: String
-    /// Where a pod finds its service account.
+    /// The folder of a pod's service account.
     public var serviceAccountDirectory: String
 
     /// Locations of the given parts.
@@ -36,14 +38,14 @@ public struct Kubeconfig: Sendable {
 
     /// The files to merge, in order, as absolute paths. Those that do not exist are among them.
     public var files: [String] {
-      if let file { return [File.path(file, in: workingDirectory)] }
+      if let file { return [ConfigPath.resolve(file, in: workingDirectory)] }
       if let list = environment["KUBECONFIG"], !list.isEmpty {
         var seen: Set<String> = []
         return list.split(separator: ":").map(String.init)
           .filter { seen.insert($0).inserted }
-          .map { File.path($0, in: workingDirectory) }
+          .map { ConfigPath.resolve($0, in: workingDirectory) }
       }
-      return home.map { [File.path(".kube/config", in: $0)] } ?? []
+      return home.map { [ConfigPath.resolve(".kube/config", in: $0)] } ?? []
     }
   }
 
@@ -75,10 +77,10 @@ public struct Kubeconfig: Sendable {
     var kubeconfig = Kubeconfig()
     for path in locations.files {
       do {
-        try kubeconfig.merge(File.read(path), path: path)
-      } catch let error as File.ReadError {
+        try kubeconfig.merge(BoundedFile.read(path), path: path)
+      } catch let error as Errno {
         if error.isMissing, locations.file == nil { continue }
-        throw KubeconfigError.unreadable(path: path, referrer: nil, reason: error.reason)
+        throw KubeconfigError.unreadable(path: path, referrer: nil, reason: error.description)
       }
     }
     return kubeconfig
@@ -86,11 +88,11 @@ public struct Kubeconfig: Sendable {
 
   /// Adds what a file defines and those before it do not.
   private mutating func merge(_ bytes: [UInt8], path: String) throws {
-    let root = YAMLField(root: try YAML.parse(bytes, source: path), source: path)
+    let root = try YAMLField(parsing: bytes, source: path)
     files.append(path)
     try Self.expect("v1", as: "apiVersion", of: root)
     try Self.expect("Config", as: "kind", of: root)
-    let directory = File.directory(of: path)
+    let directory = ConfigPath.folder(of: path)
     try Self.merge("clusters", key: "cluster", of: root, directory: directory, into: &clusters)
     try Self.merge("users", key: "user", of: root, directory: directory, into: &users)
     try Self.merge("contexts", key: "context", of: root, directory: directory, into: &contexts)
@@ -114,7 +116,7 @@ public struct Kubeconfig: Sendable {
   ) throws {
     guard let elements = try root.member(list)?.elements() else { return }
     let earlier = Set(definitions.map(\.name))
-    var here: [String: YAMLNode.Mark] = [:]
+    var here: [String: TextMark] = [:]
     for element in elements {
       let nameField = try element.required("name")
       let name = try nameField.string()
@@ -125,7 +127,7 @@ public struct Kubeconfig: Sendable {
       let empty = YAMLNode(.mapping([]), at: element.node.mark)
       let field =
         try element.member(key)
-        ?? YAMLField(node: empty, source: element.source, path: "\(element.path).\(key)")
+        ?? YAMLField(empty, source: element.source, path: "\(element.path).\(key)")
       definitions.append(Definition(name: name, field: field, directory: directory))
     }
   }

@@ -17,7 +17,7 @@ public enum KubeconfigError: UserFacingError, Hashable {
   /// The user has one of the `auth-provider`s that Kubernetes replaced by credential plugins.
   case legacyAuthProvider(name: String, user: String, place: String)
 
-  /// What the person is told.
+  /// The error in words.
   public var message: ErrorMessage {
     switch self {
     case .noConfiguration(let looked):

@@ -1,4 +1,5 @@
 public import DevrunCore
+public import DevrunYAML
 
 /// What is wrong with the files that adjust the command's environment (`azds-local.env`,
 /// `KubernetesLocalProcessConfig.yaml`): all of it at once.
@@ -13,13 +14,13 @@ public struct LocalEnvError: UserFacingError, Hashable {
 
   /// A mistake and its place.
   public struct Problem: Error, Hashable {
-    /// Where it is.
-    public var position: LocalEnvFile.Position
-    /// What it is.
+    /// The place of the mistake.
+    public var position: TextPosition
+    /// What is wrong.
     public var reason: Reason
 
     /// A mistake at a place.
-    public init(position: LocalEnvFile.Position, reason: Reason) {
+    public init(position: TextPosition, reason: Reason) {
       self.position = position
       self.reason = reason
     }
@@ -66,7 +67,7 @@ public struct LocalEnvError: UserFacingError, Hashable {
     /// The file is no YAML, or a value in it is not of the type that it must be.
     case yaml(YAMLError.Reason)
     /// Something that is particular to `KubernetesLocalProcessConfig.yaml`.
-    case processConfig(KubernetesLocalProcessConfig.Mistake)
+    case processConfig(ProcessConfigMistake)
     /// Neither the container nor this shell has such a variable.
     case unknownVariable(String, nearest: String?)
     /// The container has no such volume.
@@ -75,7 +76,7 @@ public struct LocalEnvError: UserFacingError, Hashable {
     case mountPathTaken(String, volume: String, other: String)
   }
 
-  /// What the person is told: one mistake as any error, several as a list.
+  /// The error in words: one mistake as any error, several as a list.
   public var message: ErrorMessage {
     if problems.count == 1, let problem = problems.first { return problem.message }
     var sources: [String] = []

@@ -2,9 +2,9 @@ internal import DevrunCore
 public import DevrunSystem
 
 // From the file to the environment, in two steps, because a volume must be fetched before its path is known:
-// `volumeReferences`, `serviceReferences` and `endpointReferences` say what a file asks for, before the cluster is
-// touched; `volumes(in:)` says which volumes of the container those are; `environment(...)` puts their paths, the
-// services' addresses and the variables' values in.
+// `volumeReferences`, `serviceReferences` and `endpointReferences` return what a file asks for, before the cluster is
+// touched; `volumes(in:)` returns the volumes of the container that the file means; `environment(...)` puts their
+// paths, the services' addresses and the variables' values in.
 
 extension LocalEnvFile {
   /// A volume of the container that the file asks for, or a part of one.
@@ -13,7 +13,7 @@ extension LocalEnvFile {
     public var volume: String
     /// The part that is wanted; `nil` for all of it.
     public var part: VolumePart?
-    /// The absolute path at which the command is to see the files; `nil` where any will do.
+    /// The absolute path at which the command is to see the files; `nil` if any path will do.
     public var mountPath: String?
 
     /// A use of the given volume.
@@ -99,10 +99,8 @@ extension LocalEnvFile {
     }
   }
 
-  /// All that `environment(...)` can find wrong, for when the environment is not needed yet.
-  ///
-  /// - Throws: `LocalEnvError` as `environment(...)` does.
-  public func check(volumes available: [String], variables: EnvironmentVariables) throws(LocalEnvError) {
+  /// Throws `LocalEnvError` with all that `environment(...)` can find wrong.
+  private func check(volumes available: [String], variables: EnvironmentVariables) throws(LocalEnvError) {
     var problems = resolve(volumes: available).problems
     let names = variables.map(\.name.description).sorted()
     for reference in variableReferences where Self.value(of: reference, in: variables) == nil {
@@ -144,9 +142,19 @@ extension LocalEnvFile {
 }
 
 extension LocalEnvFile.VolumeReference {
-  /// The use that the reference means in a container with the given volumes; `nil` where it has no such volume.
+  /// The use that the reference means in a container with the given volumes; `nil` if the container has no such volume.
   fileprivate func use(in available: [String]) -> LocalEnvFile.VolumeUse? {
-    pattern.match(in: available).map { LocalEnvFile.VolumeUse(volume: $0, part: part, mountPath: mountPath) }
+    volume(in: available).map { LocalEnvFile.VolumeUse(volume: $0, part: part, mountPath: mountPath) }
+  }
+
+  /// The volume of exactly that name, else the first that the pattern matches in the container's order.
+  ///
+  /// `default-token-*` was the service account's volume before Kubernetes 1.24. If it matches nothing, it stands for
+  /// today's, the first `kube-api-access-*`.
+  private func volume(in available: [String]) -> String? {
+    if available.contains(pattern.text) { return pattern.text }
+    if let first = available.first(where: pattern.matches) { return first }
+    return pattern.text == "default-token-*" ? available.first(where: Wildcard("kube-api-access-*").matches) : nil
   }
 }
 

@@ -1,41 +1,18 @@
 public import DevrunCore
 
-/// `azds-local.env`: variables for the command, whose values may stand for volumes of the target's container, for
-/// services of the cluster and for variables that are there already.
-///
-/// The format was never published beyond an example. Here it is read as a user of dotenv files would expect:
-///
-/// - `NAME=VALUE` per line, after an optional `export `. Blanks around `=` do not count. A NAME begins with a letter or
-///   `_` and goes on with letters, digits, `_`, `.` and `-`. Empty lines and lines that begin with `#` are skipped.
-///   Lines end with LF or CRLF; a byte order mark at the start is skipped.
-/// - An unquoted VALUE goes to the end of the line, without the blanks around it. A `#` after a blank starts a comment.
-///   Quotes within it and backslashes are ordinary characters.
-/// - `'...'` is taken literally, tokens included. `"..."` knows `\n`, `\r`, `\t`, `\"`, `\\` and `\$`, and leaves any
-///   other backslash as it is. Both may span lines, whose ends become LF. Only a comment may follow the closing quote.
-/// - `${...}` is a token, unquoted and in `"..."`; it ends in its line. `$$` is a `$`; so is a `$` that neither `$` nor
-///   `{` follows.
-/// - The last assignment of a name wins, with a warning.
-///
-/// The tokens:
-///
-/// - `${volumes.NAME}`, `${volumes.NAME/PART}`, either with `|/path` behind: a volume, or a part of it (`VolumePart`).
-/// - `${services.NAME}` and `${services.NAMESPACE.NAME}`: a service's local address.
-/// - `${env.NAME}`, `${env.NAME:-TEXT}`: the value that a variable has for the command where no file says otherwise:
-///   the container's, else this shell's. Where there is none, or an empty one, the TEXT as it stands; without a TEXT a
-///   variable that is not there is an error. Assignments of the files do not count, not even those above.
+/// The contents of a file that adjusts the command's environment (`AzdsLocalEnv`, `KubernetesLocalProcessConfig`), or
+/// of several: variables whose values may stand for volumes, services, hosts and other variables, and volumes that are
+/// to be seen at paths of their own.
 public struct LocalEnvFile: Sendable, Hashable {
-  /// The file's name.
-  public static let fileName = "azds-local.env"
-
   /// The assignments that count, in the order of the file: one for each name.
   public var assignments: [Assignment]
   /// Volumes that are to be seen at a path of their own although no variable stands for them.
   public var mounts: [VolumeReference]
-  /// What the user should know although the file can be used.
+  /// Places where the file may not mean what its author meant.
   public var warnings: [Warning]
 
   /// A file of the given assignments, of which the last of a name counts.
-  public init(assignments: [Assignment] = [], mounts: [VolumeReference] = [], warnings: [Warning] = []) {
+  private init(assignments: [Assignment], mounts: [VolumeReference], warnings: [Warning]) {
     var places: [RawString: Int] = [:]
     for (index, assignment) in assignments.enumerated() { places[assignment.name] = index }
     self.assignments = places.values.sorted().map { assignments[$0] }
@@ -43,31 +20,34 @@ public struct LocalEnvFile: Sendable, Hashable {
     self.warnings = warnings
   }
 
-  /// Several files as one: of two assignments of a name the later file's counts, without a warning, since that is what
-  /// files one upon another are for.
+  /// One file. Of two assignments of a name the later one counts, with a warning.
+  init(assignmentsOfOneFile assignments: [Assignment], mounts: [VolumeReference] = []) {
+    self.init(assignments: assignments, mounts: mounts, warnings: Self.warnings(on: assignments))
+  }
+
+  /// Several files as one. Of two assignments of a name the later file's counts. That causes no warning, because a
+  /// later file is there to override an earlier one.
   public init(merging files: [LocalEnvFile]) {
     self.init(
       assignments: files.flatMap(\.assignments), mounts: files.flatMap(\.mounts), warnings: files.flatMap(\.warnings))
   }
 
-  /// A place in a file.
-  public struct Position: Sendable, Hashable, CustomStringConvertible {
-    /// The file's name as the user knows it.
-    public var source: String
-    /// The place in it; `nil` for the file as a whole. A column counts characters, not bytes.
-    public var mark: YAMLNode.Mark?
-
-    /// A place in a file, or the file as a whole.
-    public init(source: String, mark: YAMLNode.Mark?) {
-      self.source = source
-      self.mark = mark
+  /// The warnings on the assignments of one file, in its order.
+  private static func warnings(on assignments: [Assignment]) -> [Warning] {
+    var warnings: [Warning] = []
+    var places: [RawString: TextPosition] = [:]
+    for assignment in assignments {
+      if let overridden = places.updateValue(assignment.position, forKey: assignment.name) {
+        warnings.append(
+          .assignedAgain(name: assignment.name, position: assignment.position, overridden: overridden))
+      }
+      for case .variable(let reference) in assignment.segments where reference.name != assignment.name {
+        guard let assigned = places[reference.name] else { continue }
+        warnings.append(
+          .assignmentNotSeen(name: reference.name, position: reference.position, assigned: assigned))
+      }
     }
-
-    /// `file:line:column`
-    public var description: String {
-      guard let mark else { return source }
-      return "\(source):\(mark.line):\(mark.column)"
-    }
+    return warnings
   }
 
   /// A variable and its value.
@@ -76,8 +56,8 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var name: RawString
     /// The parts of the value, in order; none for an empty value.
     public var segments: [Segment]
-    /// Where the name stands.
-    public var position: Position
+    /// The place of the name.
+    public var position: TextPosition
   }
 
   /// A part of a value.
@@ -97,13 +77,13 @@ public struct LocalEnvFile: Sendable, Hashable {
   /// A volume of the target's container, or a part of one.
   public struct VolumeReference: Sendable, Hashable {
     /// The volume's name, perhaps with `*`.
-    public var pattern: VolumePattern
+    public var pattern: Wildcard
     /// The part of the volume that is wanted; `nil` for all of it.
     public var part: VolumePart?
-    /// The absolute path at which the command is to see the files; `nil` where any will do.
+    /// The absolute path at which the command is to see the files; `nil` if any path will do.
     public var mountPath: String?
-    /// Where the token stands.
-    public var position: Position
+    /// The place of the token.
+    public var position: TextPosition
   }
 
   /// A service of the cluster.
@@ -112,36 +92,34 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var namespace: String?
     /// The service's name.
     public var name: String
-    /// Where the token stands.
-    public var position: Position
+    /// The place of the token.
+    public var position: TextPosition
   }
 
-  /// A variable that the command has where no file says otherwise.
+  /// A variable that the command has without these files.
   public struct VariableReference: Sendable, Hashable {
     /// The variable's name.
     public var name: RawString
-    /// What stands for it where it is not there or empty; `nil` where it must be there.
+    /// The text that stands for the variable if it is missing or empty; `nil` if the variable must be there.
     public var fallback: RawString?
-    /// Where the token stands.
-    public var position: Position
+    /// The place of the token.
+    public var position: TextPosition
   }
 
   /// A host outside of the cluster that is to be reached from the pod's place in the network.
   public struct EndpointReference: Sendable, Hashable {
     /// The host's name or its IPv4 address.
     public var host: String
-    /// The TCP ports, in the order of the file; at least one.
-    public var ports: [UInt16]
-    /// Where the token stands.
-    public var position: Position
+    /// The place of the token.
+    public var position: TextPosition
   }
 
   /// A file that can be used, but perhaps not as it was meant.
   public enum Warning: Sendable, Hashable, CustomStringConvertible {
     /// A name is assigned twice; the assignment at `overridden` does not count.
-    case assignedAgain(name: RawString, position: Position, overridden: Position)
+    case assignedAgain(name: RawString, position: TextPosition, overridden: TextPosition)
     /// `${env.NAME}` stands in a file that assigns NAME at `assigned`, which the token does not see.
-    case assignmentNotSeen(name: RawString, position: Position, assigned: Position)
+    case assignmentNotSeen(name: RawString, position: TextPosition, assigned: TextPosition)
 
     /// The warning in one line.
     public var description: String {

@@ -1,5 +1,3 @@
-internal import DevrunCore
-
 /// `KubernetesLocalProcessConfig.yaml`, the configuration of Bridge to Kubernetes
 /// (https://learn.microsoft.com/visualstudio/bridge/configure-bridge-to-kubernetes), read as what it means here.
 ///
@@ -15,45 +13,18 @@ internal import DevrunCore
 ///       - name: DB_HOST
 ///         value: $(externalendpoints:db.example.com:1433)
 ///
-/// - `$(volumeMounts:NAME)`: the volume; its text is the `localPath` of the entry of that name, else a path of devrun's.
-///   A volume with a `localPath` is seen there even where no variable names it.
+/// - `$(volumeMounts:NAME)`: the volume; its text is the `localPath` of the entry of that name, else a path of
+///   devrun's. A volume with a `localPath` is seen there even where no variable names it.
 /// - `$(services:NAME)`, `$(services:NAME.NAMESPACE)`, either with `:PORT,PORT` behind: a service's local address. The
-///   ports say nothing here, since all of a service's are reached.
-/// - `$(externalendpoints:HOST:PORT,PORT)`: the text is HOST, whose named ports are reached from the pod's place in the
-///   network. HOST is a name or an IPv4 address.
+///   ports are ignored, because every port of a service is reachable.
+/// - `$(externalendpoints:HOST:PORT,PORT)`: the text is HOST, which is reached from the pod's place in the network, on
+///   all its ports. HOST is a name or an IPv4 address.
 /// - The words before the first colon may be written in any letter case. `$$(` is `$(`; any other `$` is itself.
 ///
-/// Not known here are `enableFeatures`, paths of Windows and versions other than 0.1: each is refused with a word on what
-/// to do instead.
+/// `enableFeatures`, paths of Windows and versions other than 0.1 are not supported. Each is refused with a remedy.
 public enum KubernetesLocalProcessConfig {
   /// The file's name.
   public static let fileName = "KubernetesLocalProcessConfig.yaml"
-
-  /// The mistakes that only this file can have.
-  public enum Mistake: Sendable, Hashable {
-    /// The file does not say its version.
-    case missingVersion
-    /// The file's version is none that is known.
-    case unknownVersion(String)
-    /// A feature is to be switched on that devrun does not have.
-    case unsupportedFeature(String, nearest: String?)
-    /// A path of this machine is one of Windows.
-    case windowsPath(String)
-    /// Two entries say where the same volume is to be seen.
-    case volumeNamedTwice(String)
-    /// A name that no variable can have.
-    case invalidVariableName(String)
-    /// `$(` without `)`.
-    case unterminatedToken
-    /// `$(...)` is none of the known forms; `suggestion` is the known form that is nearest.
-    case unknownToken(String, suggestion: String?)
-    /// What stands where a service is expected names none.
-    case invalidService(String)
-    /// What stands where a host with ports is expected is none.
-    case invalidEndpoint(String)
-    /// A port is no number from 1 to 65535.
-    case invalidPort(String)
-  }
 
   /// Reads a text.
   ///
@@ -62,66 +33,6 @@ public enum KubernetesLocalProcessConfig {
   ///   - source: the file's name, for messages.
   /// - Throws: `LocalEnvError` with all mistakes of the text; with one where it is no YAML.
   public static func parse(_ bytes: [UInt8], source: String) throws(LocalEnvError) -> LocalEnvFile {
-    var reader = ProcessConfigReader(bytes, source: source)
-    reader.read()
-    guard reader.problems.isEmpty else {
-      throw LocalEnvError(
-        reader.problems.sorted { left, right in
-          left.position.mark ?? .init(line: 0, column: 0) < right.position.mark ?? .init(line: 0, column: 0)
-        })
-    }
-    return LocalEnvFile(
-      assignments: reader.assignments, mounts: reader.mounts,
-      warnings: LocalEnvFile.warnings(on: reader.assignments))
-  }
-}
-
-extension KubernetesLocalProcessConfig.Mistake {
-  /// The mistake in words, without its place.
-  var message: ErrorMessage {
-    switch self {
-    case .missingVersion:
-      ErrorMessage("the file does not say its version", remedy: "begin it with the line 'version: 0.1'")
-    case .unknownVersion(let version):
-      ErrorMessage("the version '\(version)' is not known", why: "devrun reads version 0.1")
-    case .unsupportedFeature("ManagedIdentity", _):
-      ErrorMessage(
-        "the feature ManagedIdentity is not supported", why: "devrun has no endpoint for tokens of its own",
-        remedy: "where the pod gets its tokens from the node's metadata service, name that in env with"
-          + " $(externalendpoints:169.254.169.254:80)")
-    case .unsupportedFeature("Probes", _):
-      ErrorMessage(
-        "the feature Probes is not supported", why: "the agent answers the pod's probes, never the command",
-        remedy: "remove it")
-    case .unsupportedFeature(let name, let nearest):
-      ErrorMessage(
-        "there is no feature '\(name)'", why: "devrun knows none that a file could enable",
-        remedy: nearest.map { "'\($0)' was one of Bridge to Kubernetes and is not supported either; remove it" }
-          ?? "remove it")
-    case .windowsPath(let path):
-      ErrorMessage(
-        "'\(path)' is a path of Windows", why: "devrun runs on Linux", remedy: "write an absolute path: /...")
-    case .volumeNamedTwice(let name):
-      ErrorMessage("the volume '\(name)' has a localPath already", remedy: "keep one of the two")
-    case .invalidVariableName(let name):
-      ErrorMessage("'\(name)' is no name of a variable", why: "it must not be empty or have '=' in it")
-    case .unterminatedToken:
-      ErrorMessage("'$(' without ')'", remedy: "write $$( where you mean the characters $(")
-    case .unknownToken(let text, let suggestion):
-      ErrorMessage(
-        "'$(\(text))' is not known",
-        why: "known are $(volumeMounts:NAME), $(services:NAME), $(services:NAME.NAMESPACE) and"
-          + " $(externalendpoints:HOST:PORT)",
-        remedy: suggestion.map { "did you mean $(\($0))?" } ?? "write $$( where you mean the characters $(")
-    case .invalidService(let text):
-      ErrorMessage(
-        "'\(text)' names no service",
-        why: "write NAME or NAME.NAMESPACE, of lower-case letters, digits and '-', and perhaps :PORT,PORT")
-    case .invalidEndpoint(let text):
-      ErrorMessage(
-        "'\(text)' is no host with ports", why: "write HOST:PORT or HOST:PORT,PORT; HOST may be no IPv6 address")
-    case .invalidPort(let text):
-      ErrorMessage("'\(text)' is no port", why: "ports are numbers from 1 to 65535")
-    }
+    try ProcessConfigReader.read(bytes, source: source)
   }
 }

@@ -11,14 +11,14 @@ enum ProcessConfigToken {
   /// - Parameter mounts: the volumes that are to be seen at a path of their own.
   /// - Throws: the mistake in it.
   static func parse(
-    _ text: String, at position: LocalEnvFile.Position, mounts: [LocalEnvFile.VolumeReference]
+    _ text: String, at position: TextPosition, mounts: [LocalEnvFile.VolumeReference]
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, let kind = Kind.allCases.first(where: { $0.rawValue.lowercased() == parts[0].lowercased() })
     else { throw .processConfig(.unknownToken(text, suggestion: suggestion(for: parts))) }
     switch kind {
     case .volumeMounts:
-      let pattern = try LocalEnvToken.volumePattern(parts[1])
+      let pattern = try VolumeSyntax.name(parts[1])
       let mount = mounts.first { $0.pattern == pattern }
       return .volume(.init(pattern: pattern, mountPath: mount?.mountPath, position: position))
     case .services: return .service(try service(parts[1], at: position))
@@ -28,37 +28,35 @@ enum ProcessConfigToken {
 
   /// `NAME` or `NAME.NAMESPACE`, and perhaps `:PORT,PORT`.
   private static func service(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.ServiceReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     let names = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count <= 2, names.count <= 2, names.allSatisfy(DNSName.isLabel) else {
       throw .processConfig(.invalidService(text))
     }
-    if parts.count == 2 { _ = try ports(parts[1]) }
+    if parts.count == 2 { try checkPorts(parts[1]) }
     return .init(namespace: names.count == 2 ? names[1] : nil, name: names[0], position: position)
   }
 
   /// `HOST:PORT` or `HOST:PORT,PORT`
   private static func endpoint(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.EndpointReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, isHost(parts[0]) else { throw .processConfig(.invalidEndpoint(text)) }
-    return .init(host: parts[0], ports: try ports(parts[1]), position: position)
+    try checkPorts(parts[1])
+    return .init(host: parts[0], position: position)
   }
 
-  /// At least one port, each once.
-  private static func ports(_ text: String) throws(LocalEnvError.Reason) -> [UInt16] {
-    var ports: [UInt16] = []
+  /// Refuses what is not at least one port, with commas between. The ports have no meaning here.
+  private static func checkPorts(_ text: String) throws(LocalEnvError.Reason) {
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let digits = part.drop { $0 == " " }
       guard let port = UInt16(digits), port > 0, digits.first != "+" else {
         throw .processConfig(.invalidPort(String(part)))
       }
-      if !ports.contains(port) { ports.append(port) }
     }
-    return ports
   }
 
   /// Whether the text is a name of the DNS, in any letter case and with '_', or an IPv4 address.

@@ -1,19 +1,22 @@
-/// Where the tokens of a YAML text stand. YAML tells only where a value begins; quotes, escapes and folded lines are
-/// undone in its text. But the n-th token of a value is the n-th `$(` behind its beginning.
+internal import DevrunCore
+
+/// The places of the tokens in a YAML text. The YAML reader has only the place where a value begins, since quotes,
+/// escapes and folded lines are undone in the value. But the n-th token of a value is the n-th `$(` behind its
+/// beginning.
 struct TokenPlaces {
   /// Every `$(` of the text, in order.
-  private let places: [YAMLNode.Mark]
+  private let places: [TextMark]
 
   /// Reads a text in UTF-8. In another encoding no places are found, and values stand for their tokens.
   init(_ bytes: [UInt8]) {
-    var places: [YAMLNode.Mark] = []
-    var mark = YAMLNode.Mark(line: 1, column: 1)
+    var places: [TextMark] = []
+    var mark = TextMark(line: 1, column: 1)
     var previous: Unicode.Scalar?
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars where scalar != "\u{feff}" {
       if let previous, Self.isBreak(previous), !(previous == "\r" && scalar == "\n") {
-        mark = YAMLNode.Mark(line: mark.line + 1, column: 1)
+        mark = TextMark(line: mark.line + 1, column: 1)
       }
-      if previous == "$", scalar == "(" { places.append(YAMLNode.Mark(line: mark.line, column: mark.column - 1)) }
+      if previous == "$", scalar == "(" { places.append(TextMark(line: mark.line, column: mark.column - 1)) }
       mark.column += 1
       previous = scalar
     }
@@ -22,7 +25,7 @@ struct TokenPlaces {
 
   /// The place of the token of the given number (from 0) in a value, which begins at `start`; that place where the
   /// token was written in some other way.
-  func place(ofToken number: Int, after start: YAMLNode.Mark) -> YAMLNode.Mark {
+  func place(ofToken number: Int, after start: TextMark) -> TextMark {
     // The first place that is not before the value, by bisection.
     var low = 0
     var high = places.count

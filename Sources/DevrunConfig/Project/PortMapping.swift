@@ -40,7 +40,7 @@ public enum PortMappingError: UserFacingError, Hashable {
   /// One of its numbers is no port.
   case outOfRange(String, port: String)
 
-  /// What the person is told.
+  /// The error in words.
   public var message: ErrorMessage {
     switch self {
     case .malformed(let text):

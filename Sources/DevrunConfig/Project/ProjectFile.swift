@@ -1,6 +1,7 @@
 internal import DevrunCore
 public import DevrunPlan
 public import DevrunSystem
+internal import DevrunYAML
 
 /// `devrun.yaml`: the options that would be typed each time. What is absent is `nil` or empty.
 ///
@@ -57,9 +58,15 @@ public struct ProjectFile: Sendable {
 
   /// Reads the file at an absolute path.
   ///
-  /// - Throws: `ConfigFileError` or `YAMLError`.
+  /// - Throws: `ProjectFileError` or `YAMLError`.
   public static func load(_ path: String) throws -> ProjectFile {
-    try parse(File.readConfiguration(path), source: path)
+    let bytes: [UInt8]
+    do throws(Errno) {
+      bytes = try BoundedFile.read(path)
+    } catch {
+      throw ProjectFileError(path: path, reason: error.description)
+    }
+    return try parse(bytes, source: path)
   }
 
   /// Reads a text.
@@ -69,7 +76,7 @@ public struct ProjectFile: Sendable {
   ///   - source: the file's absolute path, for errors and for the paths relative to it.
   /// - Throws: `YAMLError`.
   public static func parse(_ bytes: [UInt8], source: String) throws -> ProjectFile {
-    let root = YAMLField(root: try YAML.parse(bytes, source: source), source: source)
+    let root = try YAMLField(parsing: bytes, source: source)
     var file = ProjectFile()
     for member in try root.members() {
       guard let key = Key(rawValue: member.key) else {
@@ -78,7 +85,7 @@ public struct ProjectFile: Sendable {
           source: source, mark: member.mark,
           reason: .unknownKey(member.key, allowed: keys, nearest: nearest(to: member.key, in: keys)))
       }
-      if !member.value.node.isNull { try file.set(key, to: member.value, directory: File.directory(of: source)) }
+      if !member.value.node.isNull { try file.set(key, to: member.value, directory: ConfigPath.folder(of: source)) }
     }
     return file
   }
@@ -96,11 +103,11 @@ public struct ProjectFile: Sendable {
     case .container: container = try field.label()
     case .namespace: namespace = try field.label()
     case .context: context = try field.text()
-    case .kubeconfig: kubeconfig = File.path(try field.nonEmptyString(), in: directory)
+    case .kubeconfig: kubeconfig = ConfigPath.resolve(try field.nonEmptyString(), in: directory)
     case .ports: ports = try field.elements().map { port in try port.parsed(port.text(), PortMapping.init(parsing:)) }
     case .envFile:
       let files = if case .sequence = field.node.content { try field.elements() } else { [field] }
-      envFiles = try files.map { File.path(try $0.nonEmptyString(), in: directory) }
+      envFiles = try files.map { ConfigPath.resolve(try $0.nonEmptyString(), in: directory) }
     case .env: environment = try field.members().map(Self.variable)
     case .newPod: newPod = try field.bool()
     case .image: image = try field.nonEmptyString()

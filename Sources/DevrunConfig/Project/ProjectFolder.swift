@@ -1,16 +1,18 @@
+internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// The folder of a project, which bounds the search for its configuration.
 ///
-/// A search goes upwards from a folder to the project's root: the first folder that holds one of the files by which
-/// version control and build tools know a project. Where there is no such folder, only the first one is looked at: a
-/// file that someone put in /tmp or / must not configure what runs below.
+/// A search goes upwards from a folder to the project's root: the first folder that holds one of the files that version
+/// control or a build tool keeps there. If there is no such folder, only the first one is searched: a file that someone
+/// put in /tmp or / must not configure what runs below.
 enum ProjectFolder {
   /// The names that mark a project's root.
   private static let markers: Set<String> = [
     ".git", ".hg", ".jj", ".svn", "Package.swift", "go.mod", "go.work", "package.json", "deno.json", "pom.xml",
-    "build.gradle",
-    "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "build.sbt", "Cargo.toml", "pyproject.toml",
+    "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "build.sbt", "Cargo.toml",
+    "pyproject.toml",
     "setup.py", "requirements.txt", "Pipfile", "Gemfile", "composer.json", "mix.exs", "rebar.config", "deps.edn",
     "project.clj", "pubspec.yaml", "stack.yaml", "build.zig", "dub.json", "CMakeLists.txt", "meson.build", "WORKSPACE",
     "MODULE.bazel",
@@ -35,27 +37,26 @@ enum ProjectFolder {
       if nearest.isEmpty { nearest = present(names, in: folder) }
       if isRoot(folder) { return nearest }
       if folder == "/" || folder.isEmpty { break }
-      folder = File.directory(of: folder)
+      folder = ConfigPath.folder(of: folder)
     }
     return present(names, in: directory)
   }
 
   private static func present(_ names: [String], in folder: String) -> [String] {
-    names.map { File.path($0, in: folder) }.filter(File.isReadableKind)
+    names.map { ConfigPath.resolve($0, in: folder) }.filter(isReadable)
   }
 
-  /// Whether the folder is a project's root. One that cannot be listed is none.
+  /// Whether something to read is there: a regular file, a pipe or the like, but no folder.
+  private static func isReadable(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+  }
+
+  /// Whether the folder is a project's root. A folder that cannot be listed is none.
   private static func isRoot(_ folder: String) -> Bool {
-    guard let listing = opendir(folder) else { return false }
-    defer { closedir(listing) }
-    while let entry = readdir(listing) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: pointer.pointee)) {
-          String(cString: $0)
-        }
-      }
-      if markers.contains(name) || markerSuffixes.contains(where: name.hasSuffix) { return true }
+    guard let names = try? Directory.entries(of: RawString(folder)) else { return false }
+    return names.map(\.description).contains { name in
+      markers.contains(name) || markerSuffixes.contains(where: name.hasSuffix)
     }
-    return false
   }
 }

@@ -1,16 +1,16 @@
 public import DevrunConfig
 internal import DevrunCore
 
-/// Which names are taken: those that a pattern includes, all where there is none, but those that a pattern excludes. `*`
-/// in a pattern stands for any characters.
+/// Which names are taken: those that a pattern includes, or all if there is no such pattern, except those that a pattern
+/// excludes.
 public struct NameFilter: Sendable, Hashable {
   /// The patterns of what is taken; none for everything.
-  public var included: [VolumePattern]
+  public var included: [Wildcard]
   /// The patterns of what is not.
-  public var excluded: [VolumePattern]
+  public var excluded: [Wildcard]
 
   /// A filter of the given patterns.
-  public init(included: [VolumePattern] = [], excluded: [VolumePattern] = []) {
+  public init(included: [Wildcard] = [], excluded: [Wildcard] = []) {
     self.included = included
     self.excluded = excluded
   }

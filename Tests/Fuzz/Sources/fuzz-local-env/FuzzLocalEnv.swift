@@ -1,16 +1,17 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 
 /// libFuzzer's entry: any bytes as an `azds-local.env`.
 ///
-/// They are read or refused with mistakes that have places in the text. What was read, printed as a dotenv file and read
-/// again, is the same.
+/// They are read or refused with mistakes that have places in the text. What was read, printed as a dotenv file and
+/// read again, is the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: data, count: size))
   let lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
   do {
-    let file = try LocalEnvFile.parse(bytes, source: "f")
+    let file = try AzdsLocalEnv.parse(bytes, source: "f")
     precondition(!file.warnings.contains { $0.description.isEmpty })
     try checkRoundTrip(file)
   } catch let error as LocalEnvError {
@@ -26,9 +27,9 @@ public func testOneInput(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
 private func checkRoundTrip(_ file: LocalEnvFile) throws {
   // Every volume there is, but for two at one path; every variable, some of them empty.
   let volumes = file.volumeReferences.map { $0.pattern.text.filter { $0 != "*" } + "-" }
-  let variables = Dictionary(
-    file.variableReferences.map { ($0.name, RawString($0.name.bytes.dropFirst())) }, uniquingKeysWith: { $1 })
-  let environment: [(name: RawString, value: RawString)]
+  let variables = EnvironmentVariables(
+    file.variableReferences.map { .init(name: $0.name, value: RawString($0.name.bytes.dropFirst())) })
+  let environment: EnvironmentVariables
   do {
     environment = try values(of: file, volumes: volumes, variables: variables)
   } catch is LocalEnvError {
@@ -38,15 +39,16 @@ private func checkRoundTrip(_ file: LocalEnvFile) throws {
     let text = format.text(of: environment)
     precondition(format == .shell || text.omitted.isEmpty)
     guard format == .dotenv else { continue }
-    let again = try values(of: LocalEnvFile.parse(text.bytes, source: "g"), volumes: [], variables: [:])
-    precondition(again.elementsEqual(environment) { $0 == $1 })
+    let again = try values(of: AzdsLocalEnv.parse(text.bytes, source: "g"), volumes: [], variables: [:])
+    precondition(again == environment)
   }
 }
 
 private func values(
-  of file: LocalEnvFile, volumes: [String], variables: [RawString: RawString]
-) throws -> [(name: RawString, value: RawString)] {
-  try file.environment(
-    volumes: volumes, variables: variables, volumePath: { "/run/\($0.volume)" },
-    serviceAddress: { "127.0.0.2 \($0.name)" })
+  of file: LocalEnvFile, volumes: [String], variables: EnvironmentVariables
+) throws -> EnvironmentVariables {
+  EnvironmentVariables(
+    try file.environment(
+      volumes: volumes, variables: variables, volumePath: { "/run/\($0.volume)" },
+      serviceAddress: { "127.0.0.2 \($0.name)" }))
 }

@@ -1,5 +1,6 @@
-/// The name of a volume as `azds-local.env` gives it, in which `*` matches any run of characters, none included.
-public struct VolumePattern: Sendable, Hashable, CustomStringConvertible {
+/// A pattern for names, in which `*` matches any run of characters, none included. Every other character matches
+/// itself.
+public struct Wildcard: Sendable, Hashable, CustomStringConvertible {
   /// The pattern as written.
   public var text: String
 
@@ -9,22 +10,9 @@ public struct VolumePattern: Sendable, Hashable, CustomStringConvertible {
   /// The pattern as written.
   public var description: String { text }
 
-  /// The volume that the pattern stands for: the one of exactly that name, else the first that it matches in the given
-  /// order, which is the container's.
-  ///
-  /// `default-token-*` was the service account's volume before Kubernetes 1.24. Where it matches nothing, it stands for
-  /// today's, the first `kube-api-access-*`.
-  public func match(in volumes: [String]) -> String? {
-    if volumes.contains(text) { return text }
-    if let first = volumes.first(where: matches) { return first }
-    return text == "default-token-*" ? VolumePattern("kube-api-access-*").match(in: volumes) : nil
-  }
-
   /// Whether the pattern matches the whole name.
-  public func matches(_ name: String) -> Bool { matches(Array(name.utf8)) }
-
-  /// Whether the pattern matches the whole name, given as bytes.
-  func matches(_ name: [UInt8]) -> Bool {
+  public func matches(_ name: String) -> Bool {
+    let name = Array(name.utf8)
     let pattern = Array(text.utf8)
     var position = 0
     var index = 0

@@ -2,11 +2,11 @@ internal import DevrunCore
 
 /// Builds the tree of nodes from the parser's events.
 ///
-/// An alias shares the node of its anchor, and so costs nothing by itself. What it costs those who walk the tree is
-/// counted as it is composed: every node knows how many nodes it stands for and how deep it is, and an alias adds both.
+/// An alias shares the node of its anchor, so it costs nothing by itself. What it costs a walk of the tree is counted
+/// while the tree is composed: each node is stored with its size and its height, and an alias adds both.
 struct YAMLComposer {
   private let events: YAMLEvents
-  private let limits: YAML.Limits
+  private let limits: YAMLLimits
   /// `nil` for an anchor whose value is not complete yet.
   private var anchors: [String: Composed?] = [:]
   private var aliasedNodes = 0
@@ -20,14 +20,14 @@ struct YAMLComposer {
     var height: Int
   }
 
-  init(events: YAMLEvents, limits: YAML.Limits) {
+  init(events: YAMLEvents, limits: YAMLLimits) {
     self.events = events
     self.limits = limits
   }
 
-  /// The only document of the stream; null where there is none.
-  mutating func document() throws -> YAMLNode {
-    var root = YAMLNode(.scalar(YAMLNode.Scalar("")), at: YAMLNode.Mark(line: 1, column: 1))
+  /// The only document of the stream; null if there is none.
+  mutating func document() throws(YAMLError) -> YAMLNode {
+    var root = YAMLNode(.scalar(YAMLNode.Scalar("")), at: TextMark(line: 1, column: 1))
     var hasDocument = false
     while true {
       let (event, mark) = try events.next()
@@ -44,12 +44,12 @@ struct YAMLComposer {
     }
   }
 
-  private mutating func node(depth: Int) throws -> Composed {
+  private mutating func node(depth: Int) throws(YAMLError) -> Composed {
     let (event, mark) = try events.next()
     return try node(of: event, at: mark, depth: depth)
   }
 
-  private mutating func node(of event: YAMLEvents.Event, at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func node(of event: YAMLEvents.Event, at mark: TextMark, depth: Int) throws(YAMLError) -> Composed {
     switch event {
     case .scalar(let scalar, let anchor):
       return remember(Composed(node: YAMLNode(.scalar(scalar), at: mark), size: 1, height: 0), as: anchor)
@@ -66,7 +66,7 @@ struct YAMLComposer {
     }
   }
 
-  private mutating func sequence(at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func sequence(at mark: TextMark, depth: Int) throws(YAMLError) -> Composed {
     var elements: [YAMLNode] = []
     var result = Composed(node: YAMLNode(.sequence([]), at: mark), size: 1, height: 1)
     while true {
@@ -81,9 +81,9 @@ struct YAMLComposer {
     return result
   }
 
-  private mutating func mapping(at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func mapping(at mark: TextMark, depth: Int) throws(YAMLError) -> Composed {
     var entries: [YAMLNode.Entry] = []
-    var places: [String: YAMLNode.Mark] = [:]
+    var places: [String: TextMark] = [:]
     var merged: [YAMLNode.Entry] = []
     var result = Composed(node: YAMLNode(.mapping([]), at: mark), size: 1, height: 1)
     while true {
@@ -109,19 +109,21 @@ struct YAMLComposer {
     return result
   }
 
-  private func mergedEntries(of value: YAMLNode) throws -> [YAMLNode.Entry] {
+  private func mergedEntries(of value: YAMLNode) throws(YAMLError) -> [YAMLNode.Entry] {
     switch value.content {
     case .mapping(let entries): return entries
     case .sequence(let elements):
-      return try elements.flatMap { element in
+      var merged: [YAMLNode.Entry] = []
+      for element in elements {
         guard case .mapping(let entries) = element.content else { throw error(.invalidMerge, at: element.mark) }
-        return entries
+        merged += entries
       }
+      return merged
     case .scalar: throw error(.invalidMerge, at: value.mark)
     }
   }
 
-  private mutating func expand(_ name: String, at mark: YAMLNode.Mark, depth: Int) throws -> Composed {
+  private mutating func expand(_ name: String, at mark: TextMark, depth: Int) throws(YAMLError) -> Composed {
     guard let known = anchors[name] else {
       throw error(.unknownAnchor(name, nearest: nearest(to: name, in: anchors.keys.sorted())), at: mark)
     }
@@ -135,7 +137,7 @@ struct YAMLComposer {
   }
 
   /// Begins a list or a mapping on the given level.
-  private mutating func enter(depth: Int, anchor: String?, at mark: YAMLNode.Mark) throws {
+  private mutating func enter(depth: Int, anchor: String?, at mark: TextMark) throws(YAMLError) {
     guard depth < limits.depth else { throw error(.tooDeep(limit: limits.depth), at: mark) }
     if let anchor { anchors[anchor] = .some(nil) }
   }
@@ -145,7 +147,7 @@ struct YAMLComposer {
     return composed
   }
 
-  private func error(_ reason: YAMLError.Reason, at mark: YAMLNode.Mark) -> YAMLError {
+  private func error(_ reason: YAMLError.Reason, at mark: TextMark) -> YAMLError {
     YAMLError(source: events.source, mark: mark, reason: reason)
   }
 }

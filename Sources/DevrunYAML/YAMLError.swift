@@ -1,16 +1,16 @@
 public import DevrunCore
 
-/// Why a YAML file cannot be used, with the place where that shows.
+/// Why a YAML file cannot be used, with the place of the mistake.
 public struct YAMLError: UserFacingError, Hashable {
-  /// The file's name as the user knows it.
+  /// The file's name, as the user wrote or found it.
   public var source: String
-  /// The place, where one is known.
-  public var mark: YAMLNode.Mark?
+  /// The place in the file; `nil` if the error has none.
+  public var mark: TextMark?
   /// What is wrong.
   public var reason: Reason
 
   /// An error of the given parts.
-  public init(source: String, mark: YAMLNode.Mark?, reason: Reason) {
+  public init(source: String, mark: TextMark?, reason: Reason) {
     self.source = source
     self.mark = mark
     self.reason = reason
@@ -18,7 +18,7 @@ public struct YAMLError: UserFacingError, Hashable {
 
   /// The ways in which a YAML file can be unusable.
   public enum Reason: Sendable, Hashable {
-    /// The text is not YAML; the parser's own words.
+    /// The text is not YAML. The words are the parser's.
     case syntax(String)
     /// The file is larger than the limit, in bytes.
     case tooLarge(limit: Int)
@@ -34,8 +34,8 @@ public struct YAMLError: UserFacingError, Hashable {
     case recursiveAlias(String)
     /// A key is a list or a mapping.
     case keyIsNoScalar
-    /// A key occurs twice in a mapping; `first` is where it stood before.
-    case duplicateKey(String, first: YAMLNode.Mark)
+    /// A key occurs twice in a mapping; `first` is its first place.
+    case duplicateKey(String, first: TextMark)
     /// The value of a merge key (`<<`) is neither a mapping nor a list of mappings.
     case invalidMerge
     /// A key is none of those that the file may have.
@@ -44,13 +44,10 @@ public struct YAMLError: UserFacingError, Hashable {
     case unexpected(path: String, problem: String, remedy: String?)
   }
 
-  /// The place as `file:line:column`.
-  public var place: String {
-    guard let mark else { return source }
-    return "\(source):\(mark.line):\(mark.column)"
-  }
+  /// The place as `file:line:column`, or the file alone.
+  public var place: String { TextPosition(source: source, mark: mark).description }
 
-  /// What the person is told.
+  /// The error in words.
   public var message: ErrorMessage {
     switch reason {
     case .syntax(let problem):

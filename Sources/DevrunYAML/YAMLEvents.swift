@@ -1,4 +1,5 @@
 internal import CLibYAML
+internal import DevrunCore
 
 /// libyaml's events as values of Swift, each with the place where it begins.
 ///
@@ -23,7 +24,7 @@ struct YAMLEvents {
   }
 
   /// The next event.
-  func next() throws -> (event: Event, mark: YAMLNode.Mark) {
+  func next() throws(YAMLError) -> (event: Event, mark: TextMark) {
     var raw = yaml_event_t()
     guard yaml_parser_parse(parser, &raw) == 1 else { throw syntaxError() }
     defer { yaml_event_delete(&raw) }
@@ -65,11 +66,11 @@ struct YAMLEvents {
     pointer.map { String(decodingCString: UnsafePointer($0), as: UTF8.self) }
   }
 
-  private static func mark(_ mark: yaml_mark_t) -> YAMLNode.Mark {
-    YAMLNode.Mark(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
+  private static func mark(_ mark: yaml_mark_t) -> TextMark {
+    TextMark(line: Int(mark.line) + 1, column: Int(mark.column) + 1)
   }
 
-  /// What the parser has to say about the text. The parser gives no place for bytes that are no text, only an offset.
+  /// The error that the parser stopped with. For bytes that are no text the parser gives an offset instead of a place.
   private func syntaxError() -> YAMLError {
     let state = parser.pointee
     let problem = state.problem.map { String(cString: $0) } ?? "out of memory"
@@ -87,10 +88,10 @@ struct YAMLEvents {
     }
   }
 
-  private static func mark(of offset: Int, in text: UnsafeBufferPointer<UInt8>) -> YAMLNode.Mark {
+  private static func mark(of offset: Int, in text: UnsafeBufferPointer<UInt8>) -> TextMark {
     let before = text.prefix(offset)
     let line = before.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    return YAMLNode.Mark(
+    return TextMark(
       line: line.count, column: String(decoding: line.last ?? before, as: UTF8.self).unicodeScalars.count + 1)
   }
 }

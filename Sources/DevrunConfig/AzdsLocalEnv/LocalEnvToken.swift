@@ -1,7 +1,6 @@
 internal import DevrunCore
 
-/// What stands between `${` and `}` (the forms are at `LocalEnvFile`), and the pieces that the tokens of
-/// `KubernetesLocalProcessConfig.yaml` have in common with it.
+/// What stands between `${` and `}` (the forms are at `AzdsLocalEnv`).
 enum LocalEnvToken {
   private enum Kind: String, CaseIterable {
     case volumes, services, env
@@ -11,7 +10,7 @@ enum LocalEnvToken {
   ///
   /// - Throws: the mistake in it.
   static func parse(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.Segment {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, let kind = Kind(rawValue: parts[0]) else {
@@ -26,22 +25,22 @@ enum LocalEnvToken {
 
   /// `NAME`, `NAME/PART`, either with `|/path` behind.
   private static func volume(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.VolumeReference {
     let halves = text.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    var reference = LocalEnvFile.VolumeReference(pattern: try volumePattern(parts[0]), position: position)
+    var reference = LocalEnvFile.VolumeReference(pattern: try VolumeSyntax.name(parts[0]), position: position)
     if parts.count == 2, !parts[1].allSatisfy({ $0 == "/" }) {
       guard let part = VolumePart(parts[1]) else { throw .invalidVolumePart(parts[1]) }
       reference.part = part
     }
-    if halves.count == 2 { reference.mountPath = try mountPath(halves[1]) }
+    if halves.count == 2 { reference.mountPath = try VolumeSyntax.mountPath(halves[1]) }
     return reference
   }
 
   /// `NAME` or `NAMESPACE.NAME`
   private static func service(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.ServiceReference {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count <= 2, parts.allSatisfy(DNSName.isLabel) else { throw .invalidServiceName(text) }
@@ -51,10 +50,10 @@ enum LocalEnvToken {
 
   /// `NAME` or `NAME:-TEXT`
   private static func variable(
-    _ text: String, at position: LocalEnvFile.Position
+    _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.VariableReference {
     let (name, fallback) = nameAndFallback(text)
-    guard LocalEnvParser.isName(name.utf8) else { throw .invalidVariable(name) }
+    guard DotenvName.isValid(name.utf8) else { throw .invalidVariable(name) }
     return LocalEnvFile.VariableReference(
       name: RawString(name), fallback: fallback.map { RawString($0) }, position: position)
   }
@@ -64,29 +63,12 @@ enum LocalEnvToken {
     return (String(text[..<range.lowerBound]), String(text[range.upperBound...]))
   }
 
-  /// The name of a volume, perhaps with `*`.
-  static func volumePattern(_ text: String) throws(LocalEnvError.Reason) -> VolumePattern {
-    guard !text.isEmpty, text.utf8.allSatisfy({ DNSName.isLabelLetter($0) || $0 == UInt8(ascii: "*") }) else {
-      throw .invalidVolumeName(text)
-    }
-    return VolumePattern(text)
-  }
-
-  /// An absolute path other than `/`, with single slashes.
-  static func mountPath(_ text: String) throws(LocalEnvError.Reason) -> String {
-    let names = text.split(separator: "/")
-    guard text.hasPrefix("/"), !names.isEmpty, !names.contains("."), !names.contains(".."), !text.contains("\0") else {
-      throw .invalidMountPath(text)
-    }
-    return names.map { "/\($0)" }.joined()
-  }
-
   /// The known form that was most likely meant by `text`, whose `parts` were around its first dot.
   private static func suggestion(for text: String, _ parts: [String]) -> String? {
     if let kind = nearest(to: parts[0], in: Kind.allCases.map(\.rawValue)) {
       return "\(kind).\(parts.count == 2 && !parts[1].isEmpty ? parts[1] : "NAME")"
     }
     // `${HOME}` is what a shell and some dotenv readers understand.
-    return parts.count == 1 && LocalEnvParser.isName(nameAndFallback(text).name.utf8) ? "env.\(text)" : nil
+    return parts.count == 1 && DotenvName.isValid(nameAndFallback(text).name.utf8) ? "env.\(text)" : nil
   }
 }

@@ -3,7 +3,7 @@ import DevrunCore
 import Testing
 
 /// Values with tokens shown as the parser understood them: `<volume NAME/PART at PATH>`, `<service NAMESPACE NAME>`,
-/// `<env NAME or TEXT>`, `<endpoint HOST PORTS>`.
+/// `<env NAME or TEXT>`, `<endpoint HOST>`.
 func shown(_ segments: [LocalEnvFile.Segment]) -> String {
   segments.map { segment in
     switch segment {
@@ -12,22 +12,22 @@ func shown(_ segments: [LocalEnvFile.Segment]) -> String {
       "<volume \(volume.pattern)\(volume.part.map { "/\($0)" } ?? "")\(volume.mountPath.map { " at \($0)" } ?? "")>"
     case .service(let service): "<service \(service.namespace ?? "-") \(service.name)>"
     case .variable(let variable): "<env \(variable.name)\(variable.fallback.map { " or \($0)" } ?? "")>"
-    case .endpoint(let endpoint): "<endpoint \(endpoint.host) \(endpoint.ports)>"
+    case .endpoint(let endpoint): "<endpoint \(endpoint.host)>"
     }
   }.joined()
 }
 
 /// A place in `azds-local.env`.
-func place(_ line: Int, _ column: Int, in source: String = "azds-local.env") -> LocalEnvFile.Position {
-  LocalEnvFile.Position(source: source, mark: .init(line: line, column: column))
+func place(_ line: Int, _ column: Int, in source: String = "azds-local.env") -> TextPosition {
+  TextPosition(source: source, mark: .init(line: line, column: column))
 }
 
 private func parse(_ text: String) throws -> LocalEnvFile {
-  try LocalEnvFile.parse(Array(text.utf8), source: "azds-local.env")
+  try AzdsLocalEnv.parse(Array(text.utf8), source: "azds-local.env")
 }
 
 @Suite("azds-local.env")
-struct LocalEnvFileTests {
+struct AzdsLocalEnvTests {
   @Test(
     arguments: [
       ("A=b", "A", "b"), ("A=", "A", ""), ("A=   ", "A", ""), ("  A  =  b  ", "A", "b"), ("\tA\t=\tb\t", "A", "b"),
@@ -105,7 +105,7 @@ struct LocalEnvFileTests {
   }
 
   @Test func `A value in azds-local.env that is not UTF-8 is kept byte for byte`() throws {
-    let file = try LocalEnvFile.parse(
+    let file = try AzdsLocalEnv.parse(
       Array("A=".utf8) + [0xff, 0x80, 0x41] + Array("\nB=\"".utf8) + [0xc3, 0x22], source: "f")
     #expect(file.assignments[0].segments == [.literal(RawString([0xff, 0x80, 0x41]))])
     #expect(file.assignments[1].segments == [.literal(RawString([0xc3]))])
@@ -187,7 +187,7 @@ struct LocalEnvFileTests {
 
   @Test func `A token in azds-local.env that is not UTF-8 is refused`() throws {
     let bytes = Array("A=${volumes.x|/".utf8) + [0xff] + Array("}".utf8)
-    let error = try #require(throws: LocalEnvError.self) { try LocalEnvFile.parse(bytes, source: "f") }
+    let error = try #require(throws: LocalEnvError.self) { try AzdsLocalEnv.parse(bytes, source: "f") }
     #expect(error.problems.map(\.position) == [place(1, 3, in: "f")])
   }
 
@@ -199,7 +199,8 @@ struct LocalEnvFileTests {
         azds-local.env has 5 mistakes
         azds-local.env:1:3: the quote " is never closed
         azds-local.env:2:3: '${volume.x}' is not known; known are ${volumes.NAME}, ${volumes.NAME/PART}, \
-        either with |/path, ${services.NAME}, ${services.NAMESPACE.NAME}, ${env.NAME} and ${env.NAME:-text}; did you mean ${volumes.x}?
+        either with |/path, ${services.NAME}, ${services.NAMESPACE.NAME}, \
+        ${env.NAME} and ${env.NAME:-text}; did you mean ${volumes.x}?
         azds-local.env:2:15: 'Y' names no service; write NAME or NAMESPACE.NAME, of lower-case letters, digits and '-'
         azds-local.env:4:1: '2C' is no name of a variable; a name begins with a letter or '_' and goes on \
         with letters, digits, '_', '.' and '-'

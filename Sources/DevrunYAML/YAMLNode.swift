@@ -1,20 +1,19 @@
 public import DevrunCore
 
-/// A value of a YAML document with the place where it stands.
+/// A value of a YAML document, with its place.
 public struct YAMLNode: Sendable, Hashable {
   /// What the value is.
   public var content: Content
-  /// Where it begins. For a value that stands under an anchor and is used by an alias, the place is the anchored one's.
-  public var mark: Mark
+  /// Where the value begins. The value of an alias has the place of the anchored value.
+  public var mark: TextMark
 
   /// A node of the given content and place.
-  public init(_ content: Content, at mark: Mark) {
+  public init(_ content: Content, at mark: TextMark) {
     self.content = content
     self.mark = mark
   }
 
-  /// The three kinds of node (YAML 1.2, section 3.2.1.1). Aliases and merge keys have been replaced by what they refer
-  /// to.
+  /// The three kinds of node (YAML 1.2, section 3.2.1.1). Aliases and merge keys are replaced by what they refer to.
   public enum Content: Sendable, Hashable {
     /// A text.
     case scalar(Scalar)
@@ -28,13 +27,13 @@ public struct YAMLNode: Sendable, Hashable {
   public struct Entry: Sendable, Hashable {
     /// The key's text as written, quotes and escapes undone.
     public var key: String
-    /// Where the key stands.
-    public var mark: Mark
+    /// The place of the key.
+    public var mark: TextMark
     /// The value.
     public var value: YAMLNode
 
     /// An entry of the given parts.
-    public init(key: String, at mark: Mark, value: YAMLNode) {
+    public init(key: String, at mark: TextMark, value: YAMLNode) {
       self.key = key
       self.mark = mark
       self.value = value
@@ -71,42 +70,17 @@ public struct YAMLNode: Sendable, Hashable {
       case folded
     }
   }
-
-  /// A place in a text. Lines and columns count from 1; a column counts characters, not bytes.
-  public struct Mark: Sendable, Hashable, Comparable {
-    /// The line, from 1.
-    public var line: Int
-    /// The column, from 1.
-    public var column: Int
-
-    /// A place of the given line and column.
-    public init(line: Int, column: Int) {
-      self.line = line
-      self.column = column
-    }
-
-    /// The order of reading.
-    public static func < (left: Mark, right: Mark) -> Bool {
-      (left.line, left.column) < (right.line, right.column)
-    }
-  }
 }
 
 extension YAMLNode {
-  /// The node as JSON, as kubectl reads YAML: plain scalars by the rules of `Scalar.resolved`, everything else strings.
-  /// JSON has no infinities and no NaN: those stay strings.
+  /// The node as JSON, as kubectl reads YAML: plain scalars by the rules of `Scalar.resolved`, other scalars as
+  /// strings. JSON has no infinities and no NaN, so these are strings as well.
   public var json: JSONValue {
     switch content {
     case .scalar(let scalar): scalar.resolved
     case .sequence(let elements): .array(elements.map(\.json))
     case .mapping(let entries): .object(Dictionary(entries.map { ($0.key, $0.value.json) }, uniquingKeysWith: { $1 }))
     }
-  }
-
-  /// The value of a key; `nil` where this is no mapping or has no such key.
-  public subscript(key: String) -> YAMLNode? {
-    guard case .mapping(let entries) = content else { return nil }
-    return entries.first { $0.key == key }?.value
   }
 
   /// Whether this is a scalar that means null (an empty value, `~`, `null`).

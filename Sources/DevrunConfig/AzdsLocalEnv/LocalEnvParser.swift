@@ -1,13 +1,12 @@
 internal import DevrunCore
 
-/// Reads the lines of an `azds-local.env` (the grammar is at `LocalEnvFile`).
+/// Reads the lines of an `azds-local.env` (the grammar is at `AzdsLocalEnv`).
 ///
 /// It works on bytes, since values need not be UTF-8. A mistake ends its line and no more: reading goes on with the
 /// next one, so that all mistakes are found. One in a token does not even end the value.
 struct LocalEnvParser {
-  private(set) var assignments: [LocalEnvFile.Assignment] = []
-  private(set) var problems: [LocalEnvError.Problem] = []
-
+  private var assignments: [LocalEnvFile.Assignment] = []
+  private var problems: [LocalEnvError.Problem] = []
   private let bytes: [UInt8]
   private let source: String
   private var cursor = Cursor()
@@ -15,7 +14,7 @@ struct LocalEnvParser {
   /// A place between two bytes.
   private struct Cursor {
     var index = 0
-    var mark = YAMLNode.Mark(line: 1, column: 1)
+    var mark = TextMark(line: 1, column: 1)
   }
 
   /// The parts of a value as they are read, with neighbouring literal bytes in one.
@@ -34,14 +33,26 @@ struct LocalEnvParser {
     }
   }
 
-  init(_ bytes: [UInt8], source: String) {
+  /// Reads a text: its assignments, in order and without those that have a mistake, and its mistakes.
+  ///
+  /// - Parameters:
+  ///   - bytes: the text.
+  ///   - source: the file's name, for the places of mistakes.
+  static func parse(
+    _ bytes: [UInt8], source: String
+  ) -> (assignments: [LocalEnvFile.Assignment], problems: [LocalEnvError.Problem]) {
+    var parser = LocalEnvParser(bytes, source: source)
+    parser.parse()
+    return (parser.assignments, parser.problems)
+  }
+
+  private init(_ bytes: [UInt8], source: String) {
     self.source = source
     let mark: [UInt8] = [0xef, 0xbb, 0xbf]
     self.bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
   }
 
-  /// Reads everything.
-  mutating func parse() {
+  private mutating func parse() {
     if bytes.contains(0) {
       while next != 0 { advance() }
       return record(.nul, at: here)
@@ -89,7 +100,7 @@ struct LocalEnvParser {
     let start = cursor
     while let byte = next, byte != UInt8(ascii: "="), !Self.isBlank(byte), !isAtLineEnd { advance() }
     let name = Array(bytes[start.index..<cursor.index])
-    guard Self.isName(name) else {
+    guard DotenvName.isValid(name) else {
       let text = name.isEmpty ? "=" : Self.excerpt(name[...])
       throw LocalEnvError.Problem(position: position(start.mark), reason: .invalidName(text))
     }
@@ -157,7 +168,7 @@ struct LocalEnvParser {
     return value.segments
   }
 
-  /// A backslash in double quotes and what it stands for; with a letter that it does not know, both stay.
+  /// A backslash in double quotes and what it stands for. If the letter behind it has no meaning, both stay.
   private mutating func escape(into value: inout Value) {
     advance()
     let known: UInt8? =
@@ -197,7 +208,7 @@ struct LocalEnvParser {
     }
   }
 
-  private mutating func record(_ reason: LocalEnvError.Reason, at position: LocalEnvFile.Position) {
+  private mutating func record(_ reason: LocalEnvError.Reason, at position: TextPosition) {
     problems.append(LocalEnvError.Problem(position: position, reason: reason))
   }
 }
@@ -207,10 +218,10 @@ extension LocalEnvParser {
   private var next: UInt8? { cursor.index < bytes.count ? bytes[cursor.index] : nil }
 
   /// The place of the next byte.
-  private var here: LocalEnvFile.Position { position(cursor.mark) }
+  private var here: TextPosition { position(cursor.mark) }
 
-  private func position(_ mark: YAMLNode.Mark) -> LocalEnvFile.Position {
-    LocalEnvFile.Position(source: source, mark: mark)
+  private func position(_ mark: TextMark) -> TextPosition {
+    TextPosition(source: source, mark: mark)
   }
 
   /// Whether a line ends here: by LF, by CRLF or with the file.
@@ -230,7 +241,7 @@ extension LocalEnvParser {
     let byte = bytes[cursor.index]
     cursor.index += 1
     if byte == UInt8(ascii: "\n") {
-      cursor.mark = YAMLNode.Mark(line: cursor.mark.line + 1, column: 1)
+      cursor.mark = TextMark(line: cursor.mark.line + 1, column: 1)
     } else if next.map({ $0 & 0xc0 != 0x80 }) ?? true {
       // What follows begins a character of UTF-8.
       cursor.mark.column += 1
@@ -249,27 +260,7 @@ extension LocalEnvParser {
     }
   }
 
-  /// Whether the text can be the name of a variable in the file.
-  static func isName(_ bytes: some Collection<UInt8>) -> Bool {
-    guard let first = bytes.first else { return false }
-    return isNameStart(first) && bytes.allSatisfy(isNamePart)
-  }
-
   private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-
-  private static func isNameStart(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
-    default: false
-    }
-  }
-
-  private static func isNamePart(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"): true
-    default: isNameStart(byte)
-    }
-  }
 
   /// A text for a message: not endless.
   private static func excerpt(_ bytes: ArraySlice<UInt8>) -> String {

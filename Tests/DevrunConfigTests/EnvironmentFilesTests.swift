@@ -1,15 +1,17 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
+import Glibc
 import Testing
 
 @Suite("Layers of environment files")
-struct LocalEnvLayersTests {
+struct EnvironmentFilesTests {
   @Test func `A later environment file overrides the assignments of an earlier one without a warning`() throws {
     try Folder.with { folder in
       let first = try folder.write("A=1\nB=${volumes.gone}\nB=${volumes.x|/m}\n", to: "first.env")
       let second = try folder.write("version: 0.1\nenv:\n  - {name: A, value: 2}\n  - {name: C}\n", to: "second.yml")
       let third = try folder.write("C=3\nB=4\n", to: "third")
-      let file = try LocalEnvFile.load([first, second, third])
+      let file = try EnvironmentFiles.load([first, second, third])
       #expect(file.assignments.map { "\($0.name)=\(shown($0.segments))" } == ["A=2", "C=3", "B=4"])
       #expect(file.assignments.map(\.position.source) == [second, third, third])
       #expect(file.volumeReferences.isEmpty)
@@ -23,7 +25,7 @@ struct LocalEnvLayersTests {
       let first = try folder.write("A\n", to: "a.env")
       let second = try folder.write("version: 0.1\nenvs: []\n", to: "b.yaml")
       let missing = "\(folder.path)/missing.env"
-      let error = try #require(throws: LocalEnvError.self) { try LocalEnvFile.load([first, missing, second]) }
+      let error = try #require(throws: LocalEnvError.self) { try EnvironmentFiles.load([first, missing, second]) }
       #expect(
         error.description == """
           \(first) and \(missing) and \(second) have 3 mistakes
@@ -36,9 +38,20 @@ struct LocalEnvLayersTests {
     }
   }
 
+  @Test func `An environment file of more than 16 MiB is refused`() throws {
+    try Folder.with { folder in
+      let path = try folder.write("A=1\n", to: "large.env")
+      let file = try Descriptor.open(RawString(path), O_WRONLY)
+      try system { ftruncate(file.number, (16 << 20) + 1) }
+      let problem = LocalEnvError.Problem(
+        position: .init(source: path, mark: nil), reason: .unreadable("File too large"))
+      #expect(throws: LocalEnvError([problem])) { try EnvironmentFiles.load([path]) }
+    }
+  }
+
   @Test func `Two environment files cannot mount different volumes at one path`() throws {
     let files = try ["A=${volumes.a|/m}", "B=${volumes.b|/m}"].enumerated().map { number, text in
-      try LocalEnvFile.parse(Array(text.utf8), source: "\(number).env")
+      try AzdsLocalEnv.parse(Array(text.utf8), source: "\(number).env")
     }
     let problem = LocalEnvError.Problem(
       position: place(1, 3, in: "1.env"), reason: .mountPathTaken("/m", volume: "b", other: "a"))
@@ -48,27 +61,27 @@ struct LocalEnvLayersTests {
   @Test func `The environment files of the nearest folder that has any are found, up to the project's root`() throws {
     try Folder.with { folder in
       let yaml = KubernetesLocalProcessConfig.fileName
-      try folder.write("", to: "above/\(LocalEnvFile.fileName)")
+      try folder.write("", to: "above/\(AzdsLocalEnv.fileName)")
       try folder.write("", to: "above/root/.git")
       try folder.write("", to: "above/root/\(yaml)")
       try folder.write("", to: "above/root/a/\(yaml)")
-      try folder.write("", to: "above/root/a/\(LocalEnvFile.fileName)")
+      try folder.write("", to: "above/root/a/\(AzdsLocalEnv.fileName)")
       try folder.write("", to: "above/root/a/b/c/main.c")
       try folder.write("", to: "above/root/d/main.c")
       let root = "\(folder.path)/above/root"
       #expect(
-        LocalEnvFile.find(from: "\(root)/a/b/c") == ["\(root)/a/\(yaml)", "\(root)/a/\(LocalEnvFile.fileName)"])
-      #expect(LocalEnvFile.find(from: "\(root)/d") == ["\(root)/\(yaml)"])
+        EnvironmentFiles.find(from: "\(root)/a/b/c") == ["\(root)/a/\(yaml)", "\(root)/a/\(AzdsLocalEnv.fileName)"])
+      #expect(EnvironmentFiles.find(from: "\(root)/d") == ["\(root)/\(yaml)"])
     }
   }
 
   @Test(arguments: [".git", "Package.swift", "go.mod", "package.json", "Cargo.toml", "pom.xml", "App.csproj", ".jj"])
   func `Environment files above the project's root are ignored`(marker: String) throws {
     try Folder.with { folder in
-      try folder.write("", to: LocalEnvFile.fileName)
+      try folder.write("", to: AzdsLocalEnv.fileName)
       try folder.write("", to: "project/\(marker)")
       try folder.write("", to: "project/src/main.c")
-      #expect(LocalEnvFile.find(from: "\(folder.path)/project/src").isEmpty)
+      #expect(EnvironmentFiles.find(from: "\(folder.path)/project/src").isEmpty)
     }
   }
 }

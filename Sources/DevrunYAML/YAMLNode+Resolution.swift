@@ -1,13 +1,13 @@
 public import DevrunCore
 
 // What a plain scalar means. kubectl reads YAML with a Go library (sigs.k8s.io/yaml) that follows YAML 1.1 where it and
-// YAML 1.2 disagree: `yes`, `on` and `y` are booleans, `010` is octal, `1_000` is a number. A kubeconfig must mean to
-// devrun what it means to kubectl, and so the same rules are used for devrun's own files. Base 60 numbers (`1:30`) are
-// strings, and so are timestamps.
+// YAML 1.2 disagree: `yes`, `on` and `y` are booleans, `010` is octal, `1_000` is a number. A kubeconfig must mean the
+// same to devrun and to kubectl, so devrun follows these rules, for its own files as well. Base 60 numbers (`1:30`) and
+// timestamps are strings.
 
 extension YAMLNode.Scalar {
-  /// What the scalar means: null, a boolean, a number or a string. Only a plain scalar is anything but a string, unless
-  /// a tag of the core schema (`!!int "1"`) says so; where such a tag does not fit the text, it is a string.
+  /// What the scalar means: null, a boolean, a number or a string. Only a plain scalar, or one with a tag of the core
+  /// schema (`!!int "1"`), can mean something other than a string. If such a tag does not fit the text, it is a string.
   public var resolved: JSONValue {
     switch tag {
     case nil: style == .plain ? plainMeaning : .string(text)

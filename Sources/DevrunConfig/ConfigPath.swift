@@ -1,0 +1,16 @@
+/// Paths as they are written in configuration files.
+enum ConfigPath {
+  /// The path as seen from a folder: unchanged if it is absolute.
+  static func resolve(_ path: String, in folder: String) -> String {
+    if path.hasPrefix("/") { return path }
+    var rest = path[...]
+    while rest.hasPrefix("./") { rest = rest.dropFirst(2).drop { $0 == "/" } }
+    return folder.hasSuffix("/") ? folder + rest : "\(folder)/\(rest)"
+  }
+
+  /// The folder that holds an absolute path; `/` for the root.
+  static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+    return String(path[..<slash])
+  }
+}

@@ -1,0 +1,47 @@
+internal import DevrunCore
+internal import DevrunSystem
+
+/// The files that adjust the command's environment: `azds-local.env` and `KubernetesLocalProcessConfig.yaml`.
+public enum EnvironmentFiles {
+  /// The paths of the files to read if the user names none, in the order in which they are to be read.
+  ///
+  /// They are those of the nearest folder that has any, from a folder (an absolute path) upwards to the project's root.
+  /// If the folder has both, `KubernetesLocalProcessConfig.yaml` is read first, so that `azds-local.env` has the last
+  /// word.
+  public static func find(from directory: String) -> [String] {
+    ProjectFolder.find([KubernetesLocalProcessConfig.fileName, AzdsLocalEnv.fileName], from: directory)
+  }
+
+  /// Reads the files at the given paths as one: of two assignments of a name the later file's counts.
+  ///
+  /// - Parameter paths: files whose name ends in `.yaml` or `.yml` are read as `KubernetesLocalProcessConfig.yaml`, all
+  ///   others as `azds-local.env`.
+  /// - Throws: `LocalEnvError` with all mistakes of all files, files that cannot be read among them.
+  public static func load(_ paths: [String]) throws(LocalEnvError) -> LocalEnvFile {
+    var files: [LocalEnvFile] = []
+    var problems: [LocalEnvError.Problem] = []
+    for path in paths {
+      do throws(LocalEnvError) {
+        files.append(try load(path))
+      } catch {
+        problems += error.problems
+      }
+    }
+    guard problems.isEmpty else { throw LocalEnvError(problems) }
+    return LocalEnvFile(merging: files)
+  }
+
+  private static func load(_ path: String) throws(LocalEnvError) -> LocalEnvFile {
+    let bytes: [UInt8]
+    do throws(Errno) {
+      bytes = try BoundedFile.read(path)
+    } catch {
+      throw LocalEnvError([
+        .init(position: TextPosition(source: path, mark: nil), reason: .unreadable(error.description))
+      ])
+    }
+    let isYAML = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+    return isYAML
+      ? try KubernetesLocalProcessConfig.parse(bytes, source: path) : try AzdsLocalEnv.parse(bytes, source: path)
+  }
+}

@@ -1,0 +1,30 @@
+internal import CLibYAML
+
+/// The YAML reader: reads one document of a text into a tree of nodes. libyaml does the syntax (YAML 1.1); the composer
+/// here does anchors, merge keys and limits.
+public enum YAML {
+  /// Reads a document. An empty document is null.
+  ///
+  /// - Parameters:
+  ///   - bytes: the text, in UTF-8, or in UTF-16 with a byte order mark.
+  ///   - source: the file's name, for errors.
+  ///   - limits: what the document may have at most.
+  public static func parse(
+    _ bytes: [UInt8], source: String, limits: YAMLLimits = YAMLLimits()
+  ) throws(YAMLError) -> YAMLNode {
+    guard bytes.count <= limits.bytes else {
+      throw YAMLError(source: source, mark: nil, reason: .tooLarge(limit: limits.bytes))
+    }
+    return try bytes.withUnsafeBufferPointer { (text) throws(YAMLError) in
+      let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
+      defer { parser.deallocate() }
+      guard yaml_parser_initialize(parser) == 1 else {
+        throw YAMLError(source: source, mark: nil, reason: .syntax("out of memory"))
+      }
+      defer { yaml_parser_delete(parser) }
+      yaml_parser_set_input_string(parser, text.baseAddress, text.count)
+      var composer = YAMLComposer(events: YAMLEvents(parser: parser, text: text, source: source), limits: limits)
+      return try composer.document()
+    }
+  }
+}
