@@ -68,7 +68,7 @@ let package = Package(
       swiftSettings: settings),
     // A workload is changed, and put back.
     .target(
-      name: "DevrunWorkload", dependencies: ["DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore"],
+      name: "DevrunWorkload", dependencies: ["DevrunKube", "DevrunConfig", "DevrunCore"],
       swiftSettings: settings),
     // What the command sees of the cluster: services, volumes, environment.
     .target(
@@ -117,9 +117,7 @@ let package = Package(
     // What both share.
     .target(
       name: "DevrunTunnel",
-      dependencies: [
-        "DevrunArchive", "DevrunPlan", "DevrunSystem", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK,
-      ],
+      dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
       swiftSettings: settings),
     .target(
       name: "DevrunAgentAPI", dependencies: ["DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", nioCore],
@@ -172,10 +170,12 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DevrunSessionTests",
-      dependencies: ["DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunConfig", "DevrunSystem", "DevrunCore"],
+      dependencies: [
+        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunSystem", "DevrunCore", "DevrunView", nioPosix,
+      ],
       swiftSettings: settings),
     .testTarget(
-      name: "DevrunWorkloadTests", dependencies: ["DevrunWorkload", "DevrunKube", "DevrunCore"],
+      name: "DevrunWorkloadTests", dependencies: ["DevrunWorkload", "DevrunKube", "DevrunCore", "DevrunConfig"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunViewTests",
