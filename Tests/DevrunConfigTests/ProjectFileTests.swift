@@ -94,6 +94,13 @@ struct ProjectFileTests {
     #expect(error.message.remedy == remedy)
   }
 
+  @Test func `A text of devrun.yaml that its reader refuses is reported with its place`() throws {
+    let target = try #require(try parse("target: app").target)
+    let error = try #require(throws: YAMLError.self) { try target.parsed(PortMapping.init(parsing:)) }
+    #expect(error.message.what == "/home/me/app/devrun.yaml:1:9: target is wrong: 'app' is no port")
+    #expect(error.message.remedy == "write REMOTE or REMOTE:LOCAL, such as 8080 or 80:8080")
+  }
+
   @Test func `The search for devrun.yaml or azds-local.env goes upwards to the project's root`() throws {
     try Folder.with { folder in
       try folder.write("", to: "devrun.yaml")
