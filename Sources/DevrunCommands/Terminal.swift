@@ -25,7 +25,7 @@ struct Terminal: Sendable {
 
   /// Tells a failure: what happened, why, and what to do.
   func show(_ message: ErrorMessage) {
-    say([message.what, message.why, message.remedy].compactMap { $0 }.joined(separator: "\n"))
+    say(message.description)
   }
 
   /// Tells any failure.

@@ -15,6 +15,11 @@ public struct ErrorMessage: Sendable, Hashable {
   }
 }
 
+extension ErrorMessage: CustomStringConvertible {
+  /// The parts on lines of their own.
+  public var description: String { [what, why, remedy].compactMap { $0 }.joined(separator: "\n") }
+}
+
 /// A failure that can be told to the person who ran devrun.
 ///
 /// Every error that leaves one of devrun's modules conforms. It is printed in one place.
@@ -30,9 +35,7 @@ extension UserFacingError {
   public var exitStatus: ExitStatus { .devrunFailed }
 
   /// The message's parts on lines of their own.
-  public var description: String {
-    [message.what, message.why, message.remedy].compactMap { $0 }.joined(separator: "\n")
-  }
+  public var description: String { message.description }
 }
 
 /// The statuses that devrun itself exits with, as `env`, `timeout` and the shells use them.

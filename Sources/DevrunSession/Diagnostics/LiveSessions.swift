@@ -14,7 +14,7 @@ public struct LiveSessions: Sendable {
   /// What came of asking one session.
   public enum Answer: Sendable, Hashable {
     /// It said what it is.
-    case state(SessionState)
+    case state(SessionSnapshot)
     /// It lives and did not say; `why` in words.
     case silent(session: String, folder: String, why: String)
   }
@@ -58,14 +58,14 @@ public struct LiveSessions: Sendable {
       return SessionDirectory.isLocked(folder) ? silent("its keeper cannot be asked: \(error)") : nil
     }
     let data = Data(bytes)
-    let decoder = SessionState.decoder
+    let decoder = SessionSnapshot.decoder
     do {
       let version = try decoder.decode(Version.self, from: data).version
-      guard version == SessionState.currentVersion else {
+      guard version == SessionSnapshot.currentVersion else {
         return silent(
-          "its devrun tells version \(version) of the report, this one reads \(SessionState.currentVersion)")
+          "its devrun tells version \(version) of the report, this one reads \(SessionSnapshot.currentVersion)")
       }
-      return .state(try decoder.decode(SessionState.self, from: data))
+      return .state(try decoder.decode(SessionSnapshot.self, from: data))
     } catch {
       return silent("its answer is not understood: \(error)")
     }

@@ -10,7 +10,7 @@ internal import DevrunView
 /// that the agent runs in.
 struct SecretMask: Sendable {
   /// What stands in a secret's place.
-  static let mark = "***"
+  static let mark = EnvironmentFormat.mask.description
   /// Shorter texts are not looked for: "1" and "true" would be masked everywhere.
   static let minimumLength = 6
 

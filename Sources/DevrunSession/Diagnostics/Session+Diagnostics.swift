@@ -15,8 +15,8 @@ extension Session {
   }
 
   /// What is known of the session before it connects.
-  func snapshot(of program: ProgramInvocation) -> SessionState {
-    SessionState(
+  func snapshot(of program: ProgramInvocation) -> SessionSnapshot {
+    SessionSnapshot(
       session: name, devrun: devrunVersion, process: getpid(), since: .now, target: target,
       namespace: access.namespace, context: access.contextName, server: access.server,
       command: program.executable.description, folder: "")

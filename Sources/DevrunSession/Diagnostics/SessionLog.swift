@@ -140,7 +140,7 @@ public final class SessionLog: Reporter {
   func masked(_ text: String) -> String { state.withLock(\.mask).apply(text) }
 
   private func record(_ level: Level, _ message: ErrorMessage) {
-    record(level, [message.what, message.why, message.remedy].compactMap { $0 }.joined(separator: "\n"))
+    record(level, message.description)
   }
 
   private func record(_ level: Level, _ text: String) {

@@ -15,7 +15,7 @@ public struct SessionReport: Sendable {
     self.now = now
   }
 
-  /// An object with `version`, `sessions` (each a `SessionState`) and `silent` (`session`, `folder`, `why`).
+  /// An object with `version`, `sessions` (each a `SessionSnapshot`) and `silent` (`session`, `folder`, `why`).
   ///
   /// - Throws: `EncodingError`
   public func json() throws -> String {
@@ -27,7 +27,7 @@ public struct SessionReport: Sendable {
         document.silent.append(.init(session: session, folder: folder, why: why))
       }
     }
-    return String(decoding: try SessionState.encoder.encode(document), as: UTF8.self) + "\n"
+    return String(decoding: try SessionSnapshot.encoder.encode(document), as: UTF8.self) + "\n"
   }
 
   private struct Document: Encodable {
@@ -37,8 +37,8 @@ public struct SessionReport: Sendable {
       var why: String
     }
 
-    var version = SessionState.currentVersion
-    var sessions: [SessionState] = []
+    var version = SessionSnapshot.currentVersion
+    var sessions: [SessionSnapshot] = []
     var silent: [Silent] = []
   }
 
@@ -53,7 +53,7 @@ public struct SessionReport: Sendable {
     }.joined(separator: "\n")
   }
 
-  private func text(of state: SessionState) -> String {
+  private func text(of state: SessionSnapshot) -> String {
     var facts = [
       ["stage", "\(state.stage.rawValue), since \(moment(state.since))"],
       ["command", "\(state.command), held by process \(state.process)"],
@@ -86,7 +86,7 @@ public struct SessionReport: Sendable {
     return text
   }
 
-  private func pods(_ state: SessionState) -> [[String]] {
+  private func pods(_ state: SessionSnapshot) -> [[String]] {
     state.pods.flatMap { pod in
       let tunnel =
         pod.tunnelSince.map { "tunnel up since \(moment($0))" } ?? "no tunnel: \(pod.problem ?? "connecting")"
@@ -102,7 +102,7 @@ public struct SessionReport: Sendable {
     }
   }
 
-  private static func row(_ service: SessionState.Service) -> [String] {
+  private static func row(_ service: SessionSnapshot.Service) -> [String] {
     let addresses = service.clusterAddresses
     return [
       "\(service.name).\(service.namespace)", service.localAddress,
@@ -110,7 +110,7 @@ public struct SessionReport: Sendable {
     ]
   }
 
-  private func rows(_ volume: SessionState.Volume) -> [[String]] {
+  private func rows(_ volume: SessionSnapshot.Volume) -> [[String]] {
     let places = ([volume.localPath] + volume.mountPaths).compactMap { $0 }
     let here = places.isEmpty ? "not fetched" : "here at \(places.joined(separator: " and "))"
     return [
@@ -119,7 +119,7 @@ public struct SessionReport: Sendable {
     ]
   }
 
-  private static func environment(_ variables: [SessionState.Variable]) -> [[String]] {
+  private static func environment(_ variables: [SessionSnapshot.Variable]) -> [[String]] {
     let own = variables.filter { $0.origin == .shell }.count
     let services = variables.filter { $0.value != nil }.count
     let others = variables.filter { $0.origin != .shell && $0.value == nil }.map { variable in

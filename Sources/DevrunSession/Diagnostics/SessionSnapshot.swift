@@ -7,7 +7,7 @@ public import Foundation
 /// What a session is at one moment, for `devrun diagnose`: told by its keeper, to its user alone.
 ///
 /// As JSON (RFC 8259) it is an object with these names; times are RFC 3339. What is not there is not known yet, or masked.
-public struct SessionState: Sendable, Hashable, Codable {
+public struct SessionSnapshot: Sendable, Hashable, Codable {
   /// The version of the form. It changes when a name changes its meaning or goes, not when one is added.
   public static let currentVersion = 1
 
@@ -147,11 +147,11 @@ public struct SessionState: Sendable, Hashable, Codable {
   public var volumes: [Volume] = []
 }
 
-extension SessionState.Variable {
+extension SessionSnapshot.Variable {
   /// The variables in the order of their names. Values are left out, except those of services.
   ///
   /// - Parameter services: the names of services.
-  static func list(_ environment: EnvironmentVariables, services: [String]) -> [SessionState.Variable] {
+  static func list(_ environment: EnvironmentVariables, services: [String]) -> [SessionSnapshot.Variable] {
     environment.sorted().map { variable in
       let (name, value) = (variable.name.description, variable.value.description)
       let isShown =
@@ -161,7 +161,7 @@ extension SessionState.Variable {
   }
 }
 
-extension SessionState {
+extension SessionSnapshot {
   /// The JSON form.
   ///
   /// - Throws: `EncodingError`

@@ -12,19 +12,19 @@ internal import Glibc
 /// nothing up.
 actor StateCollector {
   private let log: SessionLog
-  private var base: SessionState
-  private var stage = SessionState.Stage.connecting
+  private var base: SessionSnapshot
+  private var stage = SessionSnapshot.Stage.connecting
   private var pods: AgentPods?
   private var placed: PlacedAgents?
   private var volumes: MaterializedVolumes?
   private var view: ClusterView?
   private var info: AgentInfo?
-  private var environment: [SessionState.Variable] = []
+  private var environment: [SessionSnapshot.Variable] = []
 
   /// - Parameters:
   ///   - base: what is known of a session that is about to connect.
   ///   - log: the session's log, which masks secrets.
-  init(of base: SessionState, log: SessionLog) {
+  init(of base: SessionSnapshot, log: SessionLog) {
     self.base = base
     self.log = log
   }
@@ -43,7 +43,7 @@ actor StateCollector {
     view = gathered.cluster
     info = gathered.info
     volumes = gathered.volumes
-    environment = SessionState.Variable.list(
+    environment = SessionSnapshot.Variable.list(
       gathered.environment, services: gathered.cluster.services.keys.map(\.name))
     if stage == .connecting { stage = .running }
   }
@@ -52,7 +52,7 @@ actor StateCollector {
   func restoring() { stage = .restoring }
 
   /// What the session is now.
-  func state() async -> SessionState {
+  func state() async -> SessionSnapshot {
     var state = base
     state.stage = stage
     state.server = log.masked(base.server)
@@ -82,7 +82,7 @@ actor StateCollector {
     return state
   }
 
-  private func names(_ view: ClusterView) -> SessionState.Names {
+  private func names(_ view: ClusterView) -> SessionSnapshot.Names {
     let file = "\(base.folder)/\(ClusterView.hostsFileName)"
     let resolver = (info?.resolvConf ?? "").split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
     return .init(
@@ -96,11 +96,11 @@ actor StateCollector {
       redirectedAddresses: view.redirectedCount)
   }
 
-  private static func volumes(_ volumes: MaterializedVolumes, _ placed: PlacedAgents) -> [SessionState.Volume] {
+  private static func volumes(_ volumes: MaterializedVolumes, _ placed: PlacedAgents) -> [SessionSnapshot.Volume] {
     let container = ContainerVolumes(of: placed.pod, container: placed.container)
     let copied = Set(volumes.copies.map(\.item.volume.mountPath))
     let absent = container.mounts.filter { !copied.contains($0.mountPath) }.map { volume in
-      SessionState.Volume(
+      SessionSnapshot.Volume(
         name: volume.name, source: volume.kind, containerPath: volume.mountPath, localPath: nil, mountPaths: [],
         updated: nil)
     }
@@ -109,7 +109,7 @@ actor StateCollector {
       var status = stat()
       // The folder itself changes when it is made, and when its content is exchanged.
       let isThere = stat(copy.folder, &status) == 0
-      return SessionState.Volume(
+      return SessionSnapshot.Volume(
         name: copy.item.part.map { "\(volume.name)/\($0)" } ?? volume.name, source: volume.kind,
         containerPath: volume.mountPath, localPath: copy.path.description, mountPaths: copy.item.targets,
         updated: isThere ? Date(timeIntervalSince1970: TimeInterval(status.st_ctim.tv_sec)) : nil)

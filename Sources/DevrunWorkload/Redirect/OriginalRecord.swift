@@ -106,7 +106,7 @@ extension OriginalRecord {
     holder = try required("holder", \.string)
     since = try required("since", \.string)
     container = try required("container", \.string)
-    template = KubeObject(try required("template") { $0.object == nil ? nil : $0 })
+    template = KubeObject(.object(try required("template", \.object)))
     revisionHistoryLimit = json["revisionHistoryLimit"]
     hadAnnotations = try required("hadAnnotations", \.bool)
     managedFields = json["managedFields"]

@@ -30,7 +30,7 @@ struct LiveSessionsTests {
 
   @Test func `A live session answers all who ask, and nobody after its end`() async throws {
     let directory = try SessionDirectory(session: "one", environment: environment)
-    let state = SessionState.example
+    let state = SessionSnapshot.example
     let group = MultiThreadedEventLoopGroup.singleton
     let server = try await DiagnosisServer(at: socket(directory), group: group) { try state.json() }
     #expect(try await ask() == [.state(state)])
@@ -46,7 +46,7 @@ struct LiveSessionsTests {
     var directories: [SessionDirectory] = []
     for (name, age) in [("a", 1.0), ("b", 3.0), ("c", 2.0)] {
       let directory = try SessionDirectory(session: name, environment: environment)
-      var state = SessionState.example
+      var state = SessionSnapshot.example
       state.session = name
       state.folder = directory.path
       state.since -= age

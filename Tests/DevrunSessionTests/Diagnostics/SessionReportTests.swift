@@ -7,10 +7,10 @@ import Testing
 
 @testable import DevrunSession
 
-extension SessionState {
+extension SessionSnapshot {
   /// A session with something of everything.
-  static var example: SessionState {
-    var state = SessionState(
+  static var example: SessionSnapshot {
+    var state = SessionSnapshot(
       session: "bcdf2345", devrun: "0.1.0", process: 4711, since: Date(timeIntervalSince1970: 1_800_000_000),
       target: "deployment/web", namespace: "shop", context: "dev", server: "https://cluster:6443",
       command: "/usr/bin/python3", folder: "/dev/shm/devrun-session-bcdf2345")
@@ -54,7 +54,7 @@ extension SessionState {
 
 @Suite("Report of devrun diagnose")
 struct SessionReportTests {
-  private let state = SessionState.example
+  private let state = SessionSnapshot.example
 
   @Test func `The text report shows a session in aligned columns`() {
     let report = SessionReport(
@@ -110,7 +110,7 @@ struct SessionReportTests {
   }
 
   @Test func `The text report of a connecting session shows what is known so far`() {
-    let state = SessionState(
+    let state = SessionSnapshot(
       session: "a", devrun: "0.1.0", process: 1, since: Date(timeIntervalSince1970: 0), target: "pod/x",
       namespace: "shop", context: "dev", server: "https://c", command: "/bin/true", folder: "/f")
     let text = SessionReport([.state(state)], now: Date(timeIntervalSince1970: 5)).text()
@@ -130,7 +130,7 @@ struct SessionReportTests {
     #expect(session["environment"]?.array?.last == ["name": "PASSWORD", "origin": "file"])
     #expect(session[path: "names", "hosts"] == [["address": "127.77.0.1", "names": ["api", "api.shop"]]])
     #expect(session["volumes"]?.array?.last?["localPath"] == nil)
-    #expect(try SessionState.decoder.decode(SessionState.self, from: Data(state.json())) == state)
+    #expect(try SessionSnapshot.decoder.decode(SessionSnapshot.self, from: Data(state.json())) == state)
   }
 
   @Test func `A report without sessions is one sentence as text and empty lists as JSON`() throws {
@@ -159,7 +159,7 @@ struct EnvironmentOriginsTests {
       .init(name: "API_PORT", value: "not an address", origin: .container),
       .init(name: "LEVEL", value: "2", origin: .file), .init(name: "GIVEN", value: "x", origin: .option),
     ])
-    let variables = SessionState.Variable.list(environment, services: ["api", "web"])
+    let variables = SessionSnapshot.Variable.list(environment, services: ["api", "web"])
     #expect(variables.map(\.name) == variables.map(\.name).sorted())
     #expect(
       variables.map { "\($0.name) \($0.origin) \($0.value ?? "***")" } == [

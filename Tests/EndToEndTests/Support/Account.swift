@@ -51,7 +51,7 @@ extension Cluster {
         }),
     ]
     let path = "\(user.folder)/\(name).kubeconfig"
-    try user.write(try Self.text(config), to: path)
+    try user.write(Self.text(config), to: path)
     return Account(kubeconfig: path)
   }
 
@@ -104,14 +104,10 @@ extension Cluster {
         ],
       ],
     ]
-    try await kubectl.apply(try Self.text(list))
+    try await kubectl.apply(Self.text(list))
     return try await Self.account(name, in: accounts, namespaces: [kubectl.namespace], user: user)
   }
 
-  /// JSON that is YAML too: of YAML's versions only the last knows an escaped slash.
-  private static func text(_ value: JSONValue) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .withoutEscapingSlashes
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
-  }
+  /// JSON that is YAML too: of YAML's versions only the last has an escaped slash.
+  private static func text(_ value: JSONValue) -> String { String(decoding: value.text, as: UTF8.self) }
 }

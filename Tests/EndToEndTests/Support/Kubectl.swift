@@ -84,6 +84,6 @@ struct Kubectl: Sendable {
   }
 
   static func parse(_ bytes: [UInt8]) throws -> JSONValue {
-    try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+    try JSONValue(text: bytes)
   }
 }
