@@ -82,7 +82,8 @@ let package = Package(
     .executableTarget(
       name: "devrun-launch", dependencies: ["DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore"],
       swiftSettings: settings),
-    // Installed on request with CAP_SYS_ADMIN: goes the launcher's way for who has it not.
+    // Optional helper, installed with CAP_SYS_ADMIN as a file capability. It performs the launcher's privileged steps for
+    // users who lack that capability.
     .executableTarget(name: "devrun-exec", dependencies: ["CLinux"]),
     .target(
       name: "DevrunLauncher", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux"],

@@ -12,11 +12,11 @@ struct CommandProcess: Sendable {
   /// How long the command has to end after SIGTERM when its front was killed.
   static let grace = Duration.seconds(5)
 
-  /// What is to be connected.
+  /// The session that connects and puts everything back.
   var session: Session
   /// The namespace, for the words that tell how to restore.
   var namespace: String
-  /// What is to be run.
+  /// The program to run.
   var program: ProgramInvocation
   /// How the command's own view of files is to be made.
   var isolation: IsolationChoice
@@ -24,11 +24,11 @@ struct CommandProcess: Sendable {
   var waitsForDescendants: Bool
   /// The plan to launch, made of what the session has made ready.
   var adjust: @Sendable (ReadySession) -> LaunchPlan = { $0.plan }
-  /// What the person is told.
+  /// What prints progress on the terminal.
   var report: ProgressReport
-  /// The session's log, which tells the report.
+  /// The session's log. It forwards every event to `report`.
   var log: SessionLog
-  /// This process's environment, for the place of the log.
+  /// This process's environment; it decides where the log file is stored.
   var environment: EnvironmentVariables
 
   /// Parts into front and keeper. Returns in neither: both end with the command's status.
@@ -46,7 +46,7 @@ struct CommandProcess: Sendable {
     let phase = RunPhase()
     let launcher = Launcher(keeper: keeper, helper: Installation.path(of: "devrun-exec").map { RawString($0) })
     let work = Task {
-      // What this machine does not allow is told before the cluster is touched.
+      // What this machine does not allow is reported before the cluster is touched.
       let isolation = try await launcher.probe(isolation)
       log.report(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
       return try await session.run(program, isolation: isolation, askingGroup: { keeper.askingGroup }) { connected in

@@ -42,8 +42,8 @@ package struct SessionDirectory: Sendable {
         continue
       }
       let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      // Another run may have taken the folder for an abandoned one before it was locked; then it is gone. Whoever only
-      // looks whether it is locked lets go of it at once.
+      // Before we locked it, another run may have removed the folder as abandoned. A run that only probes the lock
+      // releases it immediately, so failing here does not happen without reason.
       guard descriptor >= 0, Self.lock(descriptor), access(path, F_OK) == 0 else {
         failure = (base, errno)
         if descriptor >= 0 { close(descriptor) }

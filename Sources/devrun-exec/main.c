@@ -1,4 +1,5 @@
-// devrun-exec RECORD REPORT: goes the way to the command with CAP_SYS_ADMIN, which an ordinary user's devrun has not.
+// devrun-exec RECORD REPORT: performs the privileged part of the launch (CAP_SYS_ADMIN), which an unprivileged devrun
+// cannot.
 //
 // Installed on request with that capability (and CAP_SYS_CHROOT, for volumes below `/`) as file capabilities, it spares the
 // command the user namespace: root's files look like root's, groups stay, processes outside can be traced. Anybody can

@@ -64,8 +64,8 @@ struct devrun_launch {
   /// The process group to join; 0: stay in the caller's.
   pid_t process_group;
   enum devrun_isolation isolation;
-  /// The program with CAP_SYS_ADMIN as a file capability that goes the way from the namespaces on in this one's place;
-  /// NULL: this one goes it.
+  /// Path of the helper (`devrun-exec`) that performs all steps from the namespaces on, with CAP_SYS_ADMIN as a file
+  /// capability. NULL: this process performs them.
   const char *helper;
   const struct devrun_mount_step *steps;
   size_t step_count;

@@ -54,9 +54,8 @@ struct FrontMachine {
     case .signal(let number, _) where !childRuns && [SIGTSTP, SIGTTIN, SIGTTOU].contains(number):
       return hasJobControl ? [.stop(number)] : []
     case .signal(let number, let groupWide):
-      // A child that is not known to run may have been made after the signal, whoever else received it. One that did
-      // receive it does not handle it before the front has said that it knows of the child: to be told once more changes
-      // nothing.
+      // If the front does not yet know of a child, the child may have been forked after the signal and missed it, so the
+      // signal is forwarded. A child that did receive it still has it blocked, so forwarding it again has no effect.
       return [.tell(.signal(number, groupWide: groupWide && childRuns))]
     case .message(.started):
       childRuns = true

@@ -94,10 +94,11 @@ extension Keeper {
     state.withLock { $0.terminal = terminal }
   }
 
-  /// From now on signals are the child's, which does not take them before the gate is open: those that came since devrun
-  /// was to be launched too. So one that the group got and one that is handed on are the same to it, if they are the same.
+  /// From now on signals are forwarded to the child, including those received since the launch began. The child keeps them
+  /// blocked until the gate opens; so a signal that arrives both through the process group and through us is delivered
+  /// once.
   ///
-  /// The gate opens once the front knows of the child, and from then on tells the group's signals from its own.
+  /// The gate opens once the front knows of the child. From then on the front tells the group's signals from its own.
   func attach(_ child: LaunchedChild, gate: Descriptor?) {
     let early = state.withLock { state in
       state.child = child
