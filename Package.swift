@@ -138,7 +138,8 @@ let package = Package(
     .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunSystemTests", dependencies: ["DevrunSystem", "DevrunCore", "TestSupport"], swiftSettings: settings),
-    .testTarget(name: "DevrunPlanTests", dependencies: ["DevrunPlan", "DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "DevrunPlanTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunArchiveTests", dependencies: ["DevrunArchive", "DevrunCore", nioCore], swiftSettings: settings),
     .testTarget(name: "DevrunYAMLTests", dependencies: ["DevrunYAML", "DevrunCore"], swiftSettings: settings),

@@ -34,6 +34,24 @@ public struct IPNetwork: Sendable, Hashable, CustomStringConvertible {
   public func contains(_ address: AddressKey) -> Bool { address.bits & mask == base }
 }
 
+extension IPNetwork: Codable {
+  /// Reads the textual form.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let text = try container.decode(String.self)
+    guard let network = IPNetwork(text) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is no IP network")
+    }
+    self = network
+  }
+
+  /// Writes the textual form.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
 /// An address as one number, to compare without allocating: the 128 bits of IPv6, and for IPv4 those of the mapped form.
 public struct AddressKey: Hashable, Sendable {
   /// The bits, the first of the address highest.

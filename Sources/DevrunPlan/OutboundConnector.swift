@@ -29,7 +29,7 @@ public protocol OutboundAttempt: Sendable {
 }
 
 /// What came of a dial.
-public enum DialOutcome: Sendable, Hashable {
+public enum DialOutcome: Sendable, Hashable, Codable {
   /// The far end has accepted.
   case connected
   /// The dial failed; the child's `connect` must return this error.

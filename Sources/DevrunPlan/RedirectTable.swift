@@ -39,3 +39,25 @@ public final class RedirectTable: Sendable {
     }
   }
 }
+
+extension RedirectTable: Codable {
+  private enum CodingKeys: CodingKey {
+    case addresses, networks
+  }
+
+  /// Reads a table that another process has.
+  public convenience init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      addresses: try container.decode([IPAddress].self, forKey: .addresses),
+      networks: try container.decode([IPNetwork].self, forKey: .networks))
+  }
+
+  /// Writes the table as it is now.
+  public func encode(to encoder: any Encoder) throws {
+    let entries = entries.withLock { $0 }
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(entries.addresses.compactMap(\.address), forKey: .addresses)
+    try container.encode(entries.networks, forKey: .networks)
+  }
+}

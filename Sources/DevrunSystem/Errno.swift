@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// An error number of the kernel (errno(3)).
-public struct Errno: Error, Sendable, Hashable, RawRepresentable, CustomStringConvertible {
+public struct Errno: Error, Sendable, Hashable, RawRepresentable, Codable, CustomStringConvertible {
   /// The number, as in `errno`: positive.
   public var rawValue: Int32
 
