@@ -115,10 +115,8 @@ final class SpawnedProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, stream.number, Int32(number))
       }
     }
-    // What libraries of this process opened without close-on-exec must not be taken for the command's.
-    for number in try Directory.entries(of: "/proc/self/fd").compactMap({ Int32($0.description) }) where number > 2 {
-      _ = fcntl(number, F_SETFD, FD_CLOEXEC)
-    }
+    // Foundation opens descriptors without close-on-exec at any moment in other tests. The command must not inherit them.
+    try closeDescriptors(from: 3, &actions)
     let arguments = CStringArray(command.map { RawString($0) })
     var inherited: [String: String] = ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C"]
     inherited.merge(environment) { $1 }
@@ -127,6 +125,17 @@ final class SpawnedProcess: Sendable {
     let code = posix_spawnp(&process, command[0], &actions, &attributes, arguments.pointers, variables.pointers)
     if code != 0 { throw Errno(rawValue: code) }
     return process
+  }
+
+  /// Adds the closing of all descriptors from a number on (posix_spawn_file_actions_addclosefrom_np(3)).
+  private static func closeDescriptors(
+    from number: Int32, _ actions: inout posix_spawn_file_actions_t
+  ) throws(Errno) {
+    // Not in Swift's Glibc module.
+    typealias AddCloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+    guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { throw .noSuchCall }
+    let code = unsafeBitCast(symbol, to: AddCloseFrom.self)(&actions, number)
+    if code != 0 { throw Errno(rawValue: code) }
   }
 }
 
