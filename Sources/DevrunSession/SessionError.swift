@@ -1,5 +1,5 @@
 public import DevrunCore
-internal import DevrunSystem
+public import DevrunSystem
 
 /// The failures that the session itself detects. Failures of the lower modules keep their own types.
 public enum SessionError: UserFacingError, Hashable {
@@ -8,7 +8,7 @@ public enum SessionError: UserFacingError, Hashable {
   /// The agent's pods do not come up.
   case agentFailed(pod: String, why: String)
   /// The session's log cannot be written.
-  case noSessionLog(String, errno: Int32)
+  case noSessionLog(String, Errno)
   /// Some of what was changed could not be put back.
   case notRestored([String], remedy: String)
 
@@ -21,8 +21,8 @@ public enum SessionError: UserFacingError, Hashable {
         why: Self.listing("in namespace \(namespace) there are", candidates, none: "namespace \(namespace) has none"))
     case .agentFailed(let pod, let why):
       ErrorMessage("the agent does not run in pod/\(pod)", why: why)
-    case .noSessionLog(let path, let errno):
-      ErrorMessage("this session has no log: \(path)", why: Errno(rawValue: errno).description)
+    case .noSessionLog(let path, let error):
+      ErrorMessage("this session has no log: \(path)", why: error.description)
     case .notRestored(let failures, let remedy):
       ErrorMessage("not everything could be put back", why: failures.joined(separator: "\n"), remedy: remedy)
     }

@@ -61,6 +61,8 @@ extension Errno {
   public static let protocolError = Errno(rawValue: EPROTO)
   /// ELOOP
   public static let tooManyLinks = Errno(rawValue: ELOOP)
+  /// EWOULDBLOCK, which is EAGAIN
+  public static let wouldBlock = Errno(rawValue: EWOULDBLOCK)
 }
 
 /// Makes a system call that returns -1 on failure. Repeats it while it is interrupted by a signal (EINTR), and reads

@@ -11,7 +11,7 @@ package struct SessionDirectory: Sendable {
   /// The folder's path.
   package let path: String
   /// The open folder, which carries the lock.
-  private let descriptor: Int32
+  private let descriptor: Descriptor
 
   package static let prefix = "devrun-session-"
 
@@ -33,36 +33,35 @@ package struct SessionDirectory: Sendable {
   }
 
   private init(session: String, in bases: [String]) throws {
-    var failure: (String, Int32) = (bases[0], ENOENT)
+    var failure = (base: bases[0], error: Errno.noEntry)
     for base in bases {
       Self.removeAbandoned(in: base)
       let path = "\(base)/\(Self.prefix)\(session)"
-      guard mkdir(path, 0o700) == 0 else {
-        failure = (base, errno)
-        continue
+      do throws(Errno) {
+        descriptor = try Self.make(path)
+        self.path = path
+        return
+      } catch {
+        failure = (base, error)
       }
-      let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      // Before we locked it, another run may have removed the folder as abandoned. A run that only probes the lock
-      // releases it immediately, so failing here does not happen without reason.
-      guard descriptor >= 0, Self.lock(descriptor), access(path, F_OK) == 0 else {
-        failure = (base, errno)
-        if descriptor >= 0 { close(descriptor) }
-        rmdir(path)
-        continue
-      }
-      self.path = path
-      self.descriptor = descriptor
-      return
     }
-    throw ViewError.noSessionDirectory(failure.0, errno: failure.1)
+    throw ViewError.noSessionDirectory(failure.base, failure.error)
   }
 
-  /// Waits for the lock, which nobody holds for long.
-  private static func lock(_ descriptor: Int32) -> Bool {
-    while flock(descriptor, LOCK_EX) != 0 {
-      guard errno == EINTR else { return false }
+  /// Makes a folder and locks it.
+  private static func make(_ path: String) throws(Errno) -> Descriptor {
+    try Directory.make(RawString(path), mode: 0o700)
+    do throws(Errno) {
+      let descriptor = try Descriptor.open(RawString(path), O_RDONLY | O_DIRECTORY)
+      // A run that only probes the lock releases it immediately.
+      try system { flock(descriptor.number, LOCK_EX) }
+      // Before we locked it, another run may have removed the folder as abandoned.
+      try system { access(path, F_OK) }
+      return descriptor
+    } catch {
+      rmdir(path)
+      throw error
     }
-    return true
   }
 
   /// Removes what killed sessions of this user left on this machine, wherever it may lie.
@@ -92,8 +91,12 @@ package struct SessionDirectory: Sendable {
     var folder = path
     for part in name.split(separator: "/") {
       folder += "/\(part)"
-      guard mkdir(folder, 0o755) == 0 || errno == EEXIST else {
-        throw ViewError.noSessionDirectory(folder, errno: errno)
+      do throws(Errno) {
+        try Directory.make(RawString(folder), mode: 0o755)
+      } catch .exists {
+        continue
+      } catch {
+        throw ViewError.noSessionDirectory(folder, error)
       }
     }
     return folder
@@ -107,7 +110,12 @@ package struct SessionDirectory: Sendable {
   /// - Throws: `ViewError.noSessionDirectory`
   func write(_ name: String, _ text: String) throws -> String {
     let file = "\(path)/\(name)"
-    try Self.write(text, to: file, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+    do throws(Errno) {
+      let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW
+      try Descriptor.open(RawString(file), flags, mode: 0o644).writeAll(text.utf8)
+    } catch {
+      throw ViewError.noSessionDirectory(file, error)
+    }
     return file
   }
 
@@ -117,18 +125,12 @@ package struct SessionDirectory: Sendable {
   /// - Throws: `ViewError.noSessionDirectory`
   func append(lines text: String, to name: String) throws {
     let file = "\(path)/\(name)"
-    var status = stat()
-    guard lstat(file, &status) == 0 else { throw ViewError.noSessionDirectory(file, errno: errno) }
-    try Self.write(PagedLines.text(text, at: Int(status.st_size)), to: file, flags: O_WRONLY | O_APPEND, mode: 0)
-  }
-
-  private static func write(_ text: String, to file: String, flags: Int32, mode: mode_t) throws {
-    let descriptor = open(file, flags | O_CLOEXEC | O_NOFOLLOW, mode)
-    guard descriptor >= 0 else { throw ViewError.noSessionDirectory(file, errno: errno) }
-    defer { close(descriptor) }
-    let written = Array(text.utf8).withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-    guard written == text.utf8.count else {
-      throw ViewError.noSessionDirectory(file, errno: written < 0 ? errno : ENOSPC)
+    do throws(Errno) {
+      let descriptor = try Descriptor.open(RawString(file), O_WRONLY | O_APPEND | O_NOFOLLOW)
+      let size = Int(try descriptor.status().st_size)
+      try descriptor.writeAll(PagedLines.text(text, at: size).utf8)
+    } catch {
+      throw ViewError.noSessionDirectory(file, error)
     }
   }
 
@@ -136,26 +138,29 @@ package struct SessionDirectory: Sendable {
   ///
   /// - Throws: `ViewError.noSessionDirectory`
   package func remove() throws {
-    let failure = FileTree.remove(path)
-    close(descriptor)
-    if failure != 0 { throw ViewError.noSessionDirectory(path, errno: failure) }
+    defer { descriptor.close() }
+    do throws(Errno) {
+      try Directory.removeTree(RawString(path))
+    } catch {
+      throw ViewError.noSessionDirectory(path, error)
+    }
   }
 
   /// Removes what sessions of this user left here that no longer live: those whose lock nobody holds.
   private static func removeAbandoned(in base: String) {
-    guard let folder = opendir(base) else { return }
-    defer { closedir(folder) }
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      guard name.hasPrefix(prefix) else { continue }
-      let descriptor = open("\(base)/\(name)", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-      guard descriptor >= 0 else { continue }
-      var status = stat()
-      let isOurs = fstat(descriptor, &status) == 0 && status.st_uid == geteuid()
-      if isOurs, flock(descriptor, LOCK_EX | LOCK_NB) == 0 { _ = FileTree.remove("\(base)/\(name)") }
-      close(descriptor)
+    guard let folder = try? Descriptor.open(RawString(base), O_RDONLY | O_DIRECTORY),
+      let names = try? Directory.entries(of: folder)
+    else { return }
+    for name in names where name.bytes.starts(with: prefix.utf8) {
+      // What lives, or cannot be removed, is left to a later run.
+      try? removeAbandoned(name, in: folder)
     }
+  }
+
+  private static func removeAbandoned(_ name: RawString, in base: Descriptor) throws(Errno) {
+    let folder = try Descriptor.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, in: base)
+    guard try folder.status().st_uid == geteuid() else { return }
+    try system { flock(folder.number, LOCK_EX | LOCK_NB) }
+    try Directory.removeTree(name, in: base)
   }
 }

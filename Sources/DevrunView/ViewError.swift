@@ -1,22 +1,22 @@
 public import DevrunCore
-internal import DevrunSystem
+public import DevrunSystem
 
 /// Why the command cannot see what it is to see.
 public enum ViewError: UserFacingError, Hashable {
   /// The session's folder cannot be made.
-  case noSessionDirectory(String, errno: Int32)
+  case noSessionDirectory(String, Errno)
   /// A volume holds more than devrun copies; `bytes` where it was measured before.
   case volumeTooLarge(String, bytes: Int?, limit: Int)
   /// A part of a volume that a file names is not there.
   case emptyPart(String)
   /// A file or folder of the session cannot be made, replaced or removed.
-  case cannotChange(String, errno: Int32)
+  case cannotChange(String, Errno)
 
   /// What the person is told.
   public var message: ErrorMessage {
     switch self {
-    case .noSessionDirectory(let path, let errno):
-      ErrorMessage("no folder for the session could be made in \(path)", why: Errno(rawValue: errno).description)
+    case .noSessionDirectory(let path, let error):
+      ErrorMessage("no folder for the session could be made in \(path)", why: error.description)
     case .volumeTooLarge(let volume, let bytes, let limit):
       ErrorMessage(
         "volume \(volume) is not copied: it holds "
@@ -28,8 +28,8 @@ public enum ViewError: UserFacingError, Hashable {
       ErrorMessage(
         "there is no ${volumes.\(part)} in the container", why: "the volume holds nothing of that name",
         remedy: "see what it holds with ${volumes.\(part.prefix { $0 != "/" })}")
-    case .cannotChange(let path, let errno):
-      ErrorMessage("\(path) cannot be changed", why: Errno(rawValue: errno).description)
+    case .cannotChange(let path, let error):
+      ErrorMessage("\(path) cannot be changed", why: error.description)
     }
   }
 }

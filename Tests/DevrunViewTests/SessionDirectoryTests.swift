@@ -24,7 +24,7 @@ struct SessionDirectoryTests {
   }
 
   @Test func `A session's folder is private, its files grow by lines, and it is removed as a whole`() throws {
-    defer { _ = FileTree.remove(base) }
+    defer { try? Directory.removeTree(RawString(base)) }
     let directory = try make("a")
     #expect(directory.path == "\(base)/devrun-session-a")
     #expect(try mode(directory.path) == 0o700)
@@ -37,7 +37,7 @@ struct SessionDirectoryTests {
   }
 
   @Test func `A killed session's folder is removed by a later session, and a living one's is kept`() throws {
-    defer { _ = FileTree.remove(base) }
+    defer { try? Directory.removeTree(RawString(base)) }
     let living = try make("living")
     let dead = "\(base)/devrun-session-dead"
     try FileManager.default.createDirectory(atPath: dead + "/volumes", withIntermediateDirectories: true)
@@ -53,7 +53,7 @@ struct SessionDirectoryTests {
   }
 
   @Test func `A session's folder is removed with read-only folders in it, and links are not followed`() throws {
-    defer { _ = FileTree.remove(base) }
+    defer { try? Directory.removeTree(RawString(base)) }
     let outside = base + "/outside"
     try Data("mine".utf8).write(to: URL(fileURLWithPath: outside))
     let directory = try make("b")

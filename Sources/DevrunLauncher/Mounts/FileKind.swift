@@ -19,7 +19,7 @@ enum FileKind: Hashable {
     }
     switch information.st_mode & S_IFMT {
     case S_IFDIR: return .directory(mode: information.st_mode & 0o7777)
-    case S_IFLNK: return .link(try linkTarget(path))
+    case S_IFLNK: return .link(try SymbolicLink.target(of: path))
     default: return .file
     }
   }
@@ -33,17 +33,5 @@ enum FileKind: Hashable {
       return nil
     }
     return information.st_mode & S_IFMT == S_IFDIR ? .directory(mode: information.st_mode & 0o7777) : .file
-  }
-
-  private static func linkTarget(_ path: RawString) throws(Errno) -> RawString {
-    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = try path.withCString { (path) throws(Errno) in
-      try system {
-        buffer.withUnsafeMutableBytes { bytes in
-          readlink(path, bytes.assumingMemoryBound(to: CChar.self).baseAddress!, bytes.count)
-        }
-      }
-    }
-    return RawString(buffer[..<count])
   }
 }

@@ -127,9 +127,9 @@ extension SessionDirectory {
   /// another place.
   static func folders(_ environment: EnvironmentVariables) -> [String] {
     Set(bases(environment) + ["/run/user/\(geteuid())"]).sorted().flatMap { base in
-      let names: [String]
-      do { names = try FileManager.default.contentsOfDirectory(atPath: base) } catch { return [String]() }
-      return names.sorted().filter { $0.hasPrefix(prefix) }.map { "\(base)/\($0)" }.filter { path in
+      // A place that cannot be listed has none.
+      let names = (try? Directory.entries(of: RawString(base))) ?? []
+      return names.map(\.description).filter { $0.hasPrefix(prefix) }.map { "\(base)/\($0)" }.filter { path in
         var status = stat()
         return lstat(path, &status) == 0 && status.st_uid == geteuid() && status.st_mode & S_IFMT == S_IFDIR
           && status.st_mode & 0o777 == 0o700
@@ -139,9 +139,12 @@ extension SessionDirectory {
 
   /// Whether a session holds the folder.
   static func isLocked(_ folder: String) -> Bool {
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { return false }
-    defer { close(descriptor) }
-    return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    do throws(Errno) {
+      let descriptor = try Descriptor.open(RawString(folder), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+      try system { flock(descriptor.number, LOCK_SH | LOCK_NB) }
+      return false
+    } catch {
+      return error == .wouldBlock
+    }
   }
 }

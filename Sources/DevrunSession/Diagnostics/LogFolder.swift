@@ -7,7 +7,7 @@ internal import Glibc
 /// The temporary directory may be everybody's (`/tmp`), and its names anybody's to take first. So a folder counts only if
 /// it is no link, belongs to this user and has mode 0700; else `devrun-UID` is taken, and where that is somebody else's
 /// too, a new one with a random name. All that happens in the folder goes by its open descriptor, never by its path.
-struct LogFolder: ~Copyable {
+struct LogFolder {
   /// How many logs are kept.
   static let kept = 20
 
@@ -15,7 +15,7 @@ struct LogFolder: ~Copyable {
   let path: String
   /// The folders that were not to be trusted.
   let passedOver: [String]
-  private let descriptor: Int32
+  private let descriptor: Descriptor
 
   /// Makes the folder where it is not there.
   ///
@@ -28,8 +28,12 @@ struct LogFolder: ~Copyable {
     var passedOver: [String] = []
     for name in ["devrun", "devrun-\(geteuid())"] {
       let path = "\(base)/\(name)"
-      guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-        throw SessionError.noSessionLog(path, errno: errno)
+      do throws(Errno) {
+        try Directory.make(RawString(path), mode: 0o700)
+      } catch .exists {
+        // Whoever made it.
+      } catch {
+        throw SessionError.noSessionLog(path, error)
       }
       if let descriptor = Self.open(path) {
         self.path = path
@@ -41,23 +45,17 @@ struct LogFolder: ~Copyable {
     }
     var template = Array("\(base)/devrun-\(geteuid())-XXXXXX".utf8CString)
     let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!).map { String(cString: $0) } }
-    guard let made, let descriptor = Self.open(made) else { throw SessionError.noSessionLog(base, errno: errno) }
+    guard let made, let descriptor = Self.open(made) else { throw SessionError.noSessionLog(base, .last) }
     self.path = made
     self.descriptor = descriptor
     self.passedOver = passedOver
   }
 
-  deinit { close(descriptor) }
-
   /// Opens a folder that is this user's alone; `nil` for any other.
-  private static func open(_ path: String) -> Int32? {
-    let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o777 == 0o700 else {
-      close(descriptor)
-      return nil
-    }
+  private static func open(_ path: String) -> Descriptor? {
+    guard let descriptor = try? Descriptor.open(RawString(path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW),
+      let status = try? descriptor.status(), status.st_uid == geteuid(), status.st_mode & 0o777 == 0o700
+    else { return nil }
     return descriptor
   }
 
@@ -66,43 +64,30 @@ struct LogFolder: ~Copyable {
   /// - Parameter name: its name, which `isLog(_:)` must recognise.
   /// - Returns: the open file, of mode 0600, locked as long as it is open.
   /// - Throws: `SessionError.noSessionLog`
-  func create(_ name: String) throws -> Int32 {
-    let flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC
-    let file = openat(descriptor, name, flags, 0o600)
-    guard file >= 0 else { throw SessionError.noSessionLog("\(path)/\(name)", errno: errno) }
+  func create(_ name: String) throws -> Descriptor {
+    let file: Descriptor
+    do throws(Errno) {
+      let flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW
+      file = try Descriptor.open(RawString(name), flags, mode: 0o600, in: descriptor)
+    } catch {
+      throw SessionError.noSessionLog("\(path)/\(name)", error)
+    }
     // Only others' rotation looks at the lock; a file system without locks loses no more than that.
-    _ = flock(file, LOCK_EX | LOCK_NB)
+    _ = flock(file.number, LOCK_EX | LOCK_NB)
     rotate()
     return file
   }
 
   private func rotate() {
-    // Their names begin with the time: the newest first.
-    for name in logs().sorted(by: >).dropFirst(Self.kept) {
-      let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-      guard file >= 0 else { continue }
-      if flock(file, LOCK_EX | LOCK_NB) == 0 { unlinkat(descriptor, name, 0) }
-      close(file)
+    // Their names begin with the time: the newest first. Where they cannot be listed, none is removed.
+    let names = ((try? Directory.entries(of: descriptor)) ?? []).map(\.description).filter(Self.isLog)
+    for name in names.sorted(by: >).dropFirst(Self.kept) {
+      // A log that cannot be opened or is locked stays.
+      guard let file = try? Descriptor.open(RawString(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, in: descriptor),
+        flock(file.number, LOCK_EX | LOCK_NB) == 0
+      else { continue }
+      unlinkat(descriptor.number, name, 0)
     }
-  }
-
-  /// The names of the logs that are there.
-  private func logs() -> [String] {
-    // A description of its own: the position in the folder is the description's.
-    let listing = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard listing >= 0, let folder = fdopendir(listing) else {
-      if listing >= 0 { close(listing) }
-      return []
-    }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-      }
-      if Self.isLog(name) { names.append(name) }
-    }
-    return names
   }
 
   /// Whether a file's name is that of a log: `20261123T040600Z-SESSION.log`. What else lies there is not devrun's to

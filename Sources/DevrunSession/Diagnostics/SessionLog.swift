@@ -21,7 +21,7 @@ public final class SessionLog: Reporter {
 
   private enum File {
     case awaited([Entry])
-    case open(descriptor: Int32, path: String, size: Int)
+    case open(file: Descriptor, path: String, size: Int)
     case closed(path: String?)
   }
 
@@ -38,10 +38,10 @@ public final class SessionLog: Reporter {
       let level = entry.level.rawValue.padding(toLength: 5, withPad: " ", startingAt: 0)
       let line = "\(time) \(level) \(lines.joined(separator: "\n    "))\n"
       let isFull = size + line.utf8.count > limit
-      let bytes = Array((isFull ? "\(time) warn  the log is full\n" : line).utf8)
-      // There is no place to tell that the disk is full.
-      _ = Glibc.write(descriptor, bytes, bytes.count)
-      file = .open(descriptor: descriptor, path: path, size: isFull ? limit : size + bytes.count)
+      let bytes = (isFull ? "\(time) warn  the log is full\n" : line).utf8
+      // There is no place to report that the disk is full.
+      try? descriptor.writeAll(bytes)
+      file = .open(file: descriptor, path: path, size: isFull ? limit : size + bytes.count)
     }
   }
 
@@ -75,7 +75,7 @@ public final class SessionLog: Reporter {
   ///   - session: the session's name.
   ///   - environment: this process's, for `TMPDIR`.
   public func open(session: String, environment: EnvironmentVariables) {
-    let opened: Result<(Int32, String, [String]), any Error> = Result {
+    let opened: Result<(Descriptor, String, [String]), any Error> = Result {
       let folder = try LogFolder(environment: environment)
       let time = Date.now.formatted(.iso8601).replacing("-", with: "").replacing(":", with: "")
       let name = "\(time)-\(session).log"
@@ -84,8 +84,8 @@ public final class SessionLog: Reporter {
     switch opened {
     case .success(let (descriptor, path, passedOver)):
       state.withLock { state in
-        guard case .awaited(let entries) = state.file else { return _ = Glibc.close(descriptor) }
-        state.file = .open(descriptor: descriptor, path: path, size: 0)
+        guard case .awaited(let entries) = state.file else { return }
+        state.file = .open(file: descriptor, path: path, size: 0)
         for entry in entries { state.write(entry) }
       }
       for folder in passedOver {
@@ -126,7 +126,7 @@ public final class SessionLog: Reporter {
       switch state.file {
       case .awaited: state.file = .closed(path: nil)
       case .open(let descriptor, let path, _):
-        _ = Glibc.close(descriptor)
+        descriptor.close()
         state.file = .closed(path: path)
       case .closed: break
       }

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// What, beside `/etc/hosts`, decides here what a name means, and how the child is kept from it.
@@ -38,16 +39,7 @@ package struct NameService {
 
   /// A small file of the system; empty where it cannot be read, which is what glibc takes it for too.
   package static func read(_ path: String) -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = Glibc.read(descriptor, &chunk, chunk.count)
-      guard count > 0 else { break }
-      bytes += chunk[..<count]
-    }
-    return String(decoding: bytes, as: UTF8.self)
+    let bytes = try? Descriptor.open(RawString(path), O_RDONLY).readToEnd()
+    return String(decoding: bytes ?? [], as: UTF8.self)
   }
 }

@@ -5,6 +5,7 @@
 // the link.
 
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// The folder here that shows a volume to the command.
@@ -28,14 +29,11 @@ enum VolumeFolder {
 
   /// Which version of its volume a folder shows: what `..data` leads to. `nil` where kubelet does not renew it.
   static func version(of folder: String) -> RawString? {
-    var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = target.withUnsafeMutableBytes { buffer in
-      buffer.baseAddress.map { readlink("\(folder)/\(data)", $0, buffer.count) } ?? -1
-    }
     // A name beside the link and nothing else, whatever the cluster says.
-    guard count > 2, target.prefix(count).starts(with: "..".utf8), !target.prefix(count).contains(UInt8(ascii: "/"))
+    guard let target = try? SymbolicLink.target(of: RawString("\(folder)/\(data)")), target.bytes.count > 2,
+      target.bytes.starts(with: "..".utf8), !target.bytes.contains(UInt8(ascii: "/"))
     else { return nil }
-    return RawString(Array(target.prefix(count)))
+    return target
   }
 
   private static func swap(_ folder: String, to version: RawString, from copy: String) throws(ViewError) {
@@ -46,7 +44,7 @@ enum VolumeFolder {
     try move(there / version, to: here / version)
     let link = here / RawString("..data_tmp")
     try remove(link)
-    try check(symlink(version.cString, link.cString), link)
+    try changing(link) { () throws(Errno) in try SymbolicLink.make(link, target: version) }
     try move(link, to: here / RawString(data))
     let new = Set(try names(in: there).filter { !isInternal($0) })
     for name in new where !old.contains(name) { try move(there / name, to: here / name) }
@@ -72,31 +70,29 @@ enum VolumeFolder {
 
   private static func isFolder(_ path: RawString) -> Bool {
     var status = stat()
-    return lstat(path.cString, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return path.withCString { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   private static func names(in path: RawString) throws(ViewError) -> [RawString] {
-    guard let folder = opendir(path.cString) else { throw .cannotChange(path.description, errno: errno) }
-    defer { closedir(folder) }
-    var names: [RawString] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { RawString(Array($0.prefix { $0 != 0 })) }
-      if name != RawString("."), name != RawString("..") { names.append(name) }
-    }
-    return names
+    try changing(path) { () throws(Errno) in try Directory.entries(of: path) }
   }
 
   private static func move(_ old: RawString, to new: RawString) throws(ViewError) {
-    try check(rename(old.cString, new.cString), new)
+    try changing(new) { () throws(Errno) in
+      _ = try old.withCString { (old) throws(Errno) in
+        try new.withCString { (new) throws(Errno) in try system { rename(old, new) } }
+      }
+    }
   }
 
   private static func remove(_ path: RawString) throws(ViewError) {
-    let failure = FileTree.remove(path)
-    if failure != 0 { throw .cannotChange(path.description, errno: failure) }
+    try changing(path) { () throws(Errno) in try Directory.removeTree(path) }
   }
 
-  private static func check(_ result: Int32, _ path: RawString) throws(ViewError) {
-    if result != 0 { throw .cannotChange(path.description, errno: errno) }
+  private static func changing<Result>(
+    _ path: RawString, _ body: () throws(Errno) -> Result
+  ) throws(ViewError) -> Result {
+    do throws(Errno) { return try body() } catch { throw .cannotChange(path.description, error) }
   }
 }
 
@@ -105,7 +101,4 @@ extension RawString {
   fileprivate static func / (folder: RawString, name: RawString) -> RawString {
     RawString(folder.bytes + [UInt8(ascii: "/")] + name.bytes)
   }
-
-  /// The bytes with a NUL after them.
-  fileprivate var cString: [CChar] { (bytes + [0]).map { CChar(bitPattern: $0) } }
 }

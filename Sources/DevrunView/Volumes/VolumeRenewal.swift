@@ -56,8 +56,11 @@ package struct VolumeRenewal: Sendable {
     do {
       // What a copy that was broken off has left would be in the way of this one.
       let place: String = "\(directory.path)/renewal/\(name)"
-      let failure = FileTree.remove(place)
-      guard failure == 0 else { throw ViewError.cannotChange(place, errno: failure) }
+      do throws(Errno) {
+        try Directory.removeTree(RawString(place))
+      } catch {
+        throw ViewError.cannotChange(place, error)
+      }
       let folder = try directory.makeFolder("renewal/\(name)")
       _ = try await fetch.copy(copy.item, into: folder)
       try VolumeFolder.renew(copy.folder, from: folder)

@@ -40,7 +40,7 @@ struct LogFolderTests {
     let folder = try LogFolder(environment: environment)
     #expect(folder.path == "\(scratch.path)/\(other)")
     #expect(folder.passedOver == ["\(scratch.path)/devrun"])
-    close(try folder.create(log(1)))
+    try folder.create(log(1)).close()
     #expect(try scratch.names("elsewhere") == [])
   }
 
@@ -73,18 +73,18 @@ struct LogFolderTests {
   }
 
   @Test func `A log folder that cannot be created is an error that names the place`() throws {
-    #expect(throws: SessionError.noSessionLog("\(scratch.path)/none/devrun", errno: ENOENT)) {
+    #expect(throws: SessionError.noSessionLog("\(scratch.path)/none/devrun", .noEntry)) {
       _ = try LogFolder(environment: ["TMPDIR": RawString("\(scratch.path)/none")]).path
     }
   }
 
   @Test func `A log is readable by its user alone and is not created through an existing link`() throws {
     let folder = try LogFolder(environment: environment)
-    close(try folder.create(log(1)))
+    try folder.create(log(1)).close()
     #expect(try scratch.mode("devrun/\(log(1))") == 0o600)
     try scratch.write("mine", to: "victim")
     symlink("\(scratch.path)/victim", "\(scratch.path)/devrun/\(log(2))")
-    #expect(throws: SessionError.noSessionLog("\(folder.path)/\(log(2))", errno: EEXIST)) {
+    #expect(throws: SessionError.noSessionLog("\(folder.path)/\(log(2))", .exists)) {
       _ = try folder.create(log(2))
     }
     #expect(try scratch.text(of: "victim") == "mine")
@@ -93,16 +93,16 @@ struct LogFolderTests {
   @Test func `The newest twenty logs are kept, and so are logs in use and files that are no logs`() throws {
     let folder = try LogFolder(environment: environment)
     let written = try folder.create(log(0))
-    for number in 1...30 { close(try folder.create(log(number))) }
+    for number in 1...30 { try folder.create(log(number)).close() }
     for name in ["notes.txt", "20260101T000000Z.log", "20260101T000000Z-a.log.gz"] {
       try scratch.write("", to: "devrun/\(name)")
     }
-    close(try folder.create(log(31)))
+    try folder.create(log(31)).close()
     let kept = try scratch.names("devrun")
     #expect(kept.filter(LogFolder.isLog) == [log(0)] + (12...31).map(log))
     #expect(kept.count == 24)
-    close(written)
-    close(try folder.create(log(32)))
+    written.close()
+    try folder.create(log(32)).close()
     #expect(try scratch.names("devrun").filter(LogFolder.isLog) == (13...32).map(log))
   }
 }
