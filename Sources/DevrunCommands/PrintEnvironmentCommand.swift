@@ -28,13 +28,11 @@ struct PrintEnvironmentCommand: ParsableCommand {
   func run() {
     let masked = Set(ProcessArguments.last(masked.count))
     let text = format.text(of: EnvironmentVariables.current.sorted(), masking: masked)
-    var rest = text.bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
+    do throws(Errno) {
+      try Descriptor.writeAll(text.bytes, to: STDOUT_FILENO)
+    } catch {
       // Whoever reads has had enough, or the disk is full.
-      guard count > 0 else { Glibc.exit(ExitStatus.devrunFailed.rawValue) }
-      rest = rest.dropFirst(count)
+      Glibc.exit(ExitStatus.devrunFailed.rawValue)
     }
     if !text.omitted.isEmpty {
       let names = text.omitted.map(\.description).joined(separator: ", ")

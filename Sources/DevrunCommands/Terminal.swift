@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// devrun's words: on standard error, which may be a terminal.
@@ -7,15 +8,7 @@ struct Terminal: Sendable {
   let isTerminal = isatty(STDERR_FILENO) == 1
 
   /// Writes a text as it is. What standard error does not take is lost: there is nobody else to tell.
-  func write(_ text: String) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
-      bytes = bytes.dropFirst(count)
-    }
-  }
+  func write(_ text: String) { try? Descriptor.writeAll(text.utf8, to: STDERR_FILENO) }
 
   /// Writes lines that each begin with `devrun: `, or with blanks where they continue one.
   func say(_ text: String) {

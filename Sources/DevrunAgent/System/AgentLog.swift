@@ -1,3 +1,4 @@
+internal import DevrunSystem
 internal import Glibc
 
 /// Short lines on standard error: what `kubectl logs` shows of the agent.
@@ -9,9 +10,8 @@ package struct AgentLog: Sendable {
 
   /// The log of a real agent.
   package static let standardError = AgentLog { line in
-    let bytes = Array("devrun-agent: \(line)\n".utf8)
-    // There is nowhere to say that this failed.
-    _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    // If this fails, there is nobody else to report it to.
+    try? Descriptor.writeAll("devrun-agent: \(line)\n".utf8, to: STDERR_FILENO)
   }
 
   func callAsFunction(_ line: String) { write(line) }

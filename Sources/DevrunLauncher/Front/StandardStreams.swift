@@ -24,8 +24,7 @@ enum StandardStreams {
 
   /// Prints a line on standard error in one piece.
   static func printError(_ line: String) {
-    let bytes = Array((line + "\n").utf8)
-    // Nobody is left to be told if this fails.
-    _ = write(2, bytes, bytes.count)
+    // If this fails, there is nobody else to report it to.
+    try? Descriptor.writeAll((line + "\n").utf8, to: 2)
   }
 }
