@@ -1,5 +1,5 @@
 public import DevrunCore
-internal import DevrunSystem
+public import DevrunSystem
 
 /// One file, folder or symbolic link of an archive.
 public struct ArchiveEntry: Sendable, Hashable {
@@ -71,8 +71,8 @@ public enum ArchiveError: UserFacingError, Hashable {
   case tooManyEntries(limit: Int)
   /// The archive ends before its end.
   case truncated
-  /// A system call failed here: its name, the path, errno.
-  case system(call: String, path: String, errno: Int32)
+  /// A system call failed on this machine.
+  case system(call: String, path: String, Errno)
 
   /// What the person is told.
   public var message: ErrorMessage {
@@ -85,8 +85,8 @@ public enum ArchiveError: UserFacingError, Hashable {
     case .tooLarge(let limit): ErrorMessage("the volume is larger than \(limit) bytes")
     case .tooManyEntries(let limit): ErrorMessage("the volume holds more than \(limit) files")
     case .truncated: ErrorMessage("the volume's archive ended too early")
-    case .system(let call, let path, let errno):
-      ErrorMessage("cannot unpack the volume to \(path)", why: "\(call): \(Errno(rawValue: errno).description)")
+    case .system(let call, let path, let error):
+      ErrorMessage("cannot unpack the volume to \(path)", why: "\(call): \(error)")
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 internal import NIOCore
 
@@ -20,10 +21,15 @@ public struct UnpackedArchive: Sendable, Hashable {
 /// the archive can redirect a later entry, and nothing that exists is overwritten. Files belong to the user; the owner
 /// can always read them and empty folders.
 public struct ArchiveUnpacker: ~Copyable {
-  private let root: Int32
+  /// A file whose content is being written.
+  private struct OpenFile {
+    var entry: ArchiveEntry
+    var content: Descriptor
+  }
+
+  private let root: Descriptor
   private let rootPath: String
-  private var file: Int32 = -1
-  private var current: ArchiveEntry?
+  private var file: OpenFile?
   private var folders: [ArchiveEntry] = []
   /// What was unpacked so far.
   public private(set) var result = UnpackedArchive()
@@ -32,14 +38,12 @@ public struct ArchiveUnpacker: ~Copyable {
   ///
   /// - Throws: `ArchiveError.system`
   public init(into folder: String) throws(ArchiveError) {
-    root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    do throws(Errno) {
+      root = try Descriptor.open(RawString(folder), O_RDONLY | O_DIRECTORY)
+    } catch {
+      throw .system(call: "open", path: folder, error)
+    }
     rootPath = folder
-    guard root >= 0 else { throw .system(call: "open", path: folder, errno: errno) }
-  }
-
-  deinit {
-    if file >= 0 { Glibc.close(file) }
-    Glibc.close(root)
   }
 
   /// Does what an archive's reader found.
@@ -60,18 +64,12 @@ public struct ArchiveUnpacker: ~Copyable {
   ///
   /// - Throws: `ArchiveError.conflictingEntry`, `.system`
   public mutating func finish() throws(ArchiveError) {
-    for folder in folders.reversed() {
-      let mode = mode_t(folder.mode) | 0o700
-      guard let name = folder.path.last else {
-        try check(fchmod(root, mode), "fchmod", folder)
-        continue
+    for entry in folders.reversed() {
+      var folder = root
+      if let name = entry.path.last { folder = try open(name, in: openParent(of: entry), for: entry) }
+      try call("fchmod", for: entry) { () throws(Errno) in
+        try system { fchmod(folder.number, mode_t(entry.mode) | 0o700) }
       }
-      let parent = try openParent(of: folder)
-      defer { release(parent) }
-      let descriptor = openat(parent, path(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      try check(descriptor, "openat", folder)
-      defer { Glibc.close(descriptor) }
-      try check(fchmod(descriptor, mode), "fchmod", folder)
     }
   }
 
@@ -82,87 +80,82 @@ public struct ArchiveUnpacker: ~Copyable {
       return
     }
     let parent = try openParent(of: entry)
-    defer { release(parent) }
     switch entry.kind {
     case .directory:
-      try check(mkdirat(parent, path(name), 0o700), "mkdirat", entry)
+      try call("mkdirat", for: entry) { () throws(Errno) in try Directory.make(name, mode: 0o700, in: parent) }
       folders.append(entry)
     case .symbolicLink(let target):
-      try check(symlinkat(path(target), parent, path(name)), "symlinkat", entry)
+      try call("symlinkat", for: entry) { () throws(Errno) in
+        try SymbolicLink.make(name, target: target, in: parent)
+      }
     case .file:
       if result.entries == 1 { result.isSingleFile = true }
-      file = openat(parent, path(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-      try check(file, "openat", entry)
-      current = entry
+      let content = try call("openat", for: entry) { () throws(Errno) in
+        try Descriptor.open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600, in: parent)
+      }
+      file = OpenFile(entry: entry, content: content)
     }
   }
 
   private mutating func write(_ bytes: ByteBuffer) throws(ArchiveError) {
-    guard let current else { return }
+    guard let file else { return }
     result.totalSize += bytes.readableBytes
     // Zeros take no room: a file that was sparse in the container is not larger here.
     if bytes.readableBytesView.allSatisfy({ $0 == 0 }) {
-      if lseek(file, off_t(bytes.readableBytes), SEEK_CUR) < 0 {
-        throw .system(call: "lseek", path: place(of: current), errno: errno)
+      try call("lseek", for: file.entry) { () throws(Errno) in
+        try system { lseek(file.content.number, off_t(bytes.readableBytes), SEEK_CUR) }
       }
-      return
-    }
-    var written = 0
-    while written < bytes.readableBytes {
-      let count = bytes.withUnsafeReadableBytes { buffer in
-        Glibc.write(file, buffer.baseAddress?.advanced(by: written), buffer.count - written)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw .system(call: "write", path: place(of: current), errno: errno) }
-      written += count
+    } else {
+      try call("write", for: file.entry) { () throws(Errno) in try file.content.writeAll(bytes.readableBytesView) }
     }
   }
 
   private mutating func endFile() throws(ArchiveError) {
-    guard let current else { return }
-    defer {
-      Glibc.close(file)
-      file = -1
-      self.current = nil
+    guard let file else { return }
+    self.file = nil
+    let number = file.content.number
+    try call("ftruncate", for: file.entry) { () throws(Errno) in
+      // The file ends where its content does, zeros at its end included.
+      let size = try system { lseek(number, 0, SEEK_CUR) }
+      try system { ftruncate(number, size) }
     }
-    // The file ends where its content does, zeros at its end included.
-    try check(ftruncate(file, lseek(file, 0, SEEK_CUR)), "ftruncate", current)
-    // Set-uid and the like are no business of a copy; the owner reads, as the container's user did.
-    try check(fchmod(file, mode_t(current.mode & 0o777) | 0o400), "fchmod", current)
-    let time = timespec(tv_sec: Int(current.modified), tv_nsec: 0)
-    try check(futimens(file, [time, time]), "futimens", current)
+    try call("fchmod", for: file.entry) { () throws(Errno) in
+      // Set-uid and the like are no business of a copy; the owner reads, as the container's user did.
+      try system { fchmod(number, mode_t(file.entry.mode & 0o777) | 0o400) }
+    }
+    try call("futimens", for: file.entry) { () throws(Errno) in
+      let time = timespec(tv_sec: Int(file.entry.modified), tv_nsec: 0)
+      try system { futimens(number, [time, time]) }
+    }
   }
 
   /// Opens the folder that an entry belongs in, one name at a time.
-  private func openParent(of entry: ArchiveEntry) throws(ArchiveError) -> Int32 {
+  private func openParent(of entry: ArchiveEntry) throws(ArchiveError) -> Descriptor {
     var folder = root
-    for name in entry.path.dropLast() {
-      let next = openat(folder, path(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      let error = errno
-      release(folder)
-      guard next >= 0 else { throw failure("openat", entry, error) }
-      folder = next
-    }
+    for name in entry.path.dropLast() { folder = try open(name, in: folder, for: entry) }
     return folder
   }
 
-  private func release(_ folder: Int32) {
-    if folder != root { Glibc.close(folder) }
+  private func open(
+    _ name: RawString, in folder: Descriptor, for entry: ArchiveEntry
+  ) throws(ArchiveError) -> Descriptor {
+    try call("openat", for: entry) { () throws(Errno) in
+      try Descriptor.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, in: folder)
+    }
   }
 
-  private func path(_ name: RawString) -> [CChar] { (name.bytes + [0]).map { CChar(bitPattern: $0) } }
-
-  private func place(of entry: ArchiveEntry) -> String { "\(rootPath)/\(entry.name)" }
-
-  private func check(_ result: Int32, _ call: String, _ entry: ArchiveEntry) throws(ArchiveError) {
-    if result < 0 { throw failure(call, entry, errno) }
-  }
-
-  /// What an errno means here: whatever is in the way has been made by the same archive.
-  private func failure(_ call: String, _ entry: ArchiveEntry, _ error: Int32) -> ArchiveError {
-    switch error {
-    case EEXIST, ENOTDIR, ELOOP, ENOENT: .conflictingEntry(entry.name)
-    default: .system(call: call, path: place(of: entry), errno: error)
+  /// Calls the system for an entry.
+  @discardableResult
+  private func call<Result>(
+    _ name: String, for entry: ArchiveEntry, _ body: () throws(Errno) -> Result
+  ) throws(ArchiveError) -> Result {
+    do throws(Errno) {
+      return try body()
+    } catch .exists, .notADirectory, .tooManyLinks, .noEntry {
+      // Whatever is in the way has been made by the same archive.
+      throw .conflictingEntry(entry.name)
+    } catch {
+      throw .system(call: name, path: "\(rootPath)/\(entry.name)", error)
     }
   }
 }
