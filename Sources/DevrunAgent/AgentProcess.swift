@@ -34,7 +34,7 @@ public enum AgentProcess {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let agent = try Agent.start(configuration, memory: memory, log: log, archives: archives, on: group.next()).wait()
     log("ready for devrun")
-    signals.wait()
+    try signals.wait()
     try agent.end().wait()
     try group.syncShutdownGracefully()
   }

@@ -44,6 +44,17 @@ public struct SignalSet: Sendable {
   @discardableResult
   public func unblock() throws(Errno) -> SignalSet { try change(SIG_UNBLOCK) }
 
+  /// Waits for one of these signals, which must be blocked in all threads, and takes it (sigwait(3)).
+  ///
+  /// - Returns: the signal.
+  /// - Throws: the error of sigwait(3).
+  public func wait() throws(Errno) -> Int32 {
+    var signal: Int32 = 0
+    let code = withUnsafePointer(to: raw) { sigwait($0, &signal) }
+    if code != 0 { throw Errno(rawValue: code) }
+    return signal
+  }
+
   private func change(_ how: Int32) throws(Errno) -> SignalSet {
     var before = SignalSet()
     let code = withUnsafePointer(to: raw) { pthread_sigmask(how, $0, &before.raw) }
