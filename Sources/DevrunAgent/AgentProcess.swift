@@ -1,5 +1,7 @@
 internal import DevrunCore
+internal import DevrunSystem
 internal import DevrunTunnel
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
@@ -29,8 +31,11 @@ public enum AgentProcess {
   ) throws {
     let signals = try TerminationSignals()
     guard NameResolver.useFilesAndDNSOnly() else { throw AgentError.system("the name service cannot be configured") }
-    // Files that are not there are what this is about: each kind of control group has its own.
-    let memory = MemoryLimit.bytes { path in (try? SmallFile.read(path)).map { String(decoding: $0, as: UTF8.self) } }
+    let memory = MemoryLimit.bytes { path in
+      // Each kind of control group has its own files, so some are missing.
+      let bytes = try? Descriptor.open(RawString(path), O_RDONLY).readToEnd(limit: 1 << 20)
+      return bytes.map { String(decoding: $0, as: UTF8.self) }
+    }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let agent = try Agent.start(configuration, memory: memory, log: log, archives: archives, on: group.next()).wait()
     log("ready for devrun")

@@ -101,8 +101,8 @@ import Testing
       try await proxy.close()
       // The agent is none the worse for it.
       try await fixture.withTunnel { tunnel in
-        let info = try await tunnel.info()
-        #expect(!info.hostname.isEmpty)
+        let environment = try await tunnel.environment()
+        #expect(!environment.isEmpty)
       }
     }
   }

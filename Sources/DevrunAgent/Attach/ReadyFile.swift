@@ -1,6 +1,5 @@
 internal import DevrunCore
 internal import DevrunSystem
-internal import DevrunTunnel
 internal import Glibc
 
 /// A file that exists while a tunnel is attached: the loader's readiness probe looks for it.
@@ -11,12 +10,16 @@ struct ReadyFile: Sendable {
   /// Makes the file or removes it.
   func set(_ isReady: Bool) {
     guard let path else { return }
-    if isReady {
-      let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else { return log("cannot make \(path): \(Errno(rawValue: errno).description)") }
-      close(descriptor)
-    } else if unlink(path) != 0, errno != ENOENT {
-      log("cannot remove \(path): \(Errno(rawValue: errno).description)")
+    do throws(Errno) {
+      if isReady {
+        _ = try Descriptor.open(RawString(path), O_WRONLY | O_CREAT, mode: 0o644)
+      } else {
+        try system { unlink(path) }
+      }
+    } catch .noEntry where !isReady {
+      // It was removed already, or never made.
+    } catch {
+      log("cannot \(isReady ? "make" : "remove") \(path): \(error)")
     }
   }
 }

@@ -1,11 +1,18 @@
 internal import DevrunAgentAPI
 internal import DevrunCore
+internal import DevrunSystem
 internal import DevrunTunnel
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 
 /// Serves the streams that devrun opens: connections to the cluster, and questions about the container.
 struct RequestServer: Sendable {
+  /// The largest environment that is read, in bytes. devrun takes no larger one.
+  private static let maximumEnvironment = 8 << 20
+  /// The largest resolv.conf that is read, in bytes.
+  private static let maximumResolvConf = 64 << 10
+
   let sockets: SocketDialer
   let resolver: NameResolver
   let threads: NIOThreadPool
@@ -18,13 +25,16 @@ struct RequestServer: Sendable {
   func serve(_ request: StreamRequest, on stream: any Channel) {
     switch request {
     case .connect(let authority): StreamServer.join(stream, to: dial(authority))
-    case .get("/environment", _): answer(on: stream) { [environmentFile] in try SmallFile.read(environmentFile) }
-    case .get("/info", _): answer(on: stream) { NULSeparated.encode(ContainerFacts.read().lines) }
+    case .get("/environment", _):
+      answer(of: RawString(environmentFile), on: stream) { try Self.content(of: $0, limit: Self.maximumEnvironment) }
+    case .get("/resolv.conf", _):
+      // A container without the file has no name servers either.
+      answer(of: "/etc/resolv.conf", on: stream) { (try? Self.content(of: $0, limit: Self.maximumResolvConf)) ?? [] }
     case .get("/volumes", let query):
       sendArchive(query["path"] ?? [], query["select"], on: stream)
     case .get("/volumes/size", let query):
-      answer(on: stream) {
-        try FolderSize(path: query["path"] ?? [], selection: query["select"].flatMap { PathSelection($0) }).line
+      answer(of: RawString(query["path"] ?? []), on: stream) { path in
+        try FolderSize(path: path, selection: query["select"].flatMap { PathSelection($0) }).line
       }
     case .get("/volumes/changes", let query): sendChanges(NULSeparated.decode(query["paths"] ?? []), on: stream)
     case .get(let path, _): StreamServer.refuse("there is no \(path)", status: "404", on: stream)
@@ -44,22 +54,29 @@ struct RequestServer: Sendable {
     }
   }
 
-  private func answer(on stream: any Channel, _ document: @escaping @Sendable () throws -> [UInt8]) {
-    threads.runIfActive(eventLoop: stream.eventLoop, document).whenComplete { result in
+  private static func content(of path: RawString, limit: Int) throws(Errno) -> [UInt8] {
+    try Descriptor.open(path, O_RDONLY).readToEnd(limit: limit)
+  }
+
+  /// Answers with a document that is made of what is at a path.
+  private func answer(
+    of path: RawString, on stream: any Channel, _ document: @escaping @Sendable (RawString) throws -> [UInt8]
+  ) {
+    threads.runIfActive(eventLoop: stream.eventLoop) { try document(path) }.whenComplete { result in
       switch result {
       case .success(let bytes): StreamServer.answer(ByteBuffer(bytes: bytes), on: stream)
-      case .failure(let error): StreamServer.refuse("\(error)", status: "500", on: stream)
+      case .failure(let error): StreamServer.refuse("\(path): \(error)", status: "500", on: stream)
       }
     }
   }
 
   private func sendChanges(_ paths: [RawString], on stream: any Channel) {
     do {
-      let handler = VolumeChangesHandler(watch: try VolumeWatch(paths: paths.map(\.bytes)))
+      let handler = VolumeChangesHandler(watch: try VolumeWatch(paths: paths))
       StreamServer.begin(on: stream)
       try stream.pipeline.syncOperations.addHandler(handler)
     } catch {
-      StreamServer.refuse("\(error)", status: "500", on: stream)
+      StreamServer.refuse("watching volumes: \(error)", status: "500", on: stream)
     }
   }
 
@@ -77,7 +94,7 @@ struct RequestServer: Sendable {
           stream.close(promise: nil)
         }
       case .failure(let error):
-        StreamServer.refuse("\(error)", status: "404", on: stream)
+        StreamServer.refuse("\(RawString(path)): \(error)", status: "404", on: stream)
       }
     }
   }

@@ -2,6 +2,8 @@
 // stays well-formed: an entry is written with the size that the open file had, and exactly so many bytes follow.
 
 internal import DevrunArchive
+internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 internal import Synchronization
 
@@ -22,14 +24,14 @@ final class ArchiveSource: ArchivePieces {
   /// Opens the folder or file.
   ///
   /// - Parameter selection: what of a folder is meant; `nil` for all.
-  /// - Throws: an `IOError`.
-  init(path: [UInt8], selection: PathSelection? = nil) throws {
+  /// - Throws: the error of open(2).
+  init(path: RawString, selection: PathSelection? = nil) throws(Errno) {
     archive = Mutex(FolderArchive(try FolderWalk(path: path, selection: selection)))
   }
 
   /// Opens what devrun asks for.
   static let opening: ArchiveOpening = { path, selection in
-    try ArchiveSource(path: path, selection: selection.flatMap { PathSelection($0) })
+    try ArchiveSource(path: RawString(path), selection: selection.flatMap { PathSelection($0) })
   }
 
   func next() throws -> [UInt8]? { archive.withLock { $0.next() } }
@@ -41,7 +43,7 @@ private struct FolderArchive: ~Copyable {
 
   /// A file whose content is being sent.
   private struct OpenFile {
-    var descriptor: Int32
+    var content: Descriptor
     var remaining: Int
     var padding: Int
   }
@@ -52,10 +54,6 @@ private struct FolderArchive: ~Copyable {
   private var ended = false
 
   init(_ walk: consuming FolderWalk) { self.walk = walk }
-
-  deinit {
-    if let file { close(file.descriptor) }
-  }
 
   /// The next piece; `nil` at the end.
   mutating func next() -> [UInt8]? {
@@ -71,11 +69,11 @@ private struct FolderArchive: ~Copyable {
     case .directory(let name, let status):
       putHeader((name.isEmpty ? [UInt8(ascii: ".")] : name) + [UInt8(ascii: "/")], .directory, status)
     case .link(let name, let status, let target):
-      putHeader(name, .symbolicLink, status, link: target)
-    case .file(let name, let status, let descriptor):
+      putHeader(name, .symbolicLink, status, link: target.bytes)
+    case .file(let name, let status, let content):
       let size = Int(status.st_size)
       putHeader(name, .file, status, size: size)
-      file = OpenFile(descriptor: descriptor, remaining: size, padding: TarHeader.padding(after: size))
+      file = OpenFile(content: content, remaining: size, padding: TarHeader.padding(after: size))
     case nil:
       ended = true
       output += [UInt8](repeating: 0, count: 2 * TarHeader.blockSize)
@@ -84,20 +82,16 @@ private struct FolderArchive: ~Copyable {
 
   private mutating func sendContent() {
     guard var file else { return }
-    var piece = [UInt8](repeating: 0, count: min(file.remaining, Self.pieceSize))
-    let count = piece.isEmpty ? 0 : read(file.descriptor, &piece, piece.count)
-    if count < 0, errno == EINTR { return }
-    if file.remaining > 0 {
-      // A file that became shorter, or cannot be read on, is filled up: its size has been told already.
-      output += count > 0 ? Array(piece.prefix(count)) : piece
-      file.remaining -= count > 0 ? count : piece.count
-    }
+    let wanted = min(file.remaining, Self.pieceSize)
+    let piece = (try? file.content.read(upTo: wanted)) ?? []
+    // A file that became shorter, or cannot be read on, is filled up: the archive has its size already.
+    output += piece.isEmpty ? [UInt8](repeating: 0, count: wanted) : piece
+    file.remaining -= piece.isEmpty ? wanted : piece.count
     guard file.remaining == 0 else {
       self.file = file
       return
     }
     output += [UInt8](repeating: 0, count: file.padding)
-    close(file.descriptor)
     self.file = nil
   }
 

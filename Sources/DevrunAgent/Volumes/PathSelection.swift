@@ -1,13 +1,15 @@
+internal import DevrunCore
+internal import DevrunSystem
 internal import Glibc
 
 /// Which files of a folder are meant: a relative path whose parts may hold `*`, `?` and `[...]` (glob(7)). What is below a
 /// folder that it names is meant as well.
 struct PathSelection: Sendable, Hashable {
-  private let parts: [[UInt8]]
+  private let parts: [RawString]
 
   /// `nil` for a path without any part.
   init?(_ pattern: [UInt8]) {
-    parts = pattern.split(separator: UInt8(ascii: "/")).map { Array($0) }
+    parts = pattern.split(separator: UInt8(ascii: "/")).map { RawString($0) }
     if parts.isEmpty { return nil }
   }
 
@@ -27,11 +29,12 @@ struct PathSelection: Sendable, Hashable {
     case parts(Int)
 
     /// Whether a name in the folder is meant.
-    func match(_ name: [UInt8], _ selection: PathSelection?) -> Match {
+    func match(_ name: RawString, _ selection: PathSelection?) -> Match {
       guard case .parts(let count) = self, let selection else { return .selected }
       // kubelet's own folder and link, to which the names that are meant lead.
-      if name.starts(with: [UInt8(ascii: "."), UInt8(ascii: ".")]) { return .no }
-      guard fnmatch(Self.text(selection.parts[count]), Self.text(name), FNM_PERIOD) == 0 else { return .no }
+      if name.bytes.starts(with: "..".utf8) { return .no }
+      let result = selection.parts[count].withCString { part in name.withCString { fnmatch(part, $0, FNM_PERIOD) } }
+      guard result == 0 else { return .no }
       return count + 1 == selection.parts.count ? .selected : .onTheWay
     }
 
@@ -40,7 +43,5 @@ struct PathSelection: Sendable, Hashable {
       guard case .parts(let count) = self, match == .onTheWay else { return .all }
       return .parts(count + 1)
     }
-
-    private static func text(_ bytes: [UInt8]) -> [CChar] { (bytes + [0]).map { CChar(bitPattern: $0) } }
   }
 }

@@ -3,6 +3,8 @@
 // whose descriptor is read on the event loop like a pipe.
 
 internal import DevrunAgentAPI
+internal import DevrunCore
+internal import DevrunSystem
 internal import DevrunTunnel
 internal import Glibc
 internal import NIOCore
@@ -11,21 +13,20 @@ internal import NIOPosix
 /// An inotify instance on the folders of volumes.
 struct VolumeWatch {
   /// The folders, in the order in which they were asked for.
-  let paths: [[UInt8]]
+  let paths: [RawString]
   private let descriptor: Int32
   private let indexes: [Int32: Int]
 
   /// Watches folders. One that cannot be watched, or is no folder, never changes.
   ///
-  /// - Throws: an `IOError` where this node's limit of inotify instances is reached.
-  init(paths: [[UInt8]]) throws {
+  /// - Throws: the error of inotify_init1(2): this node's limit of inotify instances is reached.
+  init(paths: [RawString]) throws(Errno) {
     self.paths = paths
-    descriptor = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
-    guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "inotify_init1") }
+    let descriptor = try system { inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC)) }
+    self.descriptor = descriptor
     var indexes: [Int32: Int] = [:]
     for (index, path) in paths.enumerated() {
-      let name = (path + [0]).map { CChar(bitPattern: $0) }
-      let watch = inotify_add_watch(descriptor, name, UInt32(IN_MOVED_TO | IN_ONLYDIR))
+      let watch = path.withCString { inotify_add_watch(descriptor, $0, UInt32(IN_MOVED_TO | IN_ONLYDIR)) }
       if watch >= 0 { indexes[watch] = index }
     }
     self.indexes = indexes
@@ -43,13 +44,8 @@ struct VolumeWatch {
   }
 
   /// Where a folder's `..data` leads to; `nil` where it has none.
-  func target(_ index: Int) -> [UInt8]? {
-    let path = (paths[index] + Array("/..data".utf8) + [0]).map { CChar(bitPattern: $0) }
-    var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = target.withUnsafeMutableBytes { buffer in
-      buffer.baseAddress.map { readlink(path, $0, buffer.count) } ?? -1
-    }
-    return count > 0 ? Array(target.prefix(count)) : nil
+  func target(_ index: Int) -> RawString? {
+    try? SymbolicLink.target(of: RawString(paths[index].bytes + Array("/..data".utf8)))
   }
 }
 
