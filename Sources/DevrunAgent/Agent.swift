@@ -33,7 +33,6 @@ public final class Agent: Sendable {
     var control: (any Channel)?
     var targets: [any Channel] = []
     var isReady = false
-    var isEnding = false
     let connections = OpenConnections()
   }
 

@@ -13,8 +13,6 @@ public struct VolumeChange: Sendable, Hashable {
     self.version = version
   }
 
-  package init(index: Int, version: [UInt8]) { self.init(index: index, version: RawString(version)) }
-
   /// The form on the wire: a line. A name with a line's end in it, which kubelet makes none of, is cut there.
   package var line: [UInt8] {
     Array("\(index) ".utf8) + version.bytes.prefix { $0 != UInt8(ascii: "\n") } + [UInt8(ascii: "\n")]

@@ -10,8 +10,6 @@ public enum TunnelError: UserFacingError, Hashable {
   case timedOut
   /// The connection to the agent broke.
   case lost(String)
-  /// The tunnel was closed by this side.
-  case closed
   /// The agent answered a question with a failure: the question, and the agent's words.
   case failedRequest(String, String)
   /// The agent's answer is larger than anything that it can be.
@@ -32,7 +30,6 @@ public enum TunnelError: UserFacingError, Hashable {
     case .noAgent(let why): ErrorMessage("the agent in the pod does not answer", why: why)
     case .timedOut: ErrorMessage("the agent in the pod did not answer in time")
     case .lost(let why): ErrorMessage("the connection to the agent broke", why: why)
-    case .closed: ErrorMessage("the connection to the agent is closed")
     case .failedRequest(let what, let why): ErrorMessage("the agent could not give \(what)", why: why)
     case .answerTooLarge(let what): ErrorMessage("the agent's answer is too large to be \(what)")
     }

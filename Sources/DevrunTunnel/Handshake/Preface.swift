@@ -38,8 +38,6 @@ public enum PrefaceRefusal: UInt8, Sendable, Hashable, CaseIterable {
   case unsupportedVersion = 2
   /// What came is no preface.
   case malformed = 3
-  /// The agent is ending.
-  case shuttingDown = 4
 }
 
 /// What devrun says first on a connection.
