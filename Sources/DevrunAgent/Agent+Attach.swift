@@ -8,7 +8,7 @@ extension Agent {
     let name = preface.attachment
     let requests = requests
     let pool = pool
-    let multiplexer = try HTTP2Connection.add(
+    let multiplexer = try HTTP2Pipeline.add(
       to: channel, mode: preface.role == .outbound ? .server : .client, limits: limits, keepalive: Keepalive()
     ) { stream in
       try StreamServer.accept(stream, pool: pool) { requests.serve($0, on: $1) }

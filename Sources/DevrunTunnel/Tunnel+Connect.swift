@@ -38,7 +38,7 @@ extension Tunnel {
           throw TunnelError.noAgent("the port-forward is on another event loop than the tunnel")
         }
         let handler = PrefaceClientHandler(preface, result: result) { channel in
-          let added = try HTTP2Connection.add(
+          let added = try HTTP2Pipeline.add(
             to: channel, mode: role == .outbound ? .client : .server, limits: options.limits,
             keepalive: options.keepalive, accept: accept)
           try channel.pipeline.syncOperations.addHandler(ConnectionEndHandler(onEnd: onEnd))

@@ -1,8 +1,8 @@
 package import NIOCore
 package import NIOHTTP2
 
-/// How HTTP/2 is set up inside the tunnel, on both ends.
-package enum HTTP2Connection {
+/// Sets up the pipeline of a connection of the tunnel for HTTP/2, on both ends.
+package enum HTTP2Pipeline {
   /// Adds HTTP/2 to a channel that has carried its preface. Must be called on the channel's event loop.
   ///
   /// - Parameter accept: called with each stream that the peer opens, before anything of it is read.
