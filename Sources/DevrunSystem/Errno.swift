@@ -25,26 +25,34 @@ public struct Errno: Error, Sendable, Hashable, RawRepresentable, Codable, Custo
 extension Errno {
   /// EACCES
   public static let accessDenied = Errno(rawValue: EACCES)
+  /// EADDRNOTAVAIL
+  public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
   /// E2BIG
   public static let argumentListTooLong = Errno(rawValue: E2BIG)
   /// EPIPE
   public static let brokenPipe = Errno(rawValue: EPIPE)
   /// EBUSY
   public static let busy = Errno(rawValue: EBUSY)
+  /// ECANCELED
+  public static let cancelled = Errno(rawValue: ECANCELED)
   /// ECONNABORTED
   public static let connectionAborted = Errno(rawValue: ECONNABORTED)
   /// ECONNRESET
   public static let connectionReset = Errno(rawValue: ECONNRESET)
   /// EEXIST
   public static let exists = Errno(rawValue: EEXIST)
+  /// EFBIG
+  public static let fileTooLarge = Errno(rawValue: EFBIG)
+  /// EHOSTUNREACH
+  public static let hostUnreachable = Errno(rawValue: EHOSTUNREACH)
+  /// EIO
+  public static let inputOutputError = Errno(rawValue: EIO)
   /// EINPROGRESS
   public static let inProgress = Errno(rawValue: EINPROGRESS)
   /// EINVAL
   public static let invalidArgument = Errno(rawValue: EINVAL)
   /// EISDIR
   public static let isADirectory = Errno(rawValue: EISDIR)
-  /// EFBIG
-  public static let fileTooLarge = Errno(rawValue: EFBIG)
   /// ENETUNREACH
   public static let networkUnreachable = Errno(rawValue: ENETUNREACH)
   /// ENOENT
@@ -57,8 +65,12 @@ extension Errno {
   public static let notADirectory = Errno(rawValue: ENOTDIR)
   /// EPERM
   public static let notPermitted = Errno(rawValue: EPERM)
+  /// ENOMEM
+  public static let outOfMemory = Errno(rawValue: ENOMEM)
   /// EPROTO
   public static let protocolError = Errno(rawValue: EPROTO)
+  /// ETIMEDOUT
+  public static let timedOut = Errno(rawValue: ETIMEDOUT)
   /// ELOOP
   public static let tooManyLinks = Errno(rawValue: ELOOP)
   /// EWOULDBLOCK, which is EAGAIN

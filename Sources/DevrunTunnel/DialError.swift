@@ -1,47 +1,31 @@
 public import DevrunCore
-internal import DevrunSystem
-internal import Glibc
+public import DevrunSystem
 
 /// Why a connection through the tunnel could not be made.
 public enum DialError: UserFacingError, Hashable {
-  /// connect(2) failed in the pod with this errno of Linux.
-  case connect(errno: Int32)
-  /// The name does not exist in the cluster.
-  case nameNotFound
-  /// The cluster's name servers do not answer.
-  case nameUnavailable
-  /// The agent does not serve this; its words.
-  case refused(String)
+  /// The agent could not make it, or did not want to.
+  case failed(DialFailure)
   /// There is no tunnel (any more).
   case tunnelClosed
 
-  init(_ failure: DialFailure) {
-    switch failure {
-    case .errno(let number): self = .connect(errno: number)
-    case .nameNotFound: self = .nameNotFound
-    case .nameUnavailable: self = .nameUnavailable
-    case .refused(let text): self = .refused(text)
-    }
-  }
-
   /// What connect(2) returns to a program that asked for this connection.
-  public var errno: Int32 {
+  public var errno: Errno {
     switch self {
-    case .connect(let errno): errno
-    case .nameNotFound, .nameUnavailable: EHOSTUNREACH
-    case .refused: EACCES
-    case .tunnelClosed: ENETUNREACH
+    case .failed(.connect(let error)): error
+    case .failed(.nameNotFound), .failed(.nameUnavailable): .hostUnreachable
+    case .failed(.refused): .accessDenied
+    case .tunnelClosed: .networkUnreachable
     }
   }
 
   /// What the person is told.
   public var message: ErrorMessage {
     switch self {
-    case .connect(let errno):
-      ErrorMessage("the connection could not be made from the pod", why: Errno(rawValue: errno).description)
-    case .nameNotFound: ErrorMessage("the name does not exist in the cluster")
-    case .nameUnavailable: ErrorMessage("the cluster's name servers do not answer")
-    case .refused(let text): ErrorMessage("the agent does not make this connection", why: text)
+    case .failed(.connect(let error)):
+      ErrorMessage("the connection could not be made from the pod", why: error.description)
+    case .failed(.nameNotFound): ErrorMessage("the name does not exist in the cluster")
+    case .failed(.nameUnavailable): ErrorMessage("the cluster's name servers do not answer")
+    case .failed(.refused(let text)): ErrorMessage("the agent does not make this connection", why: text)
     case .tunnelClosed: ErrorMessage("there is no connection to the agent")
     }
   }

@@ -30,7 +30,7 @@ extension Tunnel {
     case let error as TunnelError: error
     case is CollectHandler.TooLarge: .answerTooLarge(name)
     case DialError.tunnelClosed: .lost("it ended while devrun asked for \(name)")
-    case DialError.refused(let reason): .failedRequest(name, reason)
+    case DialError.failed(.refused(let reason)): .failedRequest(name, reason)
     case let error as DialError: .failedRequest(name, error.message.why ?? error.message.what)
     default: .failedRequest(name, "\(error)")
     }

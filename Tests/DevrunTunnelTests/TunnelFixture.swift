@@ -1,4 +1,5 @@
 import DevrunAgent
+import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
@@ -106,7 +107,7 @@ final class TunnelFixture: Sendable {
   func isReset(connectingTo address: SocketAddress) async throws -> Bool {
     do {
       return try await socket(to: address).isReset()
-    } catch ChannelError.ioOnClosedChannel, DialFailure.errno(ECONNRESET) {
+    } catch ChannelError.ioOnClosedChannel, DialFailure.connect(.connectionReset) {
       // The reset came before this end was ready to read.
       return true
     }

@@ -1,4 +1,5 @@
 import DevrunAgent
+import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
@@ -125,7 +126,7 @@ import Testing
         try await fixture.withTunnel { tunnel in
           let socket = try await TestSocket(tunnel.dial(host: "127.0.0.1", port: port))
           for _ in 0..<500 {
-            await #expect(throws: DialError.connect(errno: ECONNREFUSED)) {
+            await #expect(throws: DialError.failed(.connect(Errno(rawValue: ECONNREFUSED)))) {
               try await tunnel.dial(host: "127.0.0.1", port: unused)
             }
           }
@@ -143,8 +144,8 @@ import Testing
         let error = await #expect(throws: DialError.self) {
           try await tunnel.dial(host: "no-such-name.invalid", port: 80)
         }
-        #expect(error == .nameNotFound || error == .nameUnavailable)
-        #expect(error?.errno == EHOSTUNREACH)
+        #expect(error == .failed(.nameNotFound) || error == .failed(.nameUnavailable))
+        #expect(error?.errno == .hostUnreachable)
       }
     }
   }

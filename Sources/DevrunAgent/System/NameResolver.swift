@@ -1,4 +1,5 @@
 internal import CNSS
+internal import DevrunSystem
 internal import DevrunTunnel
 internal import Glibc
 internal import NIOCore
@@ -32,7 +33,7 @@ struct NameResolver: Sendable {
     hints.ai_flags = AI_ADDRCONFIG
     var list: UnsafeMutablePointer<addrinfo>?
     let status = getaddrinfo(authority.host, String(authority.port), &hints, &list)
-    guard status == 0 else { return .failure(failure(status, errno)) }
+    guard status == 0 else { return .failure(failure(status, .last)) }
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []
     var next = list
@@ -51,11 +52,11 @@ struct NameResolver: Sendable {
     }
   }
 
-  private static func failure(_ status: Int32, _ error: Int32) -> DialFailure {
+  private static func failure(_ status: Int32, _ error: Errno) -> DialFailure {
     switch status {
     case EAI_AGAIN: .nameUnavailable
-    case EAI_SYSTEM: .errno(error)
-    case EAI_MEMORY: .errno(ENOMEM)
+    case EAI_SYSTEM: .connect(error)
+    case EAI_MEMORY: .connect(.outOfMemory)
     default: .nameNotFound
     }
   }

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import DevrunSystem
 internal import NIOCore
 
 /// Where the cluster's connections arrive on this machine: each port of the target, and the local port for it.
@@ -21,7 +21,7 @@ public struct InboundDialer: Sendable, Hashable {
       let addresses = try ["127.0.0.1", "::1"].map { try SocketAddress(ipAddress: $0, port: port) }
       return sockets.connect(to: addresses)
     } catch {
-      return sockets.eventLoop.makeSucceededFuture(.failure(.errno(EADDRNOTAVAIL)))
+      return sockets.eventLoop.makeSucceededFuture(.failure(.connect(.addressNotAvailable)))
     }
   }
 }

@@ -54,7 +54,8 @@ public final class OutboundAcceptor: Sendable {
       tunnel.eventLoop === eventLoop
       ? tunnel.startDial(Authority(host: host, port: port))
       : PendingStream(
-        stream: eventLoop.makeFailedFuture(DialError.refused("the tunnel is on another event loop")), cancel: {})
+        stream: eventLoop.makeFailedFuture(DialError.failed(.refused("the tunnel is on another event loop"))),
+        cancel: {})
     return TunnelAttempt(acceptor: self, address: address, dial: dial)
   }
 

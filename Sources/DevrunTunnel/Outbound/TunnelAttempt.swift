@@ -1,6 +1,5 @@
 public import DevrunCore
 public import DevrunPlan
-internal import DevrunSystem
 internal import NIOCore
 
 /// One connection of the child to the cluster, from its connect on.
@@ -31,7 +30,7 @@ public final class TunnelAttempt: OutboundAttempt {
       _ = try await dial.stream.get()
       return .connected
     } catch {
-      return .failed(Errno(rawValue: (error as? DialError ?? .tunnelClosed).errno))
+      return .failed((error as? DialError ?? .tunnelClosed).errno)
     }
   }
 

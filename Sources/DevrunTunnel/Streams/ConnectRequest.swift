@@ -1,11 +1,6 @@
 // How a TCP connection is asked for inside the tunnel: a CONNECT request (RFC 9113 section 8.5) whose `:authority`
-// names host and port. 200 means that the far end is connected. Any other status means that it is not; the field
-// `devrun-failure` then says why in a form for programs:
-//
-//     errno 111           what connect(2) gave, as Linux numbers it on every architecture that devrun runs on
-//     name-not-found      the name does not exist
-//     name-unavailable    no name server answered
-//     refused             the agent does not serve this; `devrun-reason` says why
+// names host and port. 200 means that the far end is connected. Any other status means that it is not: see
+// `DialFailure`.
 
 import DevrunCore
 package import NIOHPACK
@@ -38,42 +33,6 @@ package struct Authority: Sendable, Hashable, CustomStringConvertible {
   }
 
   package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-}
-
-/// Why a dial came to nothing, as it travels.
-package enum DialFailure: Error, Sendable, Hashable {
-  case errno(Int32)
-  case nameNotFound
-  case nameUnavailable
-  case refused(String)
-
-  static let failureField = "devrun-failure"
-  static let reasonField = "devrun-reason"
-
-  /// The response that tells it.
-  package var headers: HPACKHeaders {
-    switch self {
-    case .errno(let number): [":status": "502", Self.failureField: "errno \(number)"]
-    case .nameNotFound: [":status": "502", Self.failureField: "name-not-found"]
-    case .nameUnavailable: [":status": "504", Self.failureField: "name-unavailable"]
-    case .refused(let reason): [":status": "403", Self.failureField: "refused", Self.reasonField: reason]
-    }
-  }
-
-  /// Reads it from a response that is no 200.
-  package init(headers: HPACKHeaders) {
-    let text = headers.first(name: Self.failureField) ?? ""
-    if text.hasPrefix("errno "), let number = Int32(text.dropFirst(6)), number > 0 {
-      self = .errno(number)
-    } else if text == "name-not-found" {
-      self = .nameNotFound
-    } else if text == "name-unavailable" {
-      self = .nameUnavailable
-    } else {
-      let status = headers.first(name: ":status") ?? "no status"
-      self = .refused(headers.first(name: Self.reasonField) ?? "the response was \(status)")
-    }
-  }
 }
 
 /// What a stream that the peer opened asks for.

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import DevrunSystem
 package import NIOCore
 internal import NIOPosix
 
@@ -40,14 +40,14 @@ package struct SocketDialer: Sendable {
       }
       .connect(to: address)
       .map { .success($0) }
-      .flatMapErrorThrowing { .failure(.errno(Self.errno(of: $0))) }
+      .flatMapErrorThrowing { .failure(.connect(Self.errno(of: $0))) }
   }
 
-  private static func errno(of error: any Error) -> Int32 {
+  private static func errno(of error: any Error) -> Errno {
     switch error {
-    case let error as IOError: error.errnoCode
-    case ChannelError.connectTimeout: ETIMEDOUT
-    default: EIO
+    case let error as IOError: Errno(rawValue: error.errnoCode)
+    case ChannelError.connectTimeout: .timedOut
+    default: .inputOutputError
     }
   }
 }

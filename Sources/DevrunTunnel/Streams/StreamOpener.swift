@@ -1,4 +1,4 @@
-internal import Glibc
+internal import DevrunSystem
 package import NIOCore
 internal import NIOHPACK
 package import NIOHTTP2
@@ -46,13 +46,13 @@ package struct StreamOpener: Sendable {
       }
     }
     created.futureResult.whenFailure { _ in opened.fail(DialError.tunnelClosed) }
-    let giveUp: @Sendable (Int32) -> Void = { errno in
-      opened.fail(DialError.connect(errno: errno))
+    let giveUp: @Sendable (Errno) -> Void = { error in
+      opened.fail(DialError.failed(.connect(error)))
       created.futureResult.whenSuccess { $0.close(promise: nil) }
     }
-    let deadline = eventLoop.scheduleTask(in: timeout) { giveUp(ETIMEDOUT) }
+    let deadline = eventLoop.scheduleTask(in: timeout) { giveUp(.timedOut) }
     opened.futureResult.whenComplete { _ in deadline.cancel() }
-    return PendingStream(stream: opened.futureResult, cancel: { giveUp(ECANCELED) })
+    return PendingStream(stream: opened.futureResult, cancel: { giveUp(.cancelled) })
   }
 
   /// Opens a stream that is a byte stream both ways.
@@ -73,7 +73,7 @@ package struct StreamOpener: Sendable {
         guard let stream else { return opened.fail(DialError.tunnelClosed) }
         opened.completeWith(Result { try prepare(stream) })
       case .success(let headers):
-        opened.fail(DialError(DialFailure(headers: headers)))
+        opened.fail(DialError.failed(DialFailure(headers: headers)))
         stream?.close(promise: nil)
       case .failure(let error):
         opened.fail(Self.dialError(error))
@@ -85,7 +85,7 @@ package struct StreamOpener: Sendable {
   /// What it means when a stream ends before its answer.
   private static func dialError(_ error: any Error) -> DialError {
     guard let error = error as? NIOHTTP2Errors.StreamClosed else { return .tunnelClosed }
-    return error.errorCode == .refusedStream
-      ? .refused("the agent has no room for another connection") : .connect(errno: ECONNRESET)
+    let hasNoRoom = error.errorCode == .refusedStream
+    return .failed(hasNoRoom ? .refused("the agent has no room for another connection") : .connect(.connectionReset))
   }
 }
