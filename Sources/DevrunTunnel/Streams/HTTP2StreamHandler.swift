@@ -32,9 +32,7 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   private var onHead: ((Result<HPACKHeaders, any Error>) -> Void)?
   private let pool: WindowPool
   private var window: StreamWindow
-  private var held = HeldInput()
-  /// Whether somebody waits for input.
-  private var isAsked = false
+  private var input = StreamInput()
   private var inputEnded = false
   private var requestSent = false
   private var outputEnded = false
@@ -90,25 +88,21 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   }
 
   private func receive(_ buffer: ByteBuffer, context: ChannelHandlerContext) {
-    guard isAsked else { return held.hold(buffer) }
-    window.read(buffer.readableBytes)
-    context.fireChannelRead(wrapInboundOut(buffer.compact()))
+    guard let bytes = input.receive(buffer) else { return }
+    window.read(bytes.readableBytes)
+    context.fireChannelRead(wrapInboundOut(bytes))
   }
 
   private func endInput(context: ChannelHandlerContext) {
     inputEnded = true
-    if isAsked {
-      context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-    } else {
-      held.holdEnd()
-    }
+    if input.receiveEnd() { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
   }
 
   package func channelReadComplete(context: ChannelHandlerContext) {
     // Frames are taken as they come: it is the window that holds the peer back.
     if !inputEnded { context.read() }
-    guard isAsked else { return }
-    isAsked = false
+    guard input.isAsked else { return }
+    input.isAsked = false
     grant(keepsUp: true, context: context)
     context.fireChannelReadComplete()
   }
@@ -116,15 +110,12 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   /// Delivers what is held.
   @discardableResult
   private func deliverHeld(context: ChannelHandlerContext) -> Bool {
-    guard !held.isEmpty else { return false }
-    let (bytes, ended) = held.take()
-    if let bytes {
+    guard let held = input.take() else { return false }
+    if let bytes = held.bytes {
       window.read(bytes.readableBytes)
       grant(keepsUp: false, context: context)
-      context.fireChannelRead(wrapInboundOut(bytes))
     }
-    if ended { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
-    context.fireChannelReadComplete()
+    held.deliver(by: context)
     return true
   }
 
@@ -168,7 +159,7 @@ package final class HTTP2StreamHandler: ChannelDuplexHandler {
   // MARK: What goes to the peer
 
   package func read(context: ChannelHandlerContext) {
-    if !deliverHeld(context: context) { isAsked = true }
+    if !deliverHeld(context: context) { input.isAsked = true }
   }
 
   package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

@@ -18,8 +18,7 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
   package typealias OutboundIn = ByteBuffer
   package typealias OutboundOut = ByteBuffer
 
-  private var held = HeldInput()
-  private var isAsked = false
+  private var input = StreamInput()
   private var inputEnded = false
   private var outputEnded = false
   private var failed = false
@@ -27,8 +26,7 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
   package init() {}
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let buffer = unwrapInboundIn(data)
-    if isAsked { context.fireChannelRead(wrapInboundOut(buffer.compact())) } else { held.hold(buffer) }
+    if let bytes = input.receive(unwrapInboundIn(data)) { context.fireChannelRead(wrapInboundOut(bytes)) }
   }
 
   package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -50,22 +48,19 @@ package final class SocketStreamHandler: ChannelDuplexHandler {
   private func endInput(context: ChannelHandlerContext) {
     guard !inputEnded else { return }
     inputEnded = true
-    if isAsked { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) } else { held.holdEnd() }
+    if input.receiveEnd() { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
   }
 
   package func read(context: ChannelHandlerContext) {
-    isAsked = true
+    input.isAsked = true
     if !deliverHeld(context: context) { context.read() }
   }
 
   /// Delivers what came in before the first read.
   @discardableResult
   private func deliverHeld(context: ChannelHandlerContext) -> Bool {
-    guard !held.isEmpty else { return false }
-    let (bytes, ended) = held.take()
-    if let bytes { context.fireChannelRead(wrapInboundOut(bytes)) }
-    if ended { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
-    context.fireChannelReadComplete()
+    guard let held = input.take() else { return false }
+    held.deliver(by: context)
     return true
   }
 
