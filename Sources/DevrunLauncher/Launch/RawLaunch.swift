@@ -9,7 +9,16 @@ final class RawLaunch {
   /// The C form. Valid as long as this object.
   private(set) var raw = devrun_launch()
 
-  private let strings: [CStringArray]
+  private let executable: CStringArray
+  private let arguments: CStringArray
+  private let environment: CStringArray
+  private let shellArguments: CStringArray
+  /// One string, or none.
+  private let workingDirectory: CStringArray
+  /// One string, or none.
+  private let helper: CStringArray
+  /// The source and the target of each step.
+  private let places: CStringArray
   private let filter: PinnedArray<sock_filter>
   private let steps: PinnedArray<devrun_mount_step>
   private let descriptors: PinnedArray<Int32>
@@ -25,34 +34,34 @@ final class RawLaunch {
     _ plan: LaunchPlan?, isolation: Isolation?, steps: [MountStep], keeper: Keeper, features: KernelFeatures,
     report: Int32, gate: (read: Int32, write: Int32)?, listenerSocket: Int32?, helper: RawString?
   ) {
-    let executable = plan?.executable ?? ""
-    let arguments = plan?.arguments ?? []
+    let program = plan?.executable ?? ""
     let inherited = keeper.inherited
-    let stepStrings = CStringArray(steps.flatMap { [$0.parts.source, $0.parts.target] })
-    strings = [
-      CStringArray([executable]), CStringArray(arguments), CStringArray(plan?.environment.entries ?? []),
-      CStringArray(["sh", executable] + arguments.dropFirst()),
-      CStringArray(inherited.workingDirectory.map { [$0] } ?? []), stepStrings,
-      CStringArray(helper.map { [$0] } ?? []),
-    ]
+    executable = CStringArray([program])
+    arguments = CStringArray(plan?.arguments ?? [])
+    environment = CStringArray(plan?.environment.entries ?? [])
+    shellArguments = CStringArray(["sh", program] + (plan?.arguments ?? []).dropFirst())
+    workingDirectory = CStringArray(inherited.workingDirectory.map { [$0] } ?? [])
+    self.helper = CStringArray(helper.map { [$0] } ?? [])
+    let places = CStringArray(steps.flatMap { [$0.parts.source, $0.parts.target] })
+    self.places = places
     filter = PinnedArray(listenerSocket == nil ? [] : Self.filter(trappingOpens: isolation == .trap))
     self.steps = PinnedArray(
       steps.enumerated().map { index, step in
         devrun_mount_step(
-          kind: step.parts.kind, source: stepStrings.pointers[2 * index],
-          target: stepStrings.pointers[2 * index + 1], mode: step.parts.mode)
+          kind: step.parts.kind, source: places.pointers[2 * index], target: places.pointers[2 * index + 1],
+          mode: step.parts.mode)
       })
     descriptors = PinnedArray((inherited.descriptors + [report]).sorted())
 
     if plan != nil {
-      raw.path = UnsafePointer(strings[0].pointers[0])
+      raw.path = UnsafePointer(executable.pointers[0])
       raw.process_group = keeper.jobGroup
     }
-    raw.arguments = UnsafePointer(strings[1].pointers)
-    raw.environment = UnsafePointer(strings[2].pointers)
-    raw.shell_arguments = UnsafePointer(strings[3].pointers)
-    raw.working_directory = UnsafePointer(strings[4].pointers[0])
-    raw.helper = UnsafePointer(strings[6].pointers[0])
+    raw.arguments = UnsafePointer(arguments.pointers)
+    raw.environment = UnsafePointer(environment.pointers)
+    raw.shell_arguments = UnsafePointer(shellArguments.pointers)
+    raw.working_directory = UnsafePointer(workingDirectory.pointers[0])
+    raw.helper = UnsafePointer(self.helper.pointers[0])
     raw.isolation = isolation?.raw ?? DEVRUN_ISOLATION_NONE
     raw.steps = UnsafePointer(self.steps.start)
     raw.step_count = self.steps.count
