@@ -25,6 +25,8 @@ public struct Errno: Error, Sendable, Hashable, RawRepresentable, Codable, Custo
 extension Errno {
   /// EACCES
   public static let accessDenied = Errno(rawValue: EACCES)
+  /// EAFNOSUPPORT
+  public static let addressFamilyNotSupported = Errno(rawValue: EAFNOSUPPORT)
   /// EADDRNOTAVAIL
   public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
   /// E2BIG
@@ -59,6 +61,8 @@ extension Errno {
   public static let noEntry = Errno(rawValue: ENOENT)
   /// ENOSPC
   public static let noSpace = Errno(rawValue: ENOSPC)
+  /// ESRCH
+  public static let noSuchProcess = Errno(rawValue: ESRCH)
   /// ENOSYS
   public static let noSuchCall = Errno(rawValue: ENOSYS)
   /// ENOTDIR
@@ -75,6 +79,17 @@ extension Errno {
   public static let tooManyLinks = Errno(rawValue: ELOOP)
   /// EWOULDBLOCK, which is EAGAIN
   public static let wouldBlock = Errno(rawValue: EWOULDBLOCK)
+}
+
+/// Runs the body, and throws the error that is made of its own.
+///
+/// - Parameter failure: makes the error that is thrown.
+/// - Throws: what `failure` returns.
+@discardableResult
+public func mappingErrno<Result, Failure: Error>(
+  to failure: (Errno) -> Failure, _ body: () throws(Errno) -> Result
+) throws(Failure) -> Result {
+  do throws(Errno) { return try body() } catch { throw failure(error) }
 }
 
 /// Makes a system call that returns -1 on failure. Repeats it while it is interrupted by a signal (EINTR), and reads

@@ -110,11 +110,9 @@ package struct SessionDirectory: Sendable {
   /// - Throws: `ViewError.noSessionDirectory`
   func write(_ name: String, _ text: String) throws -> String {
     let file = "\(path)/\(name)"
-    do throws(Errno) {
+    try mappingErrno(to: { ViewError.noSessionDirectory(file, $0) }) { () throws(Errno) in
       let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW
       try Descriptor.open(RawString(file), flags, mode: 0o644).writeAll(text.utf8)
-    } catch {
-      throw ViewError.noSessionDirectory(file, error)
     }
     return file
   }
@@ -125,12 +123,10 @@ package struct SessionDirectory: Sendable {
   /// - Throws: `ViewError.noSessionDirectory`
   func append(lines text: String, to name: String) throws {
     let file = "\(path)/\(name)"
-    do throws(Errno) {
+    try mappingErrno(to: { ViewError.noSessionDirectory(file, $0) }) { () throws(Errno) in
       let descriptor = try Descriptor.open(RawString(file), O_WRONLY | O_APPEND | O_NOFOLLOW)
       let size = Int(try descriptor.status().st_size)
       try descriptor.writeAll(PagedLines.text(text, at: size).utf8)
-    } catch {
-      throw ViewError.noSessionDirectory(file, error)
     }
   }
 
@@ -139,10 +135,8 @@ package struct SessionDirectory: Sendable {
   /// - Throws: `ViewError.noSessionDirectory`
   package func remove() throws {
     defer { descriptor.close() }
-    do throws(Errno) {
+    try mappingErrno(to: { ViewError.noSessionDirectory(path, $0) }) { () throws(Errno) in
       try Directory.removeTree(RawString(path))
-    } catch {
-      throw ViewError.noSessionDirectory(path, error)
     }
   }
 

@@ -69,7 +69,7 @@ struct ChildBirth {
   ///
   /// - Throws: what went wrong in the child.
   func awaitExecution() throws(LaunchError) {
-    let bytes = try obtaining { () throws(Errno) in try report.readToEnd() }
+    let bytes = try mappingErrno(to: LaunchError.resources) { () throws(Errno) in try report.readToEnd() }
     // Exec has closed the pipe: all is well.
     guard bytes.count == MemoryLayout<devrun_launch_failure>.size else { return }
     let failure = bytes.withUnsafeBytes { $0.loadUnaligned(as: devrun_launch_failure.self) }

@@ -66,7 +66,7 @@ public struct Launcher: Sendable {
       // Before the program runs: from its first step on it may wait for answers.
       let files = isolation == .trap ? PrivateFiles(plan) : PrivateFiles()
       let redirect = try birth.awaitListener().map { (listener) throws(LaunchError) in
-        try obtaining { () throws(Errno) in
+        try mappingErrno(to: LaunchError.resources) { () throws(Errno) in
           try ConnectRedirect(listener: listener, table: table, files: files, features: features)
         }
       }
@@ -74,7 +74,7 @@ public struct Launcher: Sendable {
       keeper.attach(child, gate: birth.gate)
       try birth.awaitExecution()
       // What the child waits for must not be held open here: the ends of pipes, above all.
-      try obtaining { () throws(Errno) in try StandardStreams.disconnect([0, 1]) }
+      try mappingErrno(to: LaunchError.resources) { () throws(Errno) in try StandardStreams.disconnect([0, 1]) }
       for number in keeper.inherited.descriptors where number > 2 { _ = close(number) }
       return child
     } catch {
@@ -114,9 +114,4 @@ public struct Launcher: Sendable {
     try ChildBirth(
       plan: plan, isolation: isolation, keeper: keeper, features: features, helper: isolation == .mount ? helper : nil)
   }
-}
-
-/// Does what takes resources of the system.
-func obtaining<Result>(_ body: () throws(Errno) -> Result) throws(LaunchError) -> Result {
-  do throws(Errno) { return try body() } catch { throw .resources(error) }
 }

@@ -197,7 +197,7 @@ extension MountPlanner {
   private func reading<Result>(
     _ path: RawString, _ body: () throws(Errno) -> Result
   ) throws(MountError) -> Result {
-    do throws(Errno) { return try body() } catch { throw .inaccessible(path, error) }
+    try mappingErrno(to: { MountError.inaccessible(path, $0) }, body)
   }
 }
 

@@ -65,12 +65,9 @@ struct LogFolder {
   /// - Returns: the open file, of mode 0600, locked as long as it is open.
   /// - Throws: `SessionError.noSessionLog`
   func create(_ name: String) throws -> Descriptor {
-    let file: Descriptor
-    do throws(Errno) {
+    let file = try mappingErrno(to: { SessionError.noSessionLog("\(path)/\(name)", $0) }) { () throws(Errno) in
       let flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW
-      file = try Descriptor.open(RawString(name), flags, mode: 0o600, in: descriptor)
-    } catch {
-      throw SessionError.noSessionLog("\(path)/\(name)", error)
+      return try Descriptor.open(RawString(name), flags, mode: 0o600, in: descriptor)
     }
     // Only others' rotation looks at the lock; a file system without locks loses no more than that.
     _ = flock(file.number, LOCK_EX | LOCK_NB)

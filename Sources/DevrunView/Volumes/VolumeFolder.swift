@@ -44,7 +44,7 @@ enum VolumeFolder {
     try move(there / version, to: here / version)
     let link = here / RawString("..data_tmp")
     try remove(link)
-    try changing(link) { () throws(Errno) in try SymbolicLink.make(link, target: version) }
+    try mappingErrno(to: change(of: link)) { () throws(Errno) in try SymbolicLink.make(link, target: version) }
     try move(link, to: here / RawString(data))
     let new = Set(try names(in: there).filter { !isInternal($0) })
     for name in new where !old.contains(name) { try move(there / name, to: here / name) }
@@ -74,11 +74,11 @@ enum VolumeFolder {
   }
 
   private static func names(in path: RawString) throws(ViewError) -> [RawString] {
-    try changing(path) { () throws(Errno) in try Directory.entries(of: path) }
+    try mappingErrno(to: change(of: path)) { () throws(Errno) in try Directory.entries(of: path) }
   }
 
   private static func move(_ old: RawString, to new: RawString) throws(ViewError) {
-    try changing(new) { () throws(Errno) in
+    try mappingErrno(to: change(of: new)) { () throws(Errno) in
       _ = try old.withCString { (old) throws(Errno) in
         try new.withCString { (new) throws(Errno) in try system { rename(old, new) } }
       }
@@ -86,13 +86,12 @@ enum VolumeFolder {
   }
 
   private static func remove(_ path: RawString) throws(ViewError) {
-    try changing(path) { () throws(Errno) in try Directory.removeTree(path) }
+    try mappingErrno(to: change(of: path)) { () throws(Errno) in try Directory.removeTree(path) }
   }
 
-  private static func changing<Result>(
-    _ path: RawString, _ body: () throws(Errno) -> Result
-  ) throws(ViewError) -> Result {
-    do throws(Errno) { return try body() } catch { throw .cannotChange(path.description, error) }
+  /// How a failed change of a path is reported.
+  private static func change(of path: RawString) -> (Errno) -> ViewError {
+    { ViewError.cannotChange(path.description, $0) }
   }
 }
 

@@ -56,10 +56,8 @@ package struct VolumeRenewal: Sendable {
     do {
       // What a copy that was broken off has left would be in the way of this one.
       let place: String = "\(directory.path)/renewal/\(name)"
-      do throws(Errno) {
+      try mappingErrno(to: { ViewError.cannotChange(place, $0) }) { () throws(Errno) in
         try Directory.removeTree(RawString(place))
-      } catch {
-        throw ViewError.cannotChange(place, error)
       }
       let folder = try directory.makeFolder("renewal/\(name)")
       _ = try await fetch.copy(copy.item, into: folder)
