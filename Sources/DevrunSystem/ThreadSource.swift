@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Synchronization
 
 /// Starts threads that have what the process was started with: niceness, scheduling policy, CPU affinity.
@@ -20,11 +19,8 @@ public final class ThreadSource: Sendable {
     let (listening, bell) = try Descriptor.pipe()
     self.bell = bell
     try NativeThread.start(name: "devrun-threads") { [self] in
-      var ring: UInt8 = 0
-      while true {
-        let count = read(listening.number, &ring, 1)
-        if count < 0, errno == EINTR { continue }
-        if count <= 0 { return }
+      // The pipe ends, or fails, when nobody can ask any more.
+      while let ring = try? listening.read(upTo: 1), !ring.isEmpty {
         guard let request = requests.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { continue }
         do throws(Errno) {
           try NativeThread.start(name: request.name, request.body)
@@ -40,9 +36,8 @@ public final class ThreadSource: Sendable {
     name: String, failed: @escaping @Sendable (Errno) -> Void, _ body: @escaping @Sendable () -> Void
   ) {
     requests.withLock { $0.append(Request(name: name, body: body, failed: failed)) }
-    var ring: UInt8 = 1
     do throws(Errno) {
-      try system { write(bell.number, &ring, 1) }
+      try bell.writeAll([1])
     } catch {
       failed(error)
     }

@@ -35,7 +35,7 @@ private final class ScriptedAttempt: OutboundAttempt {
   }
 
   func outcome() async -> DialOutcome {
-    guard let route else { return .failed(Errno(rawValue: EHOSTUNREACH)) }
+    guard let route else { return .failed(.hostUnreachable) }
     return await withTaskGroup(of: DialOutcome.self) { group in
       group.addTask {
         for await _ in self.cancelled.stream { break }

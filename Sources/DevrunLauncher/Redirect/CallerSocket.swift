@@ -22,11 +22,9 @@ struct CallerSocket: Sendable {
     let domain = try descriptor.option(SOL_SOCKET, SO_DOMAIN)
     let transport = try descriptor.option(SOL_SOCKET, SO_PROTOCOL)
     guard domain == family, transport == Int32(IPPROTO_TCP) || transport == Self.multipathTCP else { return nil }
-    var information = stat()
-    try system { fstat(descriptor.number, &information) }
+    inode = UInt64(try descriptor.status().st_ino)
     self.descriptor = descriptor
     self.family = family
-    inode = UInt64(information.st_ino)
   }
 
   /// IPPROTO_MPTCP, which Glibc's module does not have.
@@ -136,7 +134,7 @@ struct CallerSocket: Sendable {
     let group = line.flatMap { line in
       pid_t(String(decoding: line.dropFirst(5).drop { $0 == UInt8(ascii: "\t") }, as: UTF8.self))
     }
-    guard let group else { throw Errno(rawValue: ESRCH) }
+    guard let group else { throw .noSuchProcess }
     return Descriptor(try shim { devrun_pidfd_open(group, false) })
   }
 }
@@ -169,7 +167,7 @@ extension Descriptor {
       }
     }
     let local = withUnsafeBytes(of: &storage) { SocketAddress.read($0) }
-    guard let local, let address = local.address.address else { throw Errno(rawValue: EAFNOSUPPORT) }
+    guard let local, let address = local.address.address else { throw .addressFamilyNotSupported }
     return IPEndpoint(address, port: local.port)
   }
 }

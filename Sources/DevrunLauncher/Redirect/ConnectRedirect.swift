@@ -132,10 +132,12 @@ public final class ConnectRedirect: Sendable {
   /// Whether the last process with the filter is gone. With `waiting`: after the next call has come, or that.
   private func hasHungUp(waiting: Bool) -> Bool {
     var source = pollfd(fd: listener.number, events: Int16(POLLIN), revents: 0)
-    while poll(&source, 1, waiting ? -1 : 0) < 0 {
-      if errno != EINTR { return true }
+    do throws(Errno) {
+      try system { poll(&source, 1, waiting ? -1 : 0) }
+      return source.revents & Int16(POLLHUP) != 0
+    } catch {
+      return true
     }
-    return source.revents & Int16(POLLHUP) != 0
   }
 
   private static func ownNetworkNamespace() -> UInt64? {

@@ -50,7 +50,7 @@ enum SocketAddress {
         bytes.storeBytes(of: AddressKey(endpoint.address).bits.bigEndian, toByteOffset: 8, as: UInt128.self)
       }
     default:
-      throw Errno(rawValue: EAFNOSUPPORT)
+      throw .addressFamilyNotSupported
     }
     return try withUnsafePointer(to: &storage) { (storage) throws(Errno) in
       try storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { (address) throws(Errno) in
