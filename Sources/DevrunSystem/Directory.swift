@@ -59,24 +59,35 @@ public enum Directory {
   ///   - folder: an open folder.
   /// - Throws: the first failure. All that can be removed is removed all the same.
   public static func removeTree(_ path: RawString, in folder: Descriptor? = nil) throws(Errno) {
-    let parent = folder?.number ?? AT_FDCWD
+    let refusal: Errno
     do throws(Errno) {
-      return try path.withCString { (path) throws(Errno) in _ = try system { unlinkat(parent, path, 0) } }
-    } catch .noEntry {
-      return
-    } catch .isADirectory, .notPermitted, .accessDenied {
+      return try unlink(path, 0, in: folder)
+    } catch {
+      if error == .noEntry { return }
       // It is a folder, or perhaps one: the error depends on the file system.
+      guard [.isADirectory, .notPermitted, .accessDenied].contains(error) else { throw error }
+      refusal = error
     }
     var failure: Errno?
-    do throws(Errno) { try removeEntries(of: path, in: folder) } catch { failure = error }
     do throws(Errno) {
-      try path.withCString { (path) throws(Errno) in _ = try system { unlinkat(parent, path, AT_REMOVEDIR) } }
+      try removeEntries(of: path, in: folder)
+    } catch {
+      failure = error == .notADirectory ? refusal : error
+    }
+    do throws(Errno) {
+      try unlink(path, AT_REMOVEDIR, in: folder)
     } catch .noEntry {
       // Somebody else was faster.
     } catch {
       failure = failure ?? error
     }
     if let failure { throw failure }
+  }
+
+  private static func unlink(_ path: RawString, _ flags: Int32, in folder: Descriptor?) throws(Errno) {
+    try path.withCString { (path) throws(Errno) in
+      _ = try system { unlinkat(folder?.number ?? AT_FDCWD, path, flags) }
+    }
   }
 
   /// Removes what is in a folder.
