@@ -1,6 +1,5 @@
 import DevrunCore
 import DevrunSystem
-import DevrunSystem
 import TestSupport
 import Testing
 

@@ -1,5 +1,4 @@
 import DevrunSystem
-import DevrunSystem
 import Testing
 
 @Suite("Latch", .timeLimit(.minutes(1)))
