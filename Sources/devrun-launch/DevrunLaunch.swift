@@ -1,6 +1,7 @@
 import DevrunCore
 import DevrunLauncher
 import DevrunPlan
+import DevrunSystem
 import Foundation
 
 /// `devrun-launch SCRIPT`: devrun without a cluster.
@@ -67,13 +68,11 @@ struct DevrunLaunch {
   private static func connected(_ script: LaunchScript, _ keeper: Keeper, _ log: FileHandle?) async throws -> Bool {
     guard let fifo = script.launchAfter else { return true }
     let (ready, signal) = AsyncStream<Bool>.makeStream()
-    let waiting = Thread {
-      let file = open(fifo, O_RDONLY)
-      var byte: UInt8 = 0
-      while read(file, &byte, 1) > 0 {}
+    try NativeThread.start(name: "launch-after") {
+      // Reading a FIFO ends when its last writer has closed it. A FIFO that cannot be read delays nothing.
+      _ = try? Descriptor.open(RawString(fifo), O_RDONLY).readToEnd()
       signal.yield(true)
     }
-    waiting.start()
     try log?.write(contentsOf: Data("connecting\n".utf8))
     return try await withThrowingTaskGroup(of: Bool?.self) { group in
       group.addTask {
