@@ -118,7 +118,7 @@ let package = Package(
     // What both share.
     .target(
       name: "DevrunTunnel",
-      dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
+      dependencies: ["DevrunSystem", "DevrunCore", "CNettle", nioCore, nioPosix, nioHTTP2, nioHPACK],
       swiftSettings: settings),
     .target(
       name: "DevrunAgentAPI", dependencies: ["DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", nioCore],
@@ -157,7 +157,8 @@ let package = Package(
     .testTarget(
       name: "DevrunTunnelTests",
       dependencies: [
-        "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem", "DevrunCore",
+        "DevrunView", "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem",
+        "DevrunCore",
         nioCore, nioPosix,
         nioEmbedded, nioHPACK, nioConcurrency,
       ],

@@ -24,7 +24,7 @@ extension Tunnel {
   }
 
   /// Starts a dial and returns at once.
-  func startDial(_ authority: Authority) -> PendingStream<any Channel> {
+  package func startDial(_ authority: Authority) -> PendingStream<any Channel> {
     counter.countOutboundConnection()
     return streams.open(.connect(authority), timeout: options.dialTimeout)
   }

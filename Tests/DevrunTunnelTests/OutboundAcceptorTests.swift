@@ -8,6 +8,7 @@ import NIOPosix
 import Testing
 
 @testable import DevrunTunnel
+@testable import DevrunView
 
 @Suite(.timeLimit(.minutes(2))) struct OutboundAcceptorTests {
   private static let address = IPAddress(127, 3, 4, 5)

@@ -9,6 +9,12 @@ package struct PendingStream<Opened: Sendable>: Sendable {
   package let stream: EventLoopFuture<Opened>
   /// Drops the request, or resets the stream if it has succeeded.
   package let cancel: @Sendable () -> Void
+
+  /// A stream that somebody else opens.
+  package init(stream: EventLoopFuture<Opened>, cancel: @escaping @Sendable () -> Void) {
+    self.stream = stream
+    self.cancel = cancel
+  }
 }
 
 /// Opens streams on one connection of the tunnel, from the end that is its HTTP/2 client.

@@ -1,7 +1,7 @@
 import DevrunCore
 import Testing
 
-@testable import DevrunTunnel
+@testable import DevrunView
 
 @Suite struct PairingTests {
   private typealias Table = PairingTable<String, Int>

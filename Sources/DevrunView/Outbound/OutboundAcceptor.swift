@@ -1,21 +1,22 @@
-public import DevrunCore
-public import NIOCore
+package import DevrunCore
+package import DevrunTunnel
+package import NIOCore
 
 /// Where the child's connections to the cluster arrive: local listeners, each connection joined to a dial of the
 /// tunnel.
 ///
 /// There is one listener per local address, made when it is first asked for, at a port that the kernel chooses. Only
 /// connections that were announced (`TunnelAttempt.attach`) are served, and only from this machine.
-public final class OutboundAcceptor: Sendable {
+package final class OutboundAcceptor: Sendable {
   /// How long things wait for each other.
-  public struct Patience: Sendable {
+  package struct Patience: Sendable {
     /// A connection that nobody has announced.
-    public var unannounced: TimeAmount = .seconds(2)
+    package var unannounced: TimeAmount = .seconds(2)
     /// An announced connection that has not come.
-    public var missing: TimeAmount = .seconds(30)
+    package var missing: TimeAmount = .seconds(30)
 
     /// The usual times.
-    public init() {}
+    package init() {}
   }
 
   private struct State {
@@ -25,7 +26,7 @@ public final class OutboundAcceptor: Sendable {
   }
 
   /// The event loop of the listeners and of every tunnel that is dialled through.
-  public let eventLoop: any EventLoop
+  package let eventLoop: any EventLoop
   private let limits: ConnectionLimits
   private let patience: Patience
   private let state: NIOLoopBoundBox<State>
@@ -33,7 +34,7 @@ public final class OutboundAcceptor: Sendable {
   /// An acceptor without any listener yet.
   ///
   /// - Parameter eventLoop: the event loop of the tunnels.
-  public init(
+  package init(
     on eventLoop: any EventLoop, limits: ConnectionLimits = .unconstrained, patience: Patience = Patience()
   ) {
     self.eventLoop = eventLoop
@@ -49,7 +50,7 @@ public final class OutboundAcceptor: Sendable {
   ///   - host: what is dialled in the cluster, a name or an address.
   ///   - port: the port there.
   ///   - tunnel: the tunnel that is dialled through, on this acceptor's event loop.
-  public func begin(at address: IPAddress, host: String, port: Int, through tunnel: Tunnel) -> TunnelAttempt {
+  package func begin(at address: IPAddress, host: String, port: Int, through tunnel: Tunnel) -> TunnelAttempt {
     let dial =
       tunnel.eventLoop === eventLoop
       ? tunnel.startDial(Authority(host: host, port: port))
@@ -60,7 +61,7 @@ public final class OutboundAcceptor: Sendable {
   }
 
   /// Closes the listeners and the connections that nobody has announced. Joined connections are the tunnel's.
-  public func close() async {
+  package func close() async {
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       eventLoop.execute { [self] in
         let listeners = Array(state.value.listeners.values)
@@ -150,12 +151,12 @@ public final class OutboundAcceptor: Sendable {
 }
 
 /// Why there is no listener for the child's connections.
-public enum OutboundAcceptorError: UserFacingError, Hashable {
+package enum OutboundAcceptorError: UserFacingError, Hashable {
   /// The address is not one of this machine's loopback addresses, so others could reach a listener on it.
   case notLoopback(IPAddress)
 
   /// What the person is told.
-  public var message: ErrorMessage {
+  package var message: ErrorMessage {
     switch self {
     case .notLoopback(let address): ErrorMessage("\(address) is no loopback address to take connections at")
     }
