@@ -47,6 +47,8 @@ extension KubeObject {
   public var uid: String? { metadata["uid"]?.string }
   /// `metadata.generation`, which counts the changes of `spec`.
   public var generation: Int { metadata["generation"]?.int ?? 0 }
+  /// `metadata.creationTimestamp` (RFC 3339); empty for an object that the server has not made yet.
+  public var creationTimestamp: String { metadata["creationTimestamp"]?.string ?? "" }
   /// `metadata.resourceVersion`
   public var resourceVersion: String? { metadata["resourceVersion"]?.string }
   /// Whether the object has been deleted and goes as soon as its processes and finalizers are done.

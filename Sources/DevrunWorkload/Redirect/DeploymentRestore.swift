@@ -47,7 +47,7 @@ package struct DeploymentRestore: Sendable {
     }
     let agentSets = replicaSets.filter { $0.template.session == record.session }
     reporter.report(.step("restoring deployment/\(name)"))
-    let restored = try await putBack(record, deployment, agentSet: agentSets.first)
+    let restored = try await putBack(record, deployment, agentSet: Self.first(of: agentSets))
     let pods = EndingPods(namespace: namespace, labelSelector: deployment.labelSelector) {
       $0.session == record.session
     }
@@ -79,7 +79,7 @@ package struct DeploymentRestore: Sendable {
       var operations: [JSONPatchOperation] = [.ifUnchanged(since: deployment)]
       if hasRecord { operations.append(.remove(["metadata", "annotations", OriginalRecord.annotation])) }
       if isRedirected {
-        // What was stored of our change, with all defaults, is the template of the agent's ReplicaSet.
+        // What was stored of our change, with all defaults, is the template of the ReplicaSet that our patch made.
         let ours = agentSet.map { Self.withoutHash($0.template) } ?? current
         let template = ThreeWayMerge.undo(
           original: record.template.json, changed: ours.json, current: current.json)
@@ -92,6 +92,15 @@ package struct DeploymentRestore: Sendable {
       }
     }
     throw WorkloadError.contended("deployment/\(name)")
+  }
+
+  /// The ReplicaSet that devrun's own patch made. Every later change of the template (`kubectl set image`, `rollout
+  /// restart`) makes another one that carries the session's annotation too, with somebody else's change in it.
+  static func first(of agentSets: [KubeObject]) -> KubeObject? {
+    func revision(_ set: KubeObject) -> Int { set.annotations[DeploymentRedirect.revision].flatMap { Int($0) } ?? .max }
+    // Times are RFC 3339 in UTC and have whole seconds.
+    func age(_ set: KubeObject) -> (String, Int) { (set.creationTimestamp, revision(set)) }
+    return agentSets.min { age($0) < age($1) }
   }
 
   /// A ReplicaSet's template as the Deployment has it.
