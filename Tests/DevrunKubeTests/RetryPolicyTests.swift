@@ -87,4 +87,20 @@ import Testing
       ) { throw failure }
     }
   }
+
+  @Test func `The patience with failures begins anew after an attempt that got somewhere`() async throws {
+    let patience = Duration.milliseconds(40)
+    let attempts = NIOLockedValueBox(0)
+    let value = try await RetryPolicy.retryingTransientFailures(for: patience, backoff: quick, onRetry: { _ in }) {
+      let attempt = attempts.withLockedValue { attempts in
+        attempts += 1
+        return attempts
+      }
+      if attempt == 3 { return attempt }
+      // As a restore that waits for a rollout, and then finds the API server away.
+      try await Task.sleep(for: patience * 2)
+      throw KubeError.transport(.refused, server: "s")
+    }
+    #expect(value == 3)
+  }
 }

@@ -40,8 +40,11 @@ extension RetryPolicy {
   /// Repeats an operation as long as it fails with transient errors: the API server restarts, say, or the network is
   /// away for a while.
   ///
+  /// The patience begins with the first of several failures in a row. An attempt that went on for longer than the patience
+  /// before it failed begins a new row: it had got somewhere.
+  ///
   /// - Parameters:
-  ///   - patience: how long the operation is repeated.
+  ///   - patience: how long the operation is repeated after a failure.
   ///   - backoff: the waits in between.
   ///   - onRetry: is called with each error before the wait.
   ///   - operation: what is done, such that it can be done again.
@@ -51,14 +54,22 @@ extension RetryPolicy {
     for patience: Duration = .seconds(120), backoff: Backoff = Backoff(), onRetry: (KubeError) -> Void,
     _ operation: @Sendable () async throws -> Value
   ) async throws -> Value {
-    let deadline = ContinuousClock.now + patience
-    var backoff = backoff
+    let clock = ContinuousClock()
+    var firstFailure: ContinuousClock.Instant?
+    var pauses = backoff
     while true {
+      let start = clock.now
       do {
         return try await operation()
-      } catch let error as KubeError where error.isTransient && ContinuousClock.now < deadline {
+      } catch let error as KubeError where error.isTransient {
+        let now = clock.now
+        if firstFailure == nil || now - start > patience {
+          firstFailure = now
+          pauses = backoff
+        }
+        guard let firstFailure, now - firstFailure < patience else { throw error }
         onRetry(error)
-        await backoff.pause()
+        await pauses.pause()
       }
     }
   }
