@@ -61,7 +61,7 @@ struct RunOptions: ParsableArguments {
     SessionOptions?, warnings: [String]
   ) {
     if project.agentImage != nil { throw UsageError.agentImage }
-    let ports = try port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:))
+    let ports = try PortMapping.unambiguous(port.isEmpty ? project.ports : port.map(PortMapping.init(parsing:)))
     let (localEnv, warnings) = try environment.localEnv(process, project)
     let chosen: SessionOptions.Target?
     if newPod || project.newPod == true && target == nil {

@@ -26,4 +26,11 @@ struct PortMappingTests {
   func `A port mapping is written as it is read`(text: String) throws {
     #expect(try PortMapping(parsing: text).description == text)
   }
+
+  @Test func `A remote port that is to lead to two local ports is refused, and one named twice counts once`() throws {
+    let mappings = try ["80:8080", "443", "80:8080"].map(PortMapping.init(parsing:))
+    #expect(try PortMapping.unambiguous(mappings).map(\.description) == ["80:8080", "443"])
+    let double = try ["80:8080", "80:9090"].map(PortMapping.init(parsing:))
+    #expect(throws: PortMappingError.ambiguous(80, 8080, 9090)) { try PortMapping.unambiguous(double) }
+  }
 }

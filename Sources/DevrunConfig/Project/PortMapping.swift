@@ -29,6 +29,23 @@ public struct PortMapping: Sendable, Hashable, CustomStringConvertible {
     self.init(remote: ports[0], local: ports.last)
   }
 
+  /// Refuses a list in which one remote port leads to two local ones.
+  ///
+  /// - Returns: the list, each mapping once.
+  /// - Throws: `PortMappingError.ambiguous`
+  public static func unambiguous(_ mappings: [PortMapping]) throws(PortMappingError) -> [PortMapping] {
+    var locals: [UInt16: UInt16] = [:]
+    var result: [PortMapping] = []
+    for mapping in mappings {
+      guard let known = locals.updateValue(mapping.local, forKey: mapping.remote) else {
+        result.append(mapping)
+        continue
+      }
+      guard known == mapping.local else { throw .ambiguous(mapping.remote, known, mapping.local) }
+    }
+    return result
+  }
+
   /// `REMOTE:LOCAL`, or one number where both are the same.
   public var description: String { remote == local ? "\(remote)" : "\(remote):\(local)" }
 }
@@ -39,6 +56,8 @@ public enum PortMappingError: UserFacingError, Hashable {
   case malformed(String)
   /// One of its numbers is no port.
   case outOfRange(String, port: String)
+  /// One remote port is to lead to two local ones.
+  case ambiguous(UInt16, UInt16, UInt16)
 
   /// The error in words.
   public var message: ErrorMessage {
@@ -47,6 +66,9 @@ public enum PortMappingError: UserFacingError, Hashable {
       ErrorMessage("'\(text)' is no port", remedy: "write REMOTE or REMOTE:LOCAL, such as 8080 or 80:8080")
     case .outOfRange(let text, let port):
       ErrorMessage("'\(text)': \(port) is no port", remedy: "ports are numbers from 1 to 65535")
+    case .ambiguous(let remote, let first, let second):
+      ErrorMessage(
+        "port \(remote) cannot lead to both \(first) and \(second) here", remedy: "name each remote port once")
     }
   }
 
