@@ -38,7 +38,8 @@ package struct Rights: Sendable {
 
   private var common: [Right] {
     rights(["list", "watch"], namespace.pods) + rights(["create", "delete"], namespace.configMaps)
-      + rights(["get"], namespace.pods.subresource("portforward"))
+      // Which of the two a WebSocket upgrade takes depends on the cluster's version: `create` from 1.35 on.
+      + rights(["get", "create"], namespace.pods.subresource("portforward"))
       + rights(["list"], namespace.services)
   }
 
