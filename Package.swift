@@ -134,7 +134,12 @@ let package = Package(
     .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
 
     // What the tests of several targets need.
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "TestSupport", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux"],
+      path: "Tests/TestSupport", swiftSettings: settings),
+    .testTarget(
+      name: "TestSupportTests", dependencies: ["TestSupport", "DevrunPlan", "DevrunSystem", "DevrunCore"],
+      swiftSettings: settings),
     .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunSystemTests", dependencies: ["DevrunSystem", "DevrunCore", "TestSupport"], swiftSettings: settings),
