@@ -155,8 +155,8 @@ let package = Package(
     .testTarget(
       name: "DevrunLauncherTests",
       dependencies: [
-        "DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec",
-        "NIOClient",
+        "DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "TestSupport", "devrun-launch",
+        "devrun-exec", "NIOClient",
       ],
       swiftSettings: settings),
     .testTarget(

@@ -3,6 +3,7 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
@@ -31,18 +32,17 @@ struct ConnectResourceTests {
         ready()
         """,
       ], change)
-    #expect(await process.output.contains("ready"))
+    let start = try await process.output.wait(for: "ready ", "\n")
     let keeper = process.output.text.split(separator: "\n").last { $0.starts(with: "ready") }?.split(separator: " ")
       .last
     let folder = RawString("/proc/\(try #require(keeper))/fd")
     let before = try Directory.entries(of: folder).count
-    process.output.clear()
     try process.write("\n")
-    #expect(await process.output.contains("ready", within: .seconds(600)))
+    try await process.output.wait(for: "ready", after: start, within: .seconds(600))
     let after = try Directory.entries(of: folder).count
-    let output = process.output.text
+    let output = String(decoding: process.output.bytes.dropFirst(start), as: UTF8.self)
     process.closeInput()
-    #expect(await process.status() == .exited(0))
+    #expect(try await process.status() == .exited(0))
     #expect(process.errors.text == "")
     return (after - before, output.prefix { $0 != "\n" }.description)
   }
