@@ -203,6 +203,8 @@ let package = Package(
       name: "rigged-agent", dependencies: ["DevrunAgent", "DevrunArchive"], path: "Tests/RiggedAgent",
       swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
-    .testTarget(name: "EndToEndTests", dependencies: ["DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "TestSupport"],
+      swiftSettings: settings),
   ]
 )

@@ -1,0 +1,37 @@
+import DevrunCore
+import TestSupport
+
+extension NamespaceSnapshot {
+  /// Takes a snapshot of the namespace.
+  init(of kubectl: Kubectl) async throws {
+    let history = try await kubectl("rollout", "history", "deployment")
+    self.init(objects: try await kubectl.everything(), history: history)
+  }
+}
+
+extension Kubectl {
+  /// The kinds of objects that namespaces hold, but the events and what metrics servers make up.
+  static func lastingKinds() async throws -> [String] {
+    try await run(["kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"]).text
+      .split(separator: "\n").map(String.init)
+      .filter { !$0.hasPrefix("events") && !$0.hasSuffix(".metrics.k8s.io") }
+  }
+
+  /// Every object of the namespace, of the kinds that last.
+  func everything() async throws -> [JSONValue] {
+    let list = try await run(
+      ["kubectl", "-n", namespace, "get", kinds.joined(separator: ","), "-o", "json", "--show-managed-fields"])
+    return try Self.parse(list.output)["items"]?.array ?? []
+  }
+
+  /// The resource version of every object: equal at two moments if nothing was written between them.
+  func resourceVersions() async throws -> [String: String] {
+    let pairs = try await everything().map { object in
+      (
+        "\(object["kind"]?.string ?? "?")/\(object[path: "metadata", "name"]?.string ?? "?")",
+        object[path: "metadata", "resourceVersion"]?.string ?? "?"
+      )
+    }
+    return Dictionary(pairs, uniquingKeysWith: { $1 })
+  }
+}
