@@ -1,5 +1,8 @@
+import DevrunSystem
+import DevrunPlan
 import DevrunCore
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Beginnings {
@@ -8,7 +11,7 @@ extension EndToEnd.Beginnings {
   struct EnvCommand {
     let cluster: Cluster
 
-    init() throws { cluster = try Cluster.shared }
+    init() throws { cluster = Cluster.shared }
 
     /// What `devrun env` prints; what runs in the namespace is not touched by it.
     private func env(_ arguments: String...) async throws -> Outcome {
@@ -16,7 +19,7 @@ extension EndToEnd.Beginnings {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.start(["env", "-t", "deployment/myapp1"] + arguments).outcome(within: .seconds(60))
       }
-      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.status == .exited(0), "\(outcome)")
       #expect(try await cluster.kubectl.pods(of: "myapp1").map(\.name).sorted() == pods)
       return outcome
     }
@@ -24,12 +27,12 @@ extension EndToEnd.Beginnings {
     @Test func `devrun env prints variables that a shell can evaluate, without values from Secrets`() async throws {
       let outcome = try await env("--format", "shell", "--env", "GIVEN=it's $HOME")
       let script = "\(cluster.user.work)/variables.sh"
-      try cluster.user.write(outcome.text, to: script)
+      try cluster.user.write(outcome.output, to: script)
       defer { unlink(script) }
       let shown = try await run([
         "env", "-i", "bash", "-c",
         ". \(script); printf '%s|' \"$GIVEN\" \"$SPACES\" \"$UNICODE\" \"$PASSWORD\" \"$SECRET_password\" \"$MULTI_LINE\"",
-      ]).text
+      ]).output
       let lines = "first line\n  'second' \"line\" with $HOME, `ls` and \\n in it\n\nlast line\n"
       #expect(shown == "it's $HOME|  two before, two after  |grüße, 世界 ✓|***|***|\(lines)|", "\(outcome)")
     }
@@ -38,7 +41,7 @@ extension EndToEnd.Beginnings {
       let outcome = try await env(
         "--format", "json", "--show-secrets", "--env-include", "P*", "--env-include", "CFG_*", "--env-exclude", "PEER_*"
       )
-      let object = try JSONDecoder().decode([String: String].self, from: Data(outcome.output))
+      let object = try JSONDecoder().decode([String: String].self, from: Data(outcome.output.utf8))
       #expect(object["PASSWORD"] == "p4ss 'word' \"$1\"\nwith a second line")
       #expect(object["CFG_COLOUR"] == "blue")
       #expect(object["PEER_SERVICE_HOST"] == nil)
@@ -50,10 +53,10 @@ extension EndToEnd.Beginnings {
       try await cluster.touchingNothing {
         let format = try await cluster.devrun("env", "-t", "deployment/myapp1", "--format", "xml")
         #expect(format.errors.contains("dotenv, json, shell"), "\(format)")
-        #expect(format.ending != .exited(0))
+        #expect(format.status != .exited(0))
         let target = try await cluster.devrun("env")
         #expect(target.errors.contains("--target"), "\(target)")
-        #expect(target.ending != .exited(0))
+        #expect(target.status != .exited(0))
       }
     }
 
@@ -70,10 +73,10 @@ extension EndToEnd.Beginnings {
             from kubernetes import client, config
             config.load_incluster_config()
             for pod in client.CoreV1Api().list_namespaced_pod("\(namespace)").items: print(pod.metadata.name)
-            """, environment: ["PYTHONPATH": try #require(Settings.pythonPath)])
+            """, environment: ["PYTHONPATH": RawString(try #require(Settings.pythonPath))])
         }
-        #expect(outcome.ending == .exited(0), "\(outcome)")
-        let names = outcome.text.split(separator: "\n")
+        #expect(outcome.status == .exited(0), "\(outcome)")
+        let names = outcome.output.split(separator: "\n")
         #expect(names.contains("client"), "\(outcome)")
         #expect(names.contains { $0.hasPrefix("myapp1-") }, "\(outcome)")
       } catch {
@@ -89,7 +92,7 @@ extension EndToEnd.Beginnings {
       // user cannot reach.
       let node = try await run([
         "kubectl", "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}",
-      ]).text
+      ]).output
       try cluster.user.write(
         """
         version: 0.1
@@ -111,7 +114,7 @@ extension EndToEnd.Beginnings {
           python3 -c "import socket; socket.create_connection(('$NODE', 10250), 20); print('connected')"
           """)
       }
-      #expect(outcome.text == "10.0.0.1\n10.0.0.2\n/opt/whitelist/whitelist\n1\n1\nconnected\n", "\(outcome)")
+      #expect(outcome.output == "10.0.0.1\n10.0.0.2\n/opt/whitelist/whitelist\n1\n1\nconnected\n", "\(outcome)")
     }
   }
 }

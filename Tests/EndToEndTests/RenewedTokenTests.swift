@@ -10,8 +10,8 @@ extension EndToEnd.Disturbances {
     let shell: SessionShell
 
     init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
+      cluster = Cluster.shared
+      shell = SessionShell.shared
     }
 
     @Test(.enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to restart the kubelet, which then renews tokens"))

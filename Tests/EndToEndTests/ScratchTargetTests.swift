@@ -1,5 +1,6 @@
 import DevrunCore
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Runs {
@@ -10,8 +11,8 @@ extension EndToEnd.Runs {
     let shell: SessionShell
 
     init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
+      cluster = Cluster.shared
+      shell = SessionShell.shared
     }
 
     @Test func `Connections to a scratch container arrive at the same local port by default`() async throws {

@@ -1,5 +1,6 @@
 import DevrunCore
 import Foundation
+import TestSupport
 
 /// Somebody whom the cluster knows, with a kubeconfig of their own.
 struct Account: Sendable {
@@ -37,10 +38,12 @@ extension Cluster {
       try await kubectl.value("secret/\(name)", ".data.token").isEmpty ? "no token for \(name)" : nil
     }
     let encoded = try await kubectl.value("secret/\(name)", ".data.token")
-    guard let token = Data(base64Encoded: encoded) else { throw Failure("\(name)'s token is no base64") }
+    guard let token = Data(base64Encoded: encoded) else { throw TestFailure("\(name)'s token is no base64") }
     let view = try Kubectl.parse(
       try await run(["kubectl", "config", "view", "--raw", "--minify", "--flatten", "-o", "json"]).output)
-    guard let cluster = view["clusters"]?.array?.first?["cluster"] else { throw Failure("KUBECONFIG names no cluster") }
+    guard let cluster = view["clusters"]?.array?.first?["cluster"] else {
+      throw TestFailure("KUBECONFIG names no cluster")
+    }
     let config: JSONValue = [
       "apiVersion": "v1", "kind": "Config", "current-context": .string(namespaces[0]),
       "clusters": [["name": "e2e", "cluster": cluster]],

@@ -1,6 +1,7 @@
 import Foundation
+import DevrunPlan
 import Glibc
-import Testing
+import TestSupport
 
 /// The place where the tests play: namespaces of their own on a real cluster, and an ordinary user of it on this machine.
 ///
@@ -77,10 +78,10 @@ struct Cluster: Sendable {
 
   /// Ends the node's kubelet and starts another. The script makes what is down run again.
   func restartKubelet() async throws {
-    guard let kube = settings.kube else { throw Failure("there is no DEVRUN_E2E_KUBE") }
+    guard let kube = settings.kube else { throw TestFailure("there is no DEVRUN_E2E_KUBE") }
     try await run(["pkill", "-x", "kubelet"])
     try await eventually(within: .seconds(30)) {
-      try await run(["pgrep", "-x", "kubelet"], expecting: nil).ending == .exited(0) ? "the kubelet still runs" : nil
+      try await run(["pgrep", "-x", "kubelet"], expecting: nil).status == .exited(0) ? "the kubelet still runs" : nil
     }
     try await run(["bash", kube, "up"], within: .seconds(120))
   }
@@ -124,14 +125,14 @@ struct Cluster: Sendable {
         bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
       }
     }
-    guard descriptor >= 0, result == 0 else { throw Failure("no free port: \(String(cString: strerror(errno)))") }
+    guard descriptor >= 0, result == 0 else { throw TestFailure("no free port: \(String(cString: strerror(errno)))") }
     return Int(in_port_t(bigEndian: address.sin6_port))
   }
 
   /// The binary itself where the user can run it, else a copy of it and of what is installed beside it.
   static func install(_ devrun: String, for user: OrdinaryUser, as name: String = "install") async throws -> String {
     let binary = URL(filePath: devrun).resolvingSymlinksInPath()
-    if try await run(user.command([binary.path, "--version"]), expecting: nil).ending == .exited(0) {
+    if try await run(user.command([binary.path, "--version"]), expecting: nil).status == .exited(0) {
       return binary.path
     }
     let prefix = binary.deletingLastPathComponent().deletingLastPathComponent().path
@@ -152,6 +153,7 @@ struct Cluster: Sendable {
 extension Cluster {
   /// The cluster of the running lane.
   static var shared: Cluster {
-    get throws { try #require(current, "this test is not part of the end-to-end suite") }
+    guard let current else { fatalError("a suite asks for a cluster and is in no lane") }
+    return current
   }
 }

@@ -12,7 +12,7 @@ extension NamespaceSnapshot {
 extension Kubectl {
   /// The kinds of objects that namespaces hold, but the events and what metrics servers make up.
   static func lastingKinds() async throws -> [String] {
-    try await run(["kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"]).text
+    try await run(["kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"]).output
       .split(separator: "\n").map(String.init)
       .filter { !$0.hasPrefix("events") && !$0.hasSuffix(".metrics.k8s.io") }
   }

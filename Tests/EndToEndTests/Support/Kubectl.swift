@@ -1,5 +1,6 @@
 import DevrunCore
 import Foundation
+import TestSupport
 
 /// kubectl with the rights of whoever runs the tests, in one namespace.
 struct Kubectl: Sendable {
@@ -9,8 +10,8 @@ struct Kubectl: Sendable {
 
   /// Runs kubectl and returns what it wrote.
   @discardableResult
-  func callAsFunction(_ arguments: String..., input: String? = nil) async throws -> String {
-    try await run(["kubectl", "-n", namespace] + arguments, input: input).text
+  func callAsFunction(_ arguments: String..., input: String = "") async throws -> String {
+    try await run(["kubectl", "-n", namespace] + arguments, input: input).output
   }
 
   /// An object or a list as the API has it.
@@ -26,7 +27,7 @@ struct Kubectl: Sendable {
   /// Runs a shell script in a pod.
   @discardableResult
   func script(in pod: String, _ script: String, within limit: Duration = .seconds(90)) async throws -> String {
-    try await run(["kubectl", "-n", namespace, "exec", pod, "--", "sh", "-c", script], within: limit).text
+    try await run(["kubectl", "-n", namespace, "exec", pod, "--", "sh", "-c", script], within: limit).output
   }
 
   /// Applies the text of a manifest.
@@ -83,7 +84,5 @@ struct Kubectl: Sendable {
     var restarts: Int
   }
 
-  static func parse(_ bytes: [UInt8]) throws -> JSONValue {
-    try JSONValue(text: bytes)
-  }
+  static func parse(_ text: String) throws -> JSONValue { try JSONValue(text: text.utf8) }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// Makes a suite a lane: it has a ``Cluster`` of its own, namespaces and a user of this machine included, and its suites

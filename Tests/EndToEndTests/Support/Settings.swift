@@ -1,3 +1,4 @@
+import DevrunSystem
 import Foundation
 
 /// What the environment says about a run of this suite. `make e2e` sets `DEVRUN_E2E=1`.
@@ -32,56 +33,5 @@ struct Settings: Sendable {
 
   private static func variable(_ name: String) -> String? {
     ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
-  }
-}
-
-/// How one program ran from its start to its end.
-struct Outcome: Sendable {
-  var ending: Ending
-  var output: [UInt8]
-  var errors: String
-  var seconds: Double
-
-  /// Standard output as text.
-  var text: String { String(decoding: output, as: UTF8.self) }
-}
-
-extension Outcome: CustomStringConvertible {
-  var description: String { "\(ending) after \(seconds) s\n--- stdout\n\(text)\n--- stderr\n\(errors)" }
-}
-
-/// Runs a program as whoever runs the tests and returns when it and all that hold its output have ended.
-@discardableResult
-func run(
-  _ arguments: [String], input: String? = nil, expecting: Ending? = .exited(0), within limit: Duration = .seconds(90)
-) async throws -> Outcome {
-  let process = try ChildProcess(arguments, environment: ProcessInfo.processInfo.environment)
-  let outcome = try await process.outcome(input: input, within: limit)
-  guard expecting == nil || outcome.ending == expecting else {
-    throw Failure("\(arguments.joined(separator: " ")): \(outcome)")
-  }
-  return outcome
-}
-
-extension ChildProcess {
-  /// Hands it all of its input and awaits the end of it and of its output; it is killed when that takes too long.
-  func outcome(input: String? = nil, within limit: Duration) async throws -> Outcome {
-    let clock = ContinuousClock()
-    let start = clock.now
-    if let input { try write(input) }
-    closeInput()
-    do {
-      let ending = try await within(limit, "the end of process \(self.id), which said: \(self.errors.text)") {
-        let ending = try await self.ended()
-        try await self.output.ended()
-        try await self.errors.ended()
-        return ending
-      }
-      return Outcome(
-        ending: ending, output: output.bytes, errors: errors.text, seconds: (clock.now - start) / .seconds(1))
-    } catch {
-      end()
-      throw error
-    }
   }
 }

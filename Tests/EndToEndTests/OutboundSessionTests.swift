@@ -1,4 +1,6 @@
+import DevrunPlan
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
@@ -9,8 +11,8 @@ extension EndToEnd.Insides {
     let shell: SessionShell
 
     init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
+      cluster = Cluster.shared
+      shell = SessionShell.shared
     }
 
     /// Checks that myapp2 was asked from one of the pods that the session has taken over: through the tunnel.
@@ -27,7 +29,7 @@ extension EndToEnd.Insides {
       let address = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
       let outcome = try await run(
         cluster.user.command(["curl", "-sS", "-m", "5", "http://\(address)/"]), expecting: nil)
-      #expect(outcome.ending != .exited(0), "\(outcome)")
+      #expect(outcome.status != .exited(0), "\(outcome)")
     }
 
     @Test(
@@ -131,7 +133,7 @@ extension EndToEnd.Insides {
       let localhost = try await shell.output("getent ahostsv4 localhost | head -1 | cut -d' ' -f1")
       #expect(localhost == "127.0.0.1")
       // The network is this machine's.
-      let network = try await run(["readlink", "/proc/self/ns/net"]).text.trimmed
+      let network = try await run(["readlink", "/proc/self/ns/net"]).output.trimmed
       #expect(try await shell.output("readlink /proc/self/ns/net") == network)
     }
 

@@ -1,5 +1,8 @@
+import DevrunSystem
+import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
@@ -8,7 +11,7 @@ extension EndToEnd.Insides {
   struct LocalEnvFile {
     let cluster: Cluster
 
-    init() throws { cluster = try Cluster.shared }
+    init() throws { cluster = Cluster.shared }
 
     @Test func `The documented azds-local.env works as it stands, and local sockets still answer`() async throws {
       let cleanUp = CleanUp()
@@ -50,7 +53,7 @@ extension EndToEnd.Insides {
           throw error
         }
         let outcome = try await shell.exit()
-        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.status == .exited(0), "\(outcome)")
       }
     }
 
@@ -119,7 +122,7 @@ extension EndToEnd.Insides {
       let words = server.split(separator: " ").map(String.init)
       let outcome = try await run(
         cluster.user.command(["/usr/bin/python3", "\(cluster.fixtures)/\(words[0])"] + words.dropFirst()))
-      return try #require(pid_t(outcome.text.trimmed))
+      return try #require(pid_t(outcome.output.trimmed))
     }
 
     @Test func `All mistakes of an env file are reported with their lines, and nothing is touched`() async throws {
@@ -128,8 +131,8 @@ extension EndToEnd.Insides {
       let outcome = try await cluster.touchingNothing {
         try await cluster.devrun("-t", "deployment/myapp1", "--env-file", path, "--", "echo", "started")
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(125), "\(outcome)")
+      #expect(outcome.output == "")
       #expect(outcome.errors.contains("wrong.env:2:") && outcome.errors.contains("wrong.env:4:"), "\(outcome)")
     }
 
@@ -139,8 +142,8 @@ extension EndToEnd.Insides {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "--env-file", path, "--", "echo", "started")
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(125), "\(outcome)")
+      #expect(outcome.output == "")
       #expect(outcome.errors.contains("whitelist"), "\(outcome)")
     }
   }
