@@ -150,7 +150,7 @@ let package = Package(
     .testTarget(name: "DevrunYAMLTests", dependencies: ["DevrunYAML", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunConfigTests",
-      dependencies: ["DevrunConfig", "DevrunYAML", "DevrunPlan", "DevrunSystem", "DevrunCore"],
+      dependencies: ["DevrunConfig", "DevrunYAML", "DevrunPlan", "DevrunSystem", "DevrunCore", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunLauncherTests",
@@ -163,22 +163,21 @@ let package = Package(
       name: "DevrunTunnelTests",
       dependencies: [
         "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem", "DevrunCore",
-        nioCore, nioPosix,
-        nioEmbedded, nioHPACK, nioConcurrency,
+        "TestSupport", nioCore, nioPosix, nioEmbedded, nioHPACK, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunKubeTests",
       dependencies: [
-        "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL,
-        nioEmbedded,
-        nioConcurrency,
+        "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", nioCore, nioPosix, nioHTTP1,
+        nioWebSocket, nioSSL, nioEmbedded, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunSessionTests",
       dependencies: [
-        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunSystem", "DevrunCore", "DevrunView", nioPosix,
+        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunSystem", "DevrunCore", "DevrunView", "TestSupport",
+        nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -186,7 +185,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DevrunViewTests",
-      dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore"],
+      dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunCommandsTests",

@@ -97,3 +97,8 @@ public final class TemporaryFolder: Sendable {
     return mode.intValue
   }
 }
+
+extension TemporaryFolder: CustomStringConvertible {
+  /// The folder's path.
+  public var description: String { path }
+}

@@ -137,8 +137,12 @@ struct TestProcessTests {
 
   @Test func `A FIFO is opened for writing once somebody reads it, or not at all`() async throws {
     let folder = try TemporaryFolder()
+    let unread = try Fifo(folder.path("unread"))
+    await #expect(throws: TestFailure.self) { try await unread.openForWriting(within: .milliseconds(1)) }
+    // Or the thread that opens it would wait for ever.
+    let end = try Descriptor.open(RawString(unread.path), O_RDONLY | O_NONBLOCK)
+    defer { end.close() }
     let fifo = try Fifo(folder.path("fifo"))
-    await #expect(throws: TestFailure.self) { try await fifo.openForWriting(within: .milliseconds(1)) }
     let reader = try TestProcess(["cat", fifo.path])
     try await fifo.openForWriting().writeAll("words\n".utf8)
     #expect(try await reader.outcome().output == "words\n")
