@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Behaviour under each isolation", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Behaviour under each isolation", .sharingTheMachine)
 struct BehaviourTests {
   /// What makes a launch take the way.
   private func change(_ example: IsolationCase, _ fixture: LaunchFixture) throws -> (inout LaunchScript) -> Void {

@@ -10,7 +10,7 @@ import devrun_launch
 
 /// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4 sockets or
 /// for IPv6 ones and mapped addresses.
-@Suite("Clients", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Clients", .sharingTheMachine)
 struct ClientTests {
   @Test(.enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available)
   func `curl reaches a service by its name and reports a refused connection`(user: TestUser) async throws {

@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Unusual connections", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Unusual connections", .sharingTheMachine)
 struct ConnectEdgeTests {
   private static let lessNamespaces: [KernelFeatures] = [.all, KernelFeatures.all.subtracting(.namespaceCookies)]
 

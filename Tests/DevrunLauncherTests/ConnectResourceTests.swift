@@ -9,7 +9,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Resources of connections", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Resources of connections", .sharingTheMachine(for: .seconds(600)))
 struct ConnectResourceTests {
   /// Runs a Python program of two parts, and looks at its keeper before the second part and after it. `ready()` ends a
   /// part.

@@ -9,7 +9,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Connections", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Connections", .sharingTheMachine)
 struct ConnectTests {
   /// Runs a Python program as the child.
   private func python(

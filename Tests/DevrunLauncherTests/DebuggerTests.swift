@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Debuggers", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Debuggers", .sharingTheMachine)
 struct DebuggerTests {
   /// A program to debug: it connects, tells what it read, and then counts until it is stopped.
   private static let target = """

@@ -9,7 +9,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("End of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("End of the command", .sharingTheMachine)
 struct ExitStatusTests {
   @Test(arguments: [0, 1, 7, 125, 255], TestUser.available)
   func `devrun exits with the command's status and prints nothing of its own`(

@@ -13,7 +13,7 @@ import devrun_launch
 /// `devrun-exec`, which anybody can start once it has its capabilities. What a command meets behind it is part of the tests of
 /// each way in.
 @Suite(
-  "Launch by devrun-exec", .timeLimit(.minutes(15)), .sharingTheMachine,
+  "Launch by devrun-exec", .sharingTheMachine,
   .enabled(if: getuid() == 0, "root is needed, to give file capabilities"))
 struct HelperTests {
   private static let nobody = IsolationCase(isolation: .mount, user: .nobody)

@@ -27,7 +27,7 @@ struct IsolationCase: CustomTestStringConvertible {
   var testDescription: String { "\(isolation.rawValue), \(user.description)" }
 }
 
-@Suite("Hosts view", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Hosts view", .sharingTheMachine)
 struct HostsViewTests {
   @Test(arguments: IsolationCase.all)
   func `The command sees its own hosts file, and the machine's stays unchanged`(_ example: IsolationCase) async throws {

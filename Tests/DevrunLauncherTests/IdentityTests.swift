@@ -9,7 +9,7 @@ import devrun_launch
 @testable import DevrunLauncher
 
 /// What each way to isolate changes for the child, beyond what it is for.
-@Suite("Identity of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Identity of the command", .sharingTheMachine)
 struct IdentityTests {
   private static let asRoot: Comment = "root is needed"
 

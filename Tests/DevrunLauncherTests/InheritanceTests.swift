@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Inherited attributes", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Inherited attributes", .sharingTheMachine)
 struct InheritanceTests {
   /// Runs a shell script in which `$launch` stands for the launch of the command.
   private func shell(_ script: String, launching command: [String]) async throws -> Outcome {

@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Isolation on machines with restrictions", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Isolation on machines with restrictions", .sharingTheMachine)
 struct IsolationTests {
   /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a length,
   /// those only whose third argument is that.

@@ -10,7 +10,7 @@ import devrun_launch
 @testable import DevrunLauncher
 
 @Suite(
-  "Machines with special files and mounts", .timeLimit(.minutes(15)), .sharingTheMachine,
+  "Machines with special files and mounts", .sharingTheMachine,
   .enabled(if: PrivateMachine.isToBeHad, PrivateMachine.need))
 struct MachineTests {
   /// A machine, and what must be so on it afterwards.

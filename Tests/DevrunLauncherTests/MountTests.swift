@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Volumes at paths of their own", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Volumes at paths of their own", .sharingTheMachine)
 struct MountTests {
   /// Runs a shell script with the mounts.
   private func run(

@@ -9,7 +9,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Programs", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Programs", .sharingTheMachine)
 struct ProgramTests {
   @Test(.enabled(if: isInstalled("vim"), "vim is not installed"), arguments: TestUser.available)
   func `vim edits a file on the terminal and can be suspended`(user: TestUser) async throws {

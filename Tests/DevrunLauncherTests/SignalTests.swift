@@ -25,7 +25,7 @@ private let counter = [
     """,
 ]
 
-@Suite("Signals", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Signals", .sharingTheMachine)
 struct SignalTests {
   @Test(arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
   func `A signal to devrun alone is forwarded to the command once`(signal: Int32, word: String) async throws {

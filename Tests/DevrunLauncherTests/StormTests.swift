@@ -13,7 +13,7 @@ import devrun_launch
 ///
 /// DEVRUN_STORM_ROUNDS says how many processes there are, DEVRUN_STORM_SEED what they do; without it each run does
 /// something else, and a failure tells the seed.
-@Suite("Storm of connects, signals and deaths", .timeLimit(.minutes(60)), .sharingTheMachine)
+@Suite("Storm of connects, signals and deaths", .sharingTheMachine(for: .seconds(3600)))
 struct StormTests {
   private static let environment = ProcessInfo.processInfo.environment
   private static let rounds = environment["DEVRUN_STORM_ROUNDS"].flatMap { Int($0) } ?? 160

@@ -7,7 +7,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Terminal settings", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Terminal settings", .sharingTheMachine)
 struct TerminalSettingsTests {
   /// Runs the command under a shell that itself puts nothing back, and tells the settings before and after.
   private func settings(

@@ -8,7 +8,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Terminal", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Terminal", .sharingTheMachine)
 struct TerminalTests {
   private static let talker = [
     "python3", "-uc",

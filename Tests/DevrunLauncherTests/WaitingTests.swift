@@ -9,7 +9,7 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Waiting for descendants", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Waiting for descendants", .sharingTheMachine)
 struct WaitingTests {
   /// A command that exits with 3 and leaves a daemon in a session of its own, which waits for words.
   ///
