@@ -4,7 +4,9 @@ import Testing
 
 extension EndToEnd.Beginnings {
   /// Volumes as a container could send them that is not to be trusted.
-  @Suite("Hostile archives", .enabled(if: Settings.rigged != nil, "no DEVRUN_E2E_RIGGED: make rigged"))
+  @Suite(
+    "Hostile archives",
+    .enabled(if: Settings.rigged != nil, "DEVRUN_E2E_RIGGED names no devrun with a hostile agent (make rigged)"))
   struct HostileArchives {
     @Test
     func `A hostile archive is refused with the reason before the command runs and leaves no file`() async throws {

@@ -57,7 +57,7 @@ struct LogFolderTests {
     #expect(try folder() == "\(scratch.path)/\(other)")
   }
 
-  @Test(.enabled(if: geteuid() == 0, "only root can give it away"))
+  @Test(.enabled(if: geteuid() == 0, "root is needed"))
   func `The log folder takes its second name if the first folder belongs to somebody else`() throws {
     try scratch.makeFolder("devrun", mode: 0o700)
     chown("\(scratch.path)/devrun", 1, 1)
