@@ -8,8 +8,8 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-/// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4 sockets or
-/// for IPv6 ones and mapped addresses.
+/// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4
+/// sockets or for IPv6 ones and mapped addresses.
 @Suite("Clients", .sharingTheMachine)
 struct ClientTests {
   @Test(.enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available)

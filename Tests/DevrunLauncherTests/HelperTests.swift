@@ -10,8 +10,8 @@ import devrun_launch
 
 @testable import DevrunLauncher
 
-/// `devrun-exec`, which anybody can start once it has its capabilities. What a command meets behind it is part of the tests of
-/// each way in.
+/// `devrun-exec`, which anybody can start once it has its capabilities. What a command meets behind it is part of the
+/// tests of each way in.
 @Suite(
   "Launch by devrun-exec", .sharingTheMachine,
   .enabled(if: getuid() == 0, "root is needed, to give file capabilities"))

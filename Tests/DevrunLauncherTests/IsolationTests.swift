@@ -10,8 +10,8 @@ import devrun_launch
 
 @Suite("Isolation on machines with restrictions", .sharingTheMachine)
 struct IsolationTests {
-  /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a length,
-  /// those only whose third argument is that.
+  /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a
+  /// length, those only whose third argument is that.
   private static let forbid = """
     #include <errno.h>
     #include <linux/filter.h>

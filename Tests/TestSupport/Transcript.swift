@@ -3,8 +3,8 @@ internal import DevrunSystem
 internal import Glibc
 internal import Synchronization
 
-/// How long a test waits for what must come: a bound on hangs, on a machine that is busy with other tests. It is shorter
-/// than the time that a test may take, so a wait fails with its own words.
+/// How long a test waits for what must come: a bound on hangs, on a machine that is busy with other tests. It is
+/// shorter than the time that a test may take, so a wait fails with its own words.
 public let patience = Duration.seconds(120)
 
 /// What is read from a descriptor until its end, as it comes: the output of a process, or what a terminal shows.

@@ -6,8 +6,8 @@ import TestSupport
 
 /// Who devrun is run by: an ordinary user, with a home, a temporary folder and a working folder of its own.
 ///
-/// Where the suite runs as root, that is a system user made for it, which may not send to the cluster's pods and services:
-/// what it gets from there has come through the tunnel.
+/// Where the suite runs as root, that is a system user made for it, which may not send to the cluster's pods and
+/// services: what it gets from there has come through the tunnel.
 struct OrdinaryUser: Sendable {
   /// The user's name: one of its own for each lane, so that what it left is told apart.
   let name: String
