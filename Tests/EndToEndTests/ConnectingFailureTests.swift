@@ -9,9 +9,7 @@ extension EndToEnd.Beginnings {
   /// What goes wrong while devrun connects leaves no trace.
   @Suite("Failures while connecting")
   struct ConnectingFailures {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test(
       arguments: [

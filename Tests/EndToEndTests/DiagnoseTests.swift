@@ -14,13 +14,8 @@ extension EndToEnd.Runs {
     "devrun diagnose",
     .session { ["-v", "-t", "deployment/myapp1", "-p", "8080:\($0.port)", "-e", "GIVEN=given by hand"] })
   struct Diagnose {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = Cluster.shared
-      shell = SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     /// The one session, as `--json` tells it.
     func session() async throws -> JSONValue {
@@ -128,9 +123,7 @@ extension EndToEnd.Runs {
 
   @Suite("Logs of sessions")
   struct Logs {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test func `devrun diagnose reports that no session is running`() async throws {
       let outcome = try await cluster.devrun("diagnose")

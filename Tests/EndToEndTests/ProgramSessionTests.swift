@@ -10,9 +10,7 @@ extension EndToEnd.Endings {
   /// Programs that people wrap, used as they are used. The launcher's own tests try more of each, without a cluster.
   @Suite("Programs in a session")
   struct Programs {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     /// What such programs write at home is their own business.
     private func home() throws -> EnvironmentVariables {

@@ -6,9 +6,7 @@ import Testing
 extension EndToEnd.Beginnings {
   @Suite("Targets and mistakes")
   struct Targets {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test func `A missing command gives 127, one that cannot be executed 126, and nothing is touched`() async throws {
       try await cluster.touchingNothing {

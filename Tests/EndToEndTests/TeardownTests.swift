@@ -7,9 +7,7 @@ extension EndToEnd.Endings {
   /// However a session ends, cluster and machine are as they were.
   @Suite("Teardown")
   struct Teardown {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     /// A child that counts a signal, goes on for a second after the first, and exits with 40 and the count.
     static func counter(of signal: String) -> [String] {

@@ -6,19 +6,14 @@ import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
-  /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
-  /// agent's pod spares the minute that it takes otherwise.
+  /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on
+  /// the agent's pod spares the minute that it takes otherwise.
   @Suite(
     "Volumes of a container",
     .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
   struct Volumes {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = Cluster.shared
-      shell = SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     @Test(
       arguments: [
@@ -70,9 +65,7 @@ extension EndToEnd.Insides {
   /// Volumes that are named, large, or secret.
   @Suite("Volumes by name")
   struct NamedVolumes {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     /// Runs a command with an env file and returns how it went.
     private func session(
