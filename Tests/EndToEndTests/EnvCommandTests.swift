@@ -9,9 +9,7 @@ extension EndToEnd.Beginnings {
   /// `devrun env`, and programs that are made for the inside of a cluster.
   @Suite("Environment for other programs")
   struct EnvCommand {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     /// What `devrun env` prints; what runs in the namespace is not touched by it.
     private func env(_ arguments: String...) async throws -> Outcome {
@@ -60,7 +58,9 @@ extension EndToEnd.Beginnings {
       }
     }
 
-    @Test(.enabled(if: Settings.pythonPath != nil, "no DEVRUN_E2E_PYTHONPATH with Python's package kubernetes"))
+    @Test(
+      .enabled(if: Settings.pythonPath != nil, "DEVRUN_E2E_PYTHONPATH names no folder with Python's package kubernetes")
+    )
     func `A Kubernetes client that is made for the inside of a cluster works unchanged`() async throws {
       let namespace = cluster.kubectl.namespace
       try await cluster.kubectl(
@@ -88,11 +88,12 @@ extension EndToEnd.Beginnings {
 
     @Test func `A Bridge to Kubernetes file is read, and an outside host is reached from the pod`() async throws {
       let path = "\(cluster.user.work)/KubernetesLocalProcessConfig.yaml"
-      // A host that only the cluster's DNS knows, of a namespace that the developer may not look at, and one that the tests'
-      // user cannot reach.
-      let node = try await run([
+      // A host that only the cluster's DNS knows, of a namespace that the developer may not look at, and one that the
+      // tests' user cannot reach.
+      let addresses = try await run([
         "kubectl", "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}",
       ]).output
+      let node = try #require(addresses.split(separator: " ").first)
       try cluster.user.write(
         """
         version: 0.1
@@ -110,7 +111,7 @@ extension EndToEnd.Beginnings {
           "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--env-file", path, "--", "sh", "-c",
           """
           cat $LIST; echo $LIST; getent hosts peer | grep -c "^$PEER "
-          curl -sSk https://$FAR/version | grep -c gitVersion
+          curl -sSk https://$FAR/version | grep -cE 'gitVersion|"Unauthorized"|"Forbidden"'
           python3 -c "import socket; socket.create_connection(('$NODE', 10250), 20); print('connected')"
           """)
       }

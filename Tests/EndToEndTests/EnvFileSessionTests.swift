@@ -9,9 +9,7 @@ extension EndToEnd.Insides {
   /// The example file of Azure Dev Spaces' documentation, as it stands.
   @Suite("azds-local.env")
   struct LocalEnvFile {
-    let cluster: Cluster
-
-    init() throws { cluster = Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test func `The documented azds-local.env works as it stands, and local sockets still answer`() async throws {
       let cleanUp = CleanUp()
@@ -31,6 +29,7 @@ extension EndToEnd.Insides {
       try await mynamespace.apply(try cluster.manifest("other"))
       try await Cluster.grant("view", in: mynamespace, to: "developer", of: cluster.accounts.namespace)
       try await mynamespace.settled()
+      try await cluster.serves("wget -qO- http://myapp2.mynamespace:8080/", "myapp2 of another namespace")
 
       let project = "\(cluster.user.work)/project"
       for folder in [project, "\(project)/.git", "\(project)/src"] { try cluster.user.own(folder) }

@@ -107,7 +107,7 @@ extension EndToEnd.Insides {
 
   @Suite("Environment of the image")
   struct ImageEnvironment {
-    @Test(.enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to make an image"))
+    @Test(.enabled(if: Settings.hasKube, "DEVRUN_E2E_KUBE names no script that makes an image"))
     func `Variables from the image arrive, and those of the manifest win over them`() async throws {
       let cluster = Cluster.shared
       let kube = try #require(cluster.settings.kube)

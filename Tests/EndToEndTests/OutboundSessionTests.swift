@@ -7,13 +7,8 @@ extension EndToEnd.Insides {
   /// Connections of the child to services of the cluster, by an ordinary user on an unchanged machine.
   @Suite("Outbound connections", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
   struct Outbound {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = Cluster.shared
-      shell = SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     /// Checks that myapp2 was asked from one of the pods that the session has taken over: through the tunnel.
     func expectAskedFromPod(_ answer: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
@@ -24,7 +19,7 @@ extension EndToEnd.Insides {
         "\(answer); the pods are \(pods)", sourceLocation: sourceLocation)
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root can block the user"))
+    @Test(.enabled(if: geteuid() == 0, "root is needed, to keep the tests' user from the cluster"))
     func `The tests' user reaches no service without devrun`() async throws {
       let address = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
       let outcome = try await run(
@@ -107,9 +102,14 @@ extension EndToEnd.Insides {
     }
 
     @Test func `A client that stops reading does not stall other clients`() async throws {
-      // "endless" sends until it is reset; nothing here reads it.
-      _ = try await shell(
-        "bash -c 'exec 3<>/dev/tcp/peer/7002; sleep 20' & echo $! >\(cluster.user.work)/stalled; sleep 1")
+      // "endless" sends until it is reset; nothing here reads more than the first byte.
+      let flowing = "\(cluster.user.work)/flowing"
+      _ = try await shell.output(
+        """
+        mkfifo \(flowing)
+        bash -c 'exec 3<>/dev/tcp/peer/7002; head -c 1 <&3 | od -An -tx1 >\(flowing); exec sleep 60' &
+        echo $! >\(cluster.user.work)/stalled; cat \(flowing); rm \(flowing)
+        """)
       for _ in 1...5 {
         try await expectAskedFromPod(try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer"))
       }

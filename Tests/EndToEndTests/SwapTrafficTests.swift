@@ -13,6 +13,7 @@ extension EndToEnd.Runs {
         let server = try await EndToEnd.Insides.LocalEnvFile.start(
           cluster, "web.py 127.0.0.1 \(cluster.port) \(cluster.user.work)/requests")
         defer { kill(server, SIGTERM) }
+        try await cluster.serves("wget -qO- http://myapp1/", "the app in the cluster")
         try await cluster.kubectl.script(in: "client", "rm -f /tmp/stop /tmp/seen*")
         async let asking = cluster.kubectl.script(
           in: "client",

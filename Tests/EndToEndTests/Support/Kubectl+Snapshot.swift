@@ -17,10 +17,16 @@ extension Kubectl {
       .filter { !$0.hasPrefix("events") && !$0.hasSuffix(".metrics.k8s.io") }
   }
 
+  /// The option that makes kubectl print managed fields: before 1.21 it printed them always and had no such option.
+  static func managedFieldsOption() async throws -> [String] {
+    let option = "--show-managed-fields"
+    return try await run(["kubectl", "get", "--help"]).output.contains(option) ? [option] : []
+  }
+
   /// Every object of the namespace, of the kinds that last.
   func everything() async throws -> [JSONValue] {
     let list = try await run(
-      ["kubectl", "-n", namespace, "get", kinds.joined(separator: ","), "-o", "json", "--show-managed-fields"])
+      ["kubectl", "-n", namespace, "get", kinds.joined(separator: ","), "-o", "json"] + managedFields)
     return try Self.parse(list.output)["items"]?.array ?? []
   }
 

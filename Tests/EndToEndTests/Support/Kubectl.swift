@@ -7,6 +7,8 @@ struct Kubectl: Sendable {
   let namespace: String
   /// The kinds of objects that ``everything()`` is about.
   var kinds: [String] = []
+  /// The options that make it print managed fields.
+  var managedFields: [String] = []
 
   /// Runs kubectl and returns what it wrote.
   @discardableResult
@@ -38,8 +40,8 @@ struct Kubectl: Sendable {
     try await self("delete", "--ignore-not-found", "--cascade=foreground", "--wait", "-f", "-", input: manifest)
   }
 
-  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds and
-  /// more to remove a pod whose containers have all ended; such a pod is removed here.
+  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds
+  /// and more to remove a pod whose containers have all ended; such a pod is removed here.
   func settled() async throws {
     // Each kubectl takes a good part of a second of computing, which others need.
     try await eventually(within: .seconds(90), every: .milliseconds(700)) {

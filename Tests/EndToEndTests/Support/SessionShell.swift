@@ -70,6 +70,16 @@ final class SessionShell: Sendable {
     }
   }
 
+  /// Waits until a service of the cluster passes each connection on to a server behind this session.
+  ///
+  /// - Parameter port: where such a server listens.
+  func isServed(by service: String, at port: Int) async throws {
+    let cluster = Cluster.shared
+    try await serving("web.py 127.0.0.1 \(port) \(cluster.user.work)/requests") {
+      try await cluster.serves("wget -qO- http://\(service)/", "the app on this machine")
+    }
+  }
+
   /// Leaves the shell and awaits the end of the session.
   @discardableResult
   func exit(_ status: Int32 = 0) async throws -> Outcome {
@@ -86,6 +96,8 @@ struct SessionTrait: SuiteTrait, TestScoping {
   var environment: EnvironmentVariables
   /// Whether the tests leave the namespace's objects alone, so that they can be compared.
   var comparesObjects = true
+  /// What must be so before the first test.
+  var preparation: @Sendable (Cluster, SessionShell) async throws -> Void
   /// devrun's options.
   var arguments: @Sendable (Cluster) -> [String]
 
@@ -105,6 +117,7 @@ struct SessionTrait: SuiteTrait, TestScoping {
   private func use(_ cluster: Cluster, _ function: @Sendable () async throws -> Void) async throws {
     let shell = try await SessionShell(cluster, arguments(cluster), environment: environment)
     do {
+      try await preparation(cluster, shell)
       try await SessionShell.$current.withValue(shell) { try await function() }
     } catch {
       try await shell.exit()
@@ -119,10 +132,12 @@ extension Trait where Self == SessionTrait {
   /// One session for all tests of a suite.
   static func session(
     manifest: String? = nil, environment: EnvironmentVariables = [:], comparesObjects: Bool = true,
+    preparation: @escaping @Sendable (Cluster, SessionShell) async throws -> Void = { _, _ in },
     _ arguments: @escaping @Sendable (Cluster) -> [String]
   ) -> Self {
     SessionTrait(
-      manifest: manifest, environment: environment, comparesObjects: comparesObjects, arguments: arguments)
+      manifest: manifest, environment: environment, comparesObjects: comparesObjects, preparation: preparation,
+      arguments: arguments)
   }
 }
 

@@ -16,7 +16,8 @@ struct Settings: Sendable {
   let image = variable("DEVRUN_E2E_IMAGE")
   /// `DEVRUN_E2E_SCRATCH_IMAGE`: an image that holds one static binary which waits.
   let scratchImage = variable("DEVRUN_E2E_SCRATCH_IMAGE")
-  /// `DEVRUN_E2E_KUBE`: a script whose `image` and `load` make images for the cluster's node.
+  /// `DEVRUN_E2E_KUBE`: a script whose `image` and `load` make images for the cluster's node, and whose `up` starts
+  /// what is down. It keeps the process ids of the cluster's parts in `run`, beside the kubeconfig.
   let kube = variable("DEVRUN_E2E_KUBE")
   /// `DEVRUN_E2E_PYTHONPATH`: a folder with Python's package `kubernetes`, which the tests' user can read.
   static let pythonPath = variable("DEVRUN_E2E_PYTHONPATH")
@@ -25,8 +26,8 @@ struct Settings: Sendable {
   /// `DEVRUN_E2E_CLUSTER_CIDR`: where pods and services have their addresses, so that the tests' user can be kept out.
   let clusterCIDR = variable("DEVRUN_E2E_CLUSTER_CIDR") ?? "198.18.0.0/15"
 
-  /// Whether images can be made.
-  static var canMakeImages: Bool { variable("DEVRUN_E2E_KUBE") != nil }
+  /// Whether there is a script that makes images and starts what is down of the cluster.
+  static var hasKube: Bool { variable("DEVRUN_E2E_KUBE") != nil }
 
   /// The path of a fixture of `fixtures/`.
   static func fixture(_ name: String) -> String { "\(root)/fixtures/\(name)" }
