@@ -134,7 +134,12 @@ let package = Package(
     .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
 
     // What the tests of several targets need.
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "TestSupport", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux"],
+      path: "Tests/TestSupport", swiftSettings: settings),
+    .testTarget(
+      name: "TestSupportTests", dependencies: ["TestSupport", "DevrunPlan", "DevrunSystem", "DevrunCore"],
+      swiftSettings: settings),
     .testTarget(name: "DevrunCoreTests", dependencies: ["DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunSystemTests", dependencies: ["DevrunSystem", "DevrunCore", "TestSupport"], swiftSettings: settings),
@@ -145,20 +150,20 @@ let package = Package(
     .testTarget(name: "DevrunYAMLTests", dependencies: ["DevrunYAML", "DevrunCore"], swiftSettings: settings),
     .testTarget(
       name: "DevrunConfigTests",
-      dependencies: ["DevrunConfig", "DevrunYAML", "DevrunPlan", "DevrunSystem", "DevrunCore"],
+      dependencies: ["DevrunConfig", "DevrunYAML", "DevrunPlan", "DevrunSystem", "DevrunCore", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunLauncherTests",
       dependencies: [
-        "DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "devrun-launch", "devrun-exec",
-        "NIOClient",
+        "DevrunLauncher", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "TestSupport", "devrun-launch",
+        "devrun-exec", "NIOClient",
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunTunnelTests",
       dependencies: [
         "DevrunView", "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem",
-        "DevrunCore",
+        "DevrunCore", "TestSupport",
         nioCore, nioPosix,
         nioEmbedded, nioHPACK, nioConcurrency,
       ],
@@ -166,15 +171,15 @@ let package = Package(
     .testTarget(
       name: "DevrunKubeTests",
       dependencies: [
-        "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL,
-        nioEmbedded,
-        nioConcurrency,
+        "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", nioCore, nioPosix, nioHTTP1,
+        nioWebSocket, nioSSL, nioEmbedded, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunSessionTests",
       dependencies: [
-        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunSystem", "DevrunCore", "DevrunView", nioPosix,
+        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunSystem", "DevrunCore", "DevrunView", "TestSupport",
+        nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -182,7 +187,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DevrunViewTests",
-      dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore"],
+      dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunCommandsTests",
@@ -199,6 +204,8 @@ let package = Package(
       name: "rigged-agent", dependencies: ["DevrunAgent", "DevrunArchive"], path: "Tests/RiggedAgent",
       swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
-    .testTarget(name: "EndToEndTests", dependencies: ["DevrunCore"], swiftSettings: settings),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "TestSupport"],
+      swiftSettings: settings),
   ]
 )

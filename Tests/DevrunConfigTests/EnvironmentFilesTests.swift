@@ -2,15 +2,16 @@ import DevrunConfig
 import DevrunCore
 import DevrunSystem
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("Layers of environment files")
 struct EnvironmentFilesTests {
   @Test func `A later environment file overrides the assignments of an earlier one without a warning`() throws {
-    try Folder.with { folder in
-      let first = try folder.write("A=1\nB=${volumes.gone}\nB=${volumes.x|/m}\n", to: "first.env")
-      let second = try folder.write("version: 0.1\nenv:\n  - {name: A, value: 2}\n  - {name: C}\n", to: "second.yml")
-      let third = try folder.write("C=3\nB=4\n", to: "third")
+    try TemporaryFolder.with { folder in
+      let first = try folder.write("first.env", "A=1\nB=${volumes.gone}\nB=${volumes.x|/m}\n")
+      let second = try folder.write("second.yml", "version: 0.1\nenv:\n  - {name: A, value: 2}\n  - {name: C}\n")
+      let third = try folder.write("third", "C=3\nB=4\n")
       let file = try EnvironmentFiles.load([first, second, third])
       #expect(file.assignments.map { "\($0.name)=\(shown($0.segments))" } == ["A=2", "C=3", "B=4"])
       #expect(file.assignments.map(\.position.source) == [second, third, third])
@@ -21,9 +22,9 @@ struct EnvironmentFilesTests {
   }
 
   @Test func `The mistakes of several environment files are reported together in the order of the files`() throws {
-    try Folder.with { folder in
-      let first = try folder.write("A\n", to: "a.env")
-      let second = try folder.write("version: 0.1\nenvs: []\n", to: "b.yaml")
+    try TemporaryFolder.with { folder in
+      let first = try folder.write("a.env", "A\n")
+      let second = try folder.write("b.yaml", "version: 0.1\nenvs: []\n")
       let missing = "\(folder.path)/missing.env"
       let error = try #require(throws: LocalEnvError.self) { try EnvironmentFiles.load([first, missing, second]) }
       #expect(
@@ -39,8 +40,8 @@ struct EnvironmentFilesTests {
   }
 
   @Test func `An environment file of more than 16 MiB is refused`() throws {
-    try Folder.with { folder in
-      let path = try folder.write("A=1\n", to: "large.env")
+    try TemporaryFolder.with { folder in
+      let path = try folder.write("large.env", "A=1\n")
       let file = try Descriptor.open(RawString(path), O_WRONLY)
       try system { ftruncate(file.number, (16 << 20) + 1) }
       let problem = LocalEnvError.Problem(
@@ -59,15 +60,15 @@ struct EnvironmentFilesTests {
   }
 
   @Test func `The environment files of the nearest folder that has any are found, up to the project's root`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let yaml = KubernetesLocalProcessConfig.fileName
-      try folder.write("", to: "above/\(AzdsLocalEnv.fileName)")
-      try folder.write("", to: "above/root/.git")
-      try folder.write("", to: "above/root/\(yaml)")
-      try folder.write("", to: "above/root/a/\(yaml)")
-      try folder.write("", to: "above/root/a/\(AzdsLocalEnv.fileName)")
-      try folder.write("", to: "above/root/a/b/c/main.c")
-      try folder.write("", to: "above/root/d/main.c")
+      try folder.write("above/\(AzdsLocalEnv.fileName)", "")
+      try folder.write("above/root/.git", "")
+      try folder.write("above/root/\(yaml)", "")
+      try folder.write("above/root/a/\(yaml)", "")
+      try folder.write("above/root/a/\(AzdsLocalEnv.fileName)", "")
+      try folder.write("above/root/a/b/c/main.c", "")
+      try folder.write("above/root/d/main.c", "")
       let root = "\(folder.path)/above/root"
       #expect(
         EnvironmentFiles.find(from: "\(root)/a/b/c") == ["\(root)/a/\(yaml)", "\(root)/a/\(AzdsLocalEnv.fileName)"])
@@ -77,10 +78,10 @@ struct EnvironmentFilesTests {
 
   @Test(arguments: [".git", "Package.swift", "go.mod", "package.json", "Cargo.toml", "pom.xml", "App.csproj", ".jj"])
   func `Environment files above the project's root are ignored`(marker: String) throws {
-    try Folder.with { folder in
-      try folder.write("", to: AzdsLocalEnv.fileName)
-      try folder.write("", to: "project/\(marker)")
-      try folder.write("", to: "project/src/main.c")
+    try TemporaryFolder.with { folder in
+      try folder.write(AzdsLocalEnv.fileName, "")
+      try folder.write("project/\(marker)", "")
+      try folder.write("project/src/main.c", "")
       #expect(EnvironmentFiles.find(from: "\(folder.path)/project/src").isEmpty)
     }
   }

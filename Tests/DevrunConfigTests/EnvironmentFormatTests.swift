@@ -2,6 +2,7 @@ import DevrunConfig
 import DevrunCore
 import DevrunSystem
 import Foundation
+import TestSupport
 import Testing
 
 private typealias Variable = (name: RawString, value: RawString)
@@ -114,7 +115,7 @@ struct EnvironmentFormatTests {
 
   /// What a program prints that gets the input from a file.
   private func output(of command: [String], input: [UInt8]) throws -> Data {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let path = "\(folder.path)/input"
       try Data(input).write(to: URL(fileURLWithPath: path))
       let process = Process()

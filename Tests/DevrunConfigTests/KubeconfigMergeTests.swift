@@ -1,12 +1,14 @@
 import DevrunConfig
 import DevrunCore
 import DevrunYAML
+import TestSupport
 import Testing
 
 @Suite("Kubeconfig files")
 struct KubeconfigMergeTests {
   private func locations(
-    _ folder: Folder, file: String? = nil, list: String? = nil, home: String? = nil, more: [String: String] = [:]
+    _ folder: TemporaryFolder, file: String? = nil, list: String? = nil, home: String? = nil,
+    more: [String: String] = [:]
   ) -> Kubeconfig.Locations {
     var environment = more
     environment["KUBECONFIG"] = list
@@ -16,7 +18,7 @@ struct KubeconfigMergeTests {
   }
 
   @Test func `Kubeconfig files come from --kubeconfig, else from KUBECONFIG, else from the home folder`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       #expect(locations(folder, file: "a", list: "b:c", home: "/h").files == ["\(folder.path)/a"])
       #expect(locations(folder, list: "/b::c:/b", home: "/h").files == ["/b", "\(folder.path)/c"])
       #expect(locations(folder, list: ":", home: "/h").files.isEmpty)
@@ -27,16 +29,18 @@ struct KubeconfigMergeTests {
   }
 
   @Test func `Merged kubeconfig files use the first definition of each name and the first current context`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       try folder.write(
+        "1",
         """
         clusters:
         - {name: k, cluster: {server: "https://first"}}
         contexts:
         - {name: one, context: {cluster: k, user: u}}
-        """, to: "1")
-      try folder.write("", to: "2")
+        """)
+      try folder.write("2", "")
       try folder.write(
+        "dir/3",
         """
         current-context: two
         clusters:
@@ -47,9 +51,9 @@ struct KubeconfigMergeTests {
         contexts:
         - {name: one, context: {cluster: k2, user: u, namespace: second}}
         - {name: two, context: {cluster: k2, user: u}}
-        """, to: "dir/3")
-      try folder.write("secret", to: "dir/sub/token")
-      try folder.write("current-context: one\n", to: "4")
+        """)
+      try folder.write("dir/sub/token", "secret")
+      try folder.write("4", "current-context: one\n")
       let places = locations(folder, list: "1:missing:2:dir/3::4")
       #expect(try Kubeconfig.load(from: places).contextNames == ["one", "two"])
       #expect(try Kubeconfig.access(from: places).contextName == "two")
@@ -63,7 +67,7 @@ struct KubeconfigMergeTests {
   }
 
   @Test func `A missing file that --kubeconfig names is an error`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let expected = KubeconfigError.unreadable(
         path: "\(folder.path)/none", referrer: nil, reason: "No such file or directory")
       #expect(throws: expected) { try Kubeconfig.load(from: locations(folder, file: "none")) }
@@ -71,20 +75,20 @@ struct KubeconfigMergeTests {
   }
 
   @Test func `A kubeconfig file that exists but cannot be read or parsed is an error`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let expected = KubeconfigError.unreadable(path: folder.path, referrer: nil, reason: "Is a directory")
       #expect(throws: expected) { try Kubeconfig.load(from: locations(folder, list: folder.path)) }
-      try folder.write("a: b: c\n", to: "bad")
+      try folder.write("bad", "a: b: c\n")
       let error = try #require(throws: YAMLError.self) { try Kubeconfig.load(from: locations(folder, list: "bad")) }
       #expect(error.place == "\(folder.path)/bad:1:5")
     }
   }
 
   @Test func `A pod's service account gives access to the cluster if there is no kubeconfig`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let variables = ["KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"]
-      try folder.write("token\n", to: "account/token")
-      try folder.write("-----BEGIN CERTIFICATE-----", to: "account/ca.crt")
+      try folder.write("account/token", "token\n")
+      try folder.write("account/ca.crt", "-----BEGIN CERTIFICATE-----")
       let places = locations(folder, list: "missing", more: variables)
       #expect(
         try Kubeconfig.access(from: places)
@@ -92,7 +96,7 @@ struct KubeconfigMergeTests {
             server: "https://10.0.0.1:443", certificateAuthority: Array("-----BEGIN CERTIFICATE-----".utf8),
             namespace: "default", contextName: "in-cluster",
             credentials: .init(authorization: .tokenFile(path: "\(folder.path)/account/token", fallback: "token"))))
-      try folder.write("shop\n", to: "account/namespace")
+      try folder.write("account/namespace", "shop\n")
       #expect(try Kubeconfig.access(from: places).namespace == "shop")
       #expect(try Kubeconfig.access(from: places, namespace: "mine").namespace == "mine")
       var inPod = places
@@ -103,13 +107,13 @@ struct KubeconfigMergeTests {
       // A context asked for is one of a kubeconfig.
       #expect(throws: KubeconfigError.self) { try Kubeconfig.access(from: places, context: "c") }
       // A kubeconfig has precedence.
-      try folder.write(kubeconfig(), to: "missing")
+      try folder.write("missing", kubeconfig())
       #expect(try Kubeconfig.access(from: places).server == "https://h:6443")
     }
   }
 
   @Test func `The absence of any kubeconfig is an error with the paths that were tried`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let expected = KubeconfigError.noConfiguration(looked: ["/none/.kube/config"])
       #expect(throws: expected) { try Kubeconfig.access(from: locations(folder, home: "/none")) }
       #expect(throws: expected) {

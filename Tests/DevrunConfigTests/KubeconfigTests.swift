@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import TestSupport
 import Testing
 
 /// PEM text of no certificate in particular.
@@ -40,8 +41,8 @@ extension String {
 
 /// The access that a single kubeconfig file gives.
 func access(_ text: String, context: String? = nil, namespace: String? = nil) throws -> ClusterAccess {
-  try Folder.with { folder in
-    try folder.write(text, to: "config")
+  try TemporaryFolder.with { folder in
+    try folder.write("config", text)
     return try Kubeconfig.access(
       from: .init(file: "config", environment: [:], home: nil, workingDirectory: folder.path),
       context: context, namespace: namespace)
@@ -148,13 +149,13 @@ struct KubeconfigContextTests {
   }
 
   @Test func `Relative paths in a kubeconfig start at the folder of that file`() throws {
-    try Folder.with { folder in
-      for name in ["ca", "crt", "key"] { try folder.write("-----BEGIN \(name)-----", to: "kube/pki/\(name)") }
-      try folder.write("secret\n", to: "kube/token")
+    try TemporaryFolder.with { folder in
+      for name in ["ca", "crt", "key"] { try folder.write("kube/pki/\(name)", "-----BEGIN \(name)-----") }
+      try folder.write("kube/token", "secret\n")
       let text = kubeconfig(
         cluster: "certificate-authority: pki/ca",
         user: "client-certificate: ./pki/crt\nclient-key: \(folder.path)/kube/pki/key\ntokenFile: token")
-      try folder.write(text, to: "kube/config")
+      try folder.write("kube/config", text)
       let result = try Kubeconfig.access(
         from: .init(environment: ["KUBECONFIG": "kube/config"], home: nil, workingDirectory: folder.path))
       func pem(_ name: String) -> [UInt8] { Array("-----BEGIN \(name)-----".utf8) }
@@ -200,9 +201,9 @@ struct KubeconfigContextTests {
   }
 
   @Test func `A relative plugin path starts at the kubeconfig's folder, and a bare name is kept for PATH`() throws {
-    func command(_ command: String, in folder: Folder) throws -> String? {
+    func command(_ command: String, in folder: TemporaryFolder) throws -> String? {
       let user = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: \(command)}"
-      try folder.write(kubeconfig(user: user), to: "kube/config")
+      try folder.write("kube/config", kubeconfig(user: user))
       let result = try Kubeconfig.access(
         from: .init(file: "kube/config", environment: [:], home: nil, workingDirectory: folder.path))
       guard case .exec(let plugin) = result.credentials.authorization else { return nil }
@@ -210,7 +211,7 @@ struct KubeconfigContextTests {
       #expect(plugin.cluster == nil)
       return plugin.command
     }
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let commands = try ["aws", "./bin/login", "/opt/login"].map { try command($0, in: folder) }
       #expect(commands == ["aws", "\(folder.path)/kube/bin/login", "/opt/login"])
     }

@@ -4,6 +4,7 @@ import DevrunPlan
 import DevrunSystem
 import DevrunYAML
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("devrun.yaml")
@@ -102,44 +103,44 @@ struct ProjectFileTests {
   }
 
   @Test func `The search for devrun.yaml or azds-local.env goes upwards to the project's root`() throws {
-    try Folder.with { folder in
-      try folder.write("", to: "devrun.yaml")
-      try folder.write("", to: "project/go.mod")
-      try folder.write("", to: "project/a/b/file")
+    try TemporaryFolder.with { folder in
+      try folder.write("devrun.yaml", "")
+      try folder.write("project/go.mod", "")
+      try folder.write("project/a/b/file", "")
       // Above the root: never.
       #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == nil)
-      try folder.write("", to: "project/devrun.yaml")
+      try folder.write("project/devrun.yaml", "")
       #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/devrun.yaml")
       #expect(ProjectFile.find(from: "\(folder.path)/project") == "\(folder.path)/project/devrun.yaml")
-      try folder.write("", to: "project/a/devrun.yaml")
+      try folder.write("project/a/devrun.yaml", "")
       #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/devrun.yaml")
-      try folder.write("", to: "project/a/b/azds-local.env/folder")
-      try folder.write("", to: "project/a/azds-local.env")
+      try folder.write("project/a/b/azds-local.env/folder", "")
+      try folder.write("project/a/azds-local.env", "")
       #expect(EnvironmentFiles.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
     }
   }
 
   @Test(arguments: [".git/HEAD", "Package.swift", "App.csproj", "all.sln", "pom.xml"])
   func `A project's root is recognised by any of its usual files`(marker: String) throws {
-    try Folder.with { folder in
-      try folder.write("", to: "project/\(marker)")
-      try folder.write("", to: "project/devrun.yaml")
-      try folder.write("", to: "project/sub/file")
+    try TemporaryFolder.with { folder in
+      try folder.write("project/\(marker)", "")
+      try folder.write("project/devrun.yaml", "")
+      try folder.write("project/sub/file", "")
       #expect(ProjectFile.find(from: "\(folder.path)/project/sub") == "\(folder.path)/project/devrun.yaml")
     }
   }
 
   @Test func `Only the folder itself is searched for configuration if there is no project around it`() throws {
-    try Folder.with { folder in
-      try folder.write("", to: "devrun.yaml")
-      try folder.write("", to: "sub/azds-local.env")
+    try TemporaryFolder.with { folder in
+      try folder.write("devrun.yaml", "")
+      try folder.write("sub/azds-local.env", "")
       #expect(ProjectFile.find(from: "\(folder.path)/sub") == nil)
       #expect(EnvironmentFiles.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
     }
   }
 
   @Test func `A project file or environment file that cannot be read is an error with the reason`() throws {
-    try Folder.with { folder in
+    try TemporaryFolder.with { folder in
       let missing = "\(folder.path)/none.yaml"
       #expect(throws: ProjectFileError(path: missing, reason: "No such file or directory")) {
         try ProjectFile.load(missing)

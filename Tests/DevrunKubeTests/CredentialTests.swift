@@ -4,6 +4,7 @@ import DevrunSystem
 import Foundation
 import NIOConcurrencyHelpers
 import NIOHTTP1
+import TestSupport
 import Testing
 
 @testable import DevrunKube
@@ -76,9 +77,8 @@ struct CredentialSourceTests {
   }
 
   @Test func `A token file is read again after a minute or when its token is refused`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    let file = folder.url.appending(path: "token")
+    let folder = try TemporaryFolder()
+    let file = URL(filePath: folder.path("token"))
     let time = NIOLockedValueBox(Date(timeIntervalSince1970: 0))
     let source = CredentialSource(
       Credentials(authorization: .tokenFile(path: file.path, fallback: nil)), now: { time.withLockedValue { $0 } },
@@ -99,9 +99,8 @@ struct CredentialSourceTests {
   }
 
   @Test func `An unusable token file is an error unless the kubeconfig has a token as well`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    let path = folder.url.appending(path: "token").path
+    let folder = try TemporaryFolder()
+    let path = folder.path("token")
     let source = CredentialSource(
       Credentials(authorization: .tokenFile(path: path, fallback: nil)), runPlugin: Self.unused)
     let error = try await caught(CredentialError.self) { _ = try await source.credential() }
@@ -162,8 +161,7 @@ struct CredentialSourceTests {
   }
 
   @Test func `Refused credentials are renewed once if possible, otherwise the refusal is reported`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
+    let folder = try TemporaryFolder()
     let plugin = try folder.plugin(
       #"""
       echo run >>"$OUT/runs"
@@ -175,7 +173,7 @@ struct CredentialSourceTests {
       access: {
         ClusterAccess(
           server: "http://127.0.0.1:\($0)", contextName: "dev", credentials: Credentials(authorization: authorization))
-      }, environment: ["PATH": "/usr/bin:/bin", "OUT": RawString(folder.url.path)]
+      }, environment: ["PATH": "/usr/bin:/bin", "OUT": RawString(folder.path)]
     ) { request, _ in
       request.headers["Authorization"] == ["Bearer 2"]
         ? .json(200, ["ok": true]) : .status(401, reason: "Unauthorized", message: "Unauthorized")

@@ -2,19 +2,20 @@ import DevrunConfig
 import DevrunCore
 import DevrunSystem
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DevrunKube
 
 @Suite("Processes of credential plugins")
 struct PluginProcessTests {
-  private let folder: ScriptFolder
+  private let folder: TemporaryFolder
 
-  init() throws { folder = try ScriptFolder() }
+  init() throws { folder = try TemporaryFolder() }
 
   /// Runs a script as a plugin that can ask in a process group.
   private func run(_ script: String, askingIn group: pid_t? = nil) async throws -> ExecCredential {
-    let environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin", "OUT": RawString(folder.url.path)]
+    let environment: EnvironmentVariables = ["PATH": "/usr/bin:/bin", "OUT": RawString(folder.path)]
     return try await PluginRunner(
       plugin: folder.plugin(script), environment: environment, askingGroup: { group }
     ).run()
@@ -23,11 +24,10 @@ struct PluginProcessTests {
   private static let answer = "echo '\(credentialText(#"{"token":"t"}"#))'"
 
   @Test func `A plugin starts with no signal blocked or ignored`() async throws {
-    defer { folder.remove() }
     signal(SIGUSR2, SIG_IGN)
     _ = try await run("cat /proc/self/status >\"$OUT/status\"; \(Self.answer)")
     for name in ["SigBlk", "SigIgn"] {
-      let line = try #require(try folder.read("status").split(separator: "\n").first { $0.hasPrefix("\(name):") })
+      let line = try #require(try folder.text(of: "status").split(separator: "\n").first { $0.hasPrefix("\(name):") })
       let signals = line.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) }
       // 32 and 33 are the C library's own, and ignored by its posix_spawn.
       #expect(signals.map { $0 & ~(3 << 31) } == 0)
@@ -35,17 +35,15 @@ struct PluginProcessTests {
   }
 
   @Test func `A plugin that can ask joins the terminal's group, and another one stays in devrun's`() async throws {
-    defer { folder.remove() }
     let other = try OtherProcessGroup()
     defer { other.end() }
     for (group, expected) in [(other.id, other.id), (nil, getpgrp())] {
       _ = try await run("cut -d ' ' -f 5 /proc/self/stat >\"$OUT/group\"; \(Self.answer)", askingIn: group)
-      #expect(try folder.read("group") == "\(expected)\n")
+      #expect(try folder.text(of: "group") == "\(expected)\n")
     }
   }
 
   @Test func `A plugin is not started if the group that it is to join is gone`() async throws {
-    defer { folder.remove() }
     let other = try OtherProcessGroup()
     other.end()
     let error = try await caught(CredentialError.self) { _ = try await run(Self.answer, askingIn: other.id) }
@@ -57,20 +55,18 @@ struct PluginProcessTests {
   }
 
   @Test func `A plugin has devrun's standard error, and devrun's standard input if it can ask`() async throws {
-    defer { folder.remove() }
     func own(_ number: Int) throws -> String {
       try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
     }
     for (group, input) in [(getpgrp(), try own(0)), (nil, "/dev/null")] {
       _ = try await run(
         "readlink /proc/self/fd/0 >\"$OUT/0\"; readlink /proc/self/fd/2 >\"$OUT/2\"; \(Self.answer)", askingIn: group)
-      #expect(try folder.read("0") == "\(input)\n")
-      #expect(try folder.read("2") == "\(try own(2))\n")
+      #expect(try folder.text(of: "0") == "\(input)\n")
+      #expect(try folder.text(of: "2") == "\(try own(2))\n")
     }
   }
 
   @Test func `A plugin's output is read to its end, also if a child of the plugin prints it later`() async throws {
-    defer { folder.remove() }
     // The child waits until the plugin has ended and is a zombie; then long enough for that to be noticed.
     let credential = try await run(
       """
@@ -80,33 +76,31 @@ struct PluginProcessTests {
   }
 
   @Test func `A plugin that prints too much is ended and reported`() async throws {
-    defer { folder.remove() }
     let error = try await caught(CredentialError.self) { _ = try await run("exec yes") }
     #expect(error == .pluginOutput(command: "sh", problem: "it printed more than 1 MiB"))
   }
 
   @Test func `A cancelled plugin that ignores SIGTERM is killed after a grace period`() async throws {
-    defer { folder.remove() }
-    let fifo = try folder.makeFIFO("fifo")
+    let fifo = try Fifo(folder.path("fifo"))
     let process = PluginProcess(
       command: "sh", path: "/bin/sh",
-      arguments: ["-c", "trap '' TERM; echo $$ >'\(fifo)'; exec sleep 1000000"], environment: ["PATH": "/usr/bin:/bin"],
+      arguments: ["-c", "trap '' TERM; echo $$ >'\(fifo.path)'; exec sleep 1000000"],
+      environment: ["PATH": "/usr/bin:/bin"],
       group: nil, gracePeriod: .milliseconds(1))
     let running = Task { try await process.run() }
-    let id = try #require(await pid_t(folder.readFIFO(fifo).dropLast()))
+    let id = try #require(try await pid_t(Transcript(of: fifo).whole().dropLast()))
     running.cancel()
     await #expect(throws: CancellationError.self) { _ = try await running.value }
     #expect(kill(id, 0) == -1 && errno == ESRCH)
   }
 
   @Test func `The end of a cancelled plugin does not wait for a child that keeps its output open`() async throws {
-    defer { folder.remove() }
-    let (fifo, hold) = (try folder.makeFIFO("fifo"), try folder.makeFIFO("hold"))
+    let (fifo, hold) = (try Fifo(folder.path("fifo")), try Fifo(folder.path("hold")))
     // Lets the child wait until the end of the test.
-    let holder = try Descriptor.open(RawString(hold), O_RDWR)
+    let holder = try Descriptor.open(RawString(hold.path), O_RDWR)
     defer { holder.close() }
-    let running = Task { try await run("cat '\(hold)' & echo started >'\(fifo)'; wait") }
-    #expect(await folder.readFIFO(fifo) == "started\n")
+    let running = Task { try await run("cat '\(hold.path)' & echo started >'\(fifo.path)'; wait") }
+    #expect(try await Transcript(of: fifo).whole() == "started\n")
     running.cancel()
     await #expect(throws: CancellationError.self) { _ = try await running.value }
   }

@@ -2,6 +2,7 @@ import DevrunConfig
 import DevrunCore
 import DevrunSystem
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DevrunKube
@@ -22,8 +23,7 @@ struct PluginRunnerTests {
   }
 
   @Test func `A plugin gets its arguments, its environment and the exec info, but no open descriptors`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
+    let folder = try TemporaryFolder()
     let script =
       #"""
       printf '%s|' "$@" >"$OUT/arguments"
@@ -35,7 +35,7 @@ struct PluginRunnerTests {
       """#
     let odd: [UInt8] = [0x61, 0xff, 0x62]
     // A descriptor that would be inherited.
-    let open = open(folder.url.appending(path: "private-file").path, O_CREAT | O_RDWR, 0o600)
+    let open = open(folder.path("private-file"), O_CREAT | O_RDWR, 0o600)
     #expect(open > 2)
     defer { close(open) }
     let credential = try await run(
@@ -47,13 +47,13 @@ struct PluginRunnerTests {
           config: ["audience": "me"])),
       environment: [
         "PATH": "/usr/bin:/bin", "HOME": "/home/me", "SET": "by the user", "ODD": RawString(odd),
-        "OUT": RawString(folder.url.path),
+        "OUT": RawString(folder.path),
       ])
     #expect(credential.token == "t")
-    #expect(try folder.read("arguments") == "get-token|a b||")
-    let variables = Array(try Data(contentsOf: folder.url.appending(path: "variables")))
+    #expect(try folder.text(of: "arguments") == "get-token|a b||")
+    let variables = Array(try Data(contentsOf: URL(filePath: folder.path("variables"))))
     #expect(variables == Array("/home/me|by the kubeconfig|".utf8) + odd)
-    let info = try JSONValue(text: Array(try folder.read("info").utf8))
+    let info = try JSONValue(text: Array(try folder.text(of: "info").utf8))
     #expect(
       info == [
         "apiVersion": .string(v1beta1), "kind": "ExecCredential",
@@ -65,20 +65,19 @@ struct PluginRunnerTests {
           ],
         ],
       ])
-    #expect(try folder.read("input") == "")
-    #expect(try folder.read("descriptors").contains("/dev/null"))
-    #expect(try !folder.read("descriptors").contains("private-file"))
+    #expect(try folder.text(of: "input") == "")
+    #expect(try folder.text(of: "descriptors").contains("/dev/null"))
+    #expect(try !folder.text(of: "descriptors").contains("private-file"))
   }
 
   @Test func `A plugin is found in the user's PATH`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
+    let folder = try TemporaryFolder()
     try FileManager.default.createSymbolicLink(
-      at: folder.url.appending(path: "devrun-test-login"), withDestinationURL: URL(filePath: "/bin/sh"))
+      atPath: folder.path("devrun-test-login"), withDestinationPath: "/bin/sh")
     let plugin = ExecCredentialPlugin(
       apiVersion: v1, command: "devrun-test-login",
       arguments: ["-c", "echo '\(credentialText(#"{"token":"t"}"#))'"])
-    let credential = try await run(plugin, environment: ["PATH": RawString("/nowhere:\(folder.url.path):/bin")])
+    let credential = try await run(plugin, environment: ["PATH": RawString("/nowhere:\(folder.path):/bin")])
     #expect(credential.token == "t")
   }
 
@@ -102,8 +101,7 @@ struct PluginRunnerTests {
   }
 
   @Test func `A variable that the plugin cannot be given does not keep it from running`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
+    let folder = try TemporaryFolder()
     let plugin = try folder.plugin(
       #"""
       echo '{"apiVersion":"\#(v1)","kind":"ExecCredential","status":{"token":"'$PLAIN'"}}'
@@ -120,16 +118,14 @@ struct PluginRunnerTests {
   func `A failing plugin is reported with its exit status or signal`(
     script: String, expected: CredentialError
   ) async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
+    let folder = try TemporaryFolder()
     let error = try await failure(
       try folder.plugin(script))
     #expect(error?.message.why == expected.message.why)
   }
 
   @Test func `The exec info shows if a plugin may prompt, and one that must prompt needs a terminal`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
+    let folder = try TemporaryFolder()
     var plugin = try folder.plugin(
       #"""
       case "$KUBERNETES_EXEC_INFO" in *'"interactive":true'*) t=yes;; *) t=no;; esac
@@ -155,18 +151,17 @@ struct PluginRunnerTests {
   }
 
   @Test func `The wait for a plugin ends when its task is cancelled`() async throws {
-    let folder = try ScriptFolder()
-    defer { folder.remove() }
-    let fifo = try folder.makeFIFO("fifo")
+    let folder = try TemporaryFolder()
+    let fifo = try Fifo(folder.path("fifo"))
     // The script tells that it runs, and would wait for good.
-    let plugin = try folder.plugin("echo started >'\(fifo)'; exec sleep 1000000")
+    let plugin = try folder.plugin("echo started >'\(fifo.path)'; exec sleep 1000000")
     let source = CredentialSource(
       Credentials(authorization: .exec(plugin))
     ) { plugin in
       try await PluginRunner(plugin: plugin, environment: ["PATH": "/usr/bin:/bin"], askingGroup: { nil }).run()
     }
     let waiting = Task { try await source.credential() }
-    #expect(await folder.readFIFO(fifo) == "started\n")
+    #expect(try await Transcript(of: fifo).whole() == "started\n")
     waiting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await waiting.value }
   }

@@ -2,12 +2,13 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Behaviour under each isolation", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Behaviour under each isolation", .sharingTheMachine)
 struct BehaviourTests {
   /// What makes a launch take the way.
   private func change(_ example: IsolationCase, _ fixture: LaunchFixture) throws -> (inout LaunchScript) -> Void {
@@ -64,16 +65,16 @@ struct BehaviourTests {
   ) async throws {
     let fixture = try LaunchFixture()
     let process = try fixture.launch(Self.counter, as: example.user, change(example, fixture))
-    #expect(await process.output.contains("ready\n"))
+    try await process.output.wait(for: "ready\n")
     for signal in Self.catchable {
       if groupWide { process.signalGroup(signal) } else { process.signal(signal) }
-      #expect(await process.output.contains("<\(signal) 1>"))
+      try await process.output.wait(for: "<\(signal) 1>")
     }
     // What was forwarded by mistake comes before this.
     process.signal(Self.last)
-    #expect(await process.output.contains("<\(Self.last) 1>"))
+    try await process.output.wait(for: "<\(Self.last) 1>")
     process.closeInput()
-    #expect(await process.status() == .exited(9))
+    #expect(try await process.status() == .exited(9))
     let text = process.output.text
     #expect(Self.catchable.filter { text.contains("<\($0) 2>") } == [])
   }
@@ -86,13 +87,13 @@ struct BehaviourTests {
         "sh", "-c", "trap 'echo ended; exit 7' TERM; echo ready; while :; do sleep 1; done",
       ]))
     try change(example, fixture)(&script)
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       ["timeout", "-s", "TERM", "1000"] + fixture.commandLine(script, as: example.user), keeping: fixture)
-    #expect(await process.output.contains("ready\n"))
+    try await process.output.wait(for: "ready\n")
     // What its timer would send.
     process.signal(SIGALRM)
-    #expect(await process.status() == .exited(124))
-    #expect(await process.output.whole().hasSuffix("ended\n"))
+    #expect(try await process.status() == .exited(124))
+    #expect(try await process.output.whole().hasSuffix("ended\n"))
   }
 
   @Test(arguments: IsolationCase.all)
@@ -102,9 +103,9 @@ struct BehaviourTests {
       ["sh", "-c", "trap 'exit 6' TERM; cat /etc/hosts; while :; do sleep 0.1; done"], as: example.user,
       place: .ownSession,
       change(example, fixture))
-    #expect(await process.output.contains("127.201.0.1 private\n"))
+    try await process.output.wait(for: "127.201.0.1 private\n")
     process.signal(SIGTERM)
-    #expect(await process.status() == .exited(6))
+    #expect(try await process.status() == .exited(6))
   }
 
   @Test(arguments: IsolationCase.all)
@@ -120,14 +121,14 @@ struct BehaviourTests {
           """,
       ]))
     try change(example, fixture)(&script)
-    let process = try SpawnedProcess(["nohup"] + fixture.commandLine(script, as: example.user), keeping: fixture)
-    #expect(await process.output.contains("ready\n"))
+    let process = try TestProcess(["nohup"] + fixture.commandLine(script, as: example.user), keeping: fixture)
+    try await process.output.wait(for: "ready\n")
     process.signal(SIGHUP)
     process.signalGroup(SIGHUP)
     process.signal(SIGUSR1)
-    #expect(await process.output.contains("still there\n"))
+    try await process.output.wait(for: "still there\n")
     try process.write("four\n")
-    #expect(await process.status() == .exited(5))
+    #expect(try await process.status() == .exited(5))
   }
 
   @Test(arguments: IsolationCase.all)
@@ -138,10 +139,10 @@ struct BehaviourTests {
     var script = LaunchScript(plan: try LaunchFixture.plan(["head", "-n", "1"]))
     try change(example, fixture)(&script)
     let line = try fixture.commandLine(script, as: example.user).joined(separator: " ")
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       ["bash", "-c", "yes | \(line); echo ${PIPESTATUS[*]}; yes | \(line) | cat; echo ${PIPESTATUS[*]}"],
       keeping: fixture)
-    #expect(await process.output.whole() == "y\n141 0\ny\n141 0 0\n")
-    #expect(await process.errors.whole() == "")
+    #expect(try await process.output.whole() == "y\n141 0\ny\n141 0 0\n")
+    #expect(try await process.errors.whole() == "")
   }
 }

@@ -2,14 +2,15 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-/// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4 sockets or
-/// for IPv6 ones and mapped addresses.
-@Suite("Clients", .timeLimit(.minutes(15)), .sharingTheMachine)
+/// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4
+/// sockets or for IPv6 ones and mapped addresses.
+@Suite("Clients", .sharingTheMachine)
 struct ClientTests {
   @Test(.enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available)
   func `curl reaches a service by its name and reports a refused connection`(user: TestUser) async throws {
@@ -53,7 +54,7 @@ struct ClientTests {
     arguments: TestUser.available)
   func `nginx forwards requests to a service and answers 502 for a refused one`(user: TestUser) async throws {
     let services = try ServiceFixture(http: true)
-    let folder = services.launches.folder
+    let folder = services.launches.folder.path
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
       .map { "\($0)_temp_path \(folder)/\($0);" }.joined(separator: " ")
     let configuration = try services.launches.write(
@@ -93,7 +94,7 @@ struct ClientTests {
   @Test(.enabled(if: isInstalled("go"), "go is not installed"))
   func `A Go client that calls the kernel itself reaches a service and reports a refusal`() async throws {
     let services = try ServiceFixture()
-    let folder = services.launches.folder
+    let folder = services.launches.folder.path
     let source = try services.launches.write(
       "client.go",
       """
@@ -118,11 +119,8 @@ struct ClientTests {
         fmt.Println(errors.Is(err, syscall.ECONNREFUSED))
       }
       """)
-    let compiler = try SpawnedProcess(
-      ["go", "build", "-o", "\(folder)/client", source],
-      environment: ["CGO_ENABLED": "0", "HOME": folder, "GOCACHE": "\(folder)/cache", "GO111MODULE": "off"],
-      keeping: services.launches)
-    try #require(await compiler.status() == .exited(0), "\(compiler.errors.text)")
+    let variables = ["CGO_ENABLED=0", "HOME=\(folder)", "GOCACHE=\(folder)/cache", "GO111MODULE=off"]
+    try await TestProcess.run(["env"] + variables + ["go", "build", "-o", "\(folder)/client", source])
     for user in TestUser.available {
       let outcome = try await services.run(["\(folder)/client"], as: user)
       #expect(outcome.output == "hello\ntrue\n", "as \(user)")

@@ -3,12 +3,13 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Resources of connections", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Resources of connections", .sharingTheMachine(for: .seconds(600)))
 struct ConnectResourceTests {
   /// Runs a Python program of two parts, and looks at its keeper before the second part and after it. `ready()` ends a
   /// part.
@@ -31,18 +32,17 @@ struct ConnectResourceTests {
         ready()
         """,
       ], change)
-    #expect(await process.output.contains("ready"))
+    let start = try await process.output.wait(for: "ready ", "\n")
     let keeper = process.output.text.split(separator: "\n").last { $0.starts(with: "ready") }?.split(separator: " ")
       .last
     let folder = RawString("/proc/\(try #require(keeper))/fd")
     let before = try Directory.entries(of: folder).count
-    process.output.clear()
     try process.write("\n")
-    #expect(await process.output.contains("ready", within: .seconds(600)))
+    try await process.output.wait(for: "ready", after: start, within: .seconds(600))
     let after = try Directory.entries(of: folder).count
-    let output = process.output.text
+    let output = String(decoding: process.output.bytes.dropFirst(start), as: UTF8.self)
     process.closeInput()
-    #expect(await process.status() == .exited(0))
+    #expect(try await process.status() == .exited(0))
     #expect(process.errors.text == "")
     return (after - before, output.prefix { $0 != "\n" }.description)
   }

@@ -1,18 +1,20 @@
 import DevrunCore
 import DevrunPlan
+import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Connections", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Connections", .sharingTheMachine)
 struct ConnectTests {
   /// Runs a Python program as the child.
   private func python(
     _ program: String, as user: TestUser = .own, features: KernelFeatures = .all
-  ) async throws -> (outcome: LaunchFixture.Outcome, accepted: Int) {
+  ) async throws -> (outcome: Outcome, accepted: Int) {
     let services = try ServiceFixture()
     let outcome = try await services.python(program, as: user) { $0.features = features }
     return (outcome, services.server.accepted)
@@ -240,30 +242,30 @@ struct ConnectTests {
   ) async throws {
     let services = try ServiceFixture()
     let (fixture, server) = (services.launches, services.server)
-    mkfifo(fixture.path("go"), 0o666)
+    let go = try Fifo(fixture.path("go"))
     let script = """
       import errno, os, socket, sys
       if os.fork():
         sys.exit(0)
       os.setsid()
-      open('\(fixture.path("go"))').read()
+      open('\(go.path)').read()
       print(errno.errorcode[socket.socket().connect_ex(('127.201.0.1', 80))])
       print(socket.create_connection(('127.0.0.1', \(server.endpoint.port))).recv(100))
       """
-    let log = try CollectedText(fifo: fixture.path("log"))
+    let log = try Transcript(of: Fifo(fixture.path("log")))
     let process = try services.launch(["python3", "-c", script]) {
       $0.features = features
       $0.log = fixture.path("log")
     }
     // devrun has ended; its keeper has not.
-    #expect(await process.status() == .exited(0))
-    try #require(FileHandle(forWritingAtPath: fixture.path("go"))).close()
-    #expect(await process.output.whole() == "ECONNREFUSED\nb'hello\\n'\n")
+    #expect(try await process.status() == .exited(0))
+    try await go.openForWriting().close()
+    #expect(try await process.output.whole() == "ECONNREFUSED\nb'hello\\n'\n")
     // The keeper writes to it as long as it is there.
-    #expect(await log.whole().contains("ended"))
+    #expect(try await log.whole().contains("ended"))
   }
 
-  @Test(.enabled(if: is64BitX86, "only x86 runs i386 code"))
+  @Test(.enabled(if: is64BitX86, "an x86-64 machine is needed, for i386 code"))
   func `A 64-bit program reaches a service through the 32-bit system calls`() async throws {
     let services = try ServiceFixture()
     // 64-bit code may call the kernel as i386 code does, if its memory is where 32 bits reach.

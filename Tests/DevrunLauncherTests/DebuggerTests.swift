@@ -2,26 +2,13 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-private let interrupt = "\u{3}"
-extension TerminalSession {
-  /// Types a line into lldb and waits for what the terminal then shows. What is typed while lldb hands the terminal from the
-  /// program that it runs to itself goes to that program; so it is typed again as long as nothing comes of it.
-  fileprivate func tell(lldb line: String, until text: String) async throws -> Bool {
-    screen.clear()
-    for _ in 0..<6 {
-      try type(line + "\n")
-      if let found = await screen.found([text], within: .seconds(15)) { return found }
-    }
-    return await screen.contains(text)
-  }
-}
-
-@Suite("Debuggers", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Debuggers", .sharingTheMachine)
 struct DebuggerTests {
   /// A program to debug: it connects, tells what it read, and then counts until it is stopped.
   private static let target = """
@@ -58,7 +45,7 @@ struct DebuggerTests {
   ///   - command: the program; `TARGET` stands for the program to debug.
   ///   - body: what is typed and expected.
   private func inTerminal(
-    _ command: [String], as user: TestUser, _ body: (TerminalSession) async throws -> Void
+    _ command: [String], as user: TestUser, _ body: (Typist) async throws -> Void
   ) async throws {
     let services = try ServiceFixture()
     let target = try await services.launches.compile("target", Self.target, ["-g", "-O0"])
@@ -67,31 +54,30 @@ struct DebuggerTests {
     script.routes = services.routes
     script.plan.hostsFile = RawString(services.launches.path("hosts"))
     let line = try services.launches.commandLine(script, as: user).joined(separator: " ")
-    let session = try TerminalSession(keeping: services.launches)
+    let session = try Typist(inShellKeeping: services.launches)
     defer { session.end() }
-    #expect(await session.screen.contains("prompt$ "))
-    session.screen.clear()
+    try await session.waitForPrompt()
     try session.type(line + "\n")
     try await body(session)
-    #expect(try await session.type(line: "echo status $?", until: "status 0"))
+    try await session.type(line: "echo status $?", until: "status 0")
   }
 
   @Test(.enabled(if: isInstalled("gdb"), "gdb is not installed"), arguments: TestUser.available)
   func `gdb runs a program that connects, stops at a breakpoint, interrupts it and quits`(user: TestUser) async throws {
     let command = ["gdb", "-q", "-nx", "-iex", "set pagination off", "TARGET"]
     try await inTerminal(command, as: user) { (session) async throws in
-      #expect(await session.screen.contains("(gdb) "))
-      #expect(try await session.type(line: "break greet", until: "Breakpoint 1 at"))
-      #expect(try await session.type(line: "run x", until: "Breakpoint 1, greet"))
-      #expect(try await session.type(line: "continue", until: "it read hello"))
-      #expect(await session.screen.contains("counting"))
-      try session.type(interrupt)
-      #expect(await session.screen.contains("SIGINT"))
-      #expect(await session.screen.contains("(gdb) "))
-      #expect(try await session.type(line: "print turns * 0 + 77", until: "$1 = 77"))
-      #expect(try await session.type(line: "kill", until: "(y or n)"))
-      #expect(try await session.type(line: "y", until: "killed]"))
-      #expect(try await session.type(line: "quit", until: "prompt$ "))
+      try await session.wait(for: "(gdb) ")
+      try await session.type(line: "break greet", until: "Breakpoint 1 at")
+      try await session.type(line: "run x", until: "Breakpoint 1, greet")
+      try await session.type(line: "continue", until: "it read hello")
+      try await session.wait(for: "counting")
+      try session.press(control: "C")
+      try await session.wait(for: "SIGINT")
+      try await session.wait(for: "(gdb) ")
+      try await session.type(line: "print turns * 0 + 77", until: "$1 = 77")
+      try await session.type(line: "kill", until: "(y or n)")
+      try await session.type(line: "y", until: "killed]")
+      try await session.type(line: "quit", until: "prompt$ ")
     }
   }
 
@@ -99,13 +85,13 @@ struct DebuggerTests {
   func `gdb attaches to a process of the command and leaves it running`(user: TestUser) async throws {
     let script = "TARGET x & gdb -q -nx -iex 'set pagination off' -p $!; kill -0 $! && echo it runs; kill $!"
     try await inTerminal(["bash", "-c", script], as: user) { (session) async throws in
-      #expect(await session.screen.contains("(gdb) "))
-      #expect(try await session.type(line: "break turn", until: "Breakpoint 1 at"))
-      #expect(try await session.type(line: "continue", until: "Breakpoint 1, turn"))
-      #expect(try await session.type(line: "print turns * 0 + 77", until: "$1 = 77"))
-      #expect(try await session.type(line: "detach", until: "detached]"))
-      #expect(try await session.type(line: "quit", until: "it runs"))
-      #expect(await session.screen.contains("prompt$ "))
+      try await session.wait(for: "(gdb) ")
+      try await session.type(line: "break turn", until: "Breakpoint 1 at")
+      try await session.type(line: "continue", until: "Breakpoint 1, turn")
+      try await session.type(line: "print turns * 0 + 77", until: "$1 = 77")
+      try await session.type(line: "detach", until: "detached]")
+      try await session.type(line: "quit", until: "it runs")
+      try await session.waitForPrompt()
     }
   }
 
@@ -114,16 +100,16 @@ struct DebuggerTests {
     user: TestUser
   ) async throws {
     try await inTerminal(["lldb", "--no-lldbinit", "--no-use-colors", "TARGET"], as: user) { (session) async throws in
-      #expect(await session.screen.contains("(lldb) "))
-      #expect(try await session.tell(lldb: "breakpoint set --name greet", until: "Breakpoint 1:"))
-      #expect(try await session.type(line: "run x", until: "stop reason = breakpoint 1.1"))
-      #expect(try await session.tell(lldb: "continue", until: "it read hello"))
-      #expect(await session.screen.contains("counting"))
-      try session.type(interrupt)
-      #expect(await session.screen.contains("stop reason = signal SIGSTOP"))
-      #expect(try await session.tell(lldb: "expression turns * 0 + 77", until: "$0 = 77"))
-      #expect(try await session.tell(lldb: "process kill", until: "exited with status = 9"))
-      #expect(try await session.tell(lldb: "quit", until: "prompt$ "))
+      try await session.wait(for: "(lldb) ")
+      try await session.type(line: "breakpoint set --name greet", until: "Breakpoint 1:", again: true)
+      try await session.type(line: "run x", until: "stop reason = breakpoint 1.1")
+      try await session.type(line: "continue", until: "it read hello", again: true)
+      try await session.wait(for: "counting")
+      try session.press(control: "C")
+      try await session.wait(for: "stop reason = signal SIGSTOP")
+      try await session.type(line: "expression turns * 0 + 77", until: "$0 = 77", again: true)
+      try await session.type(line: "process kill", until: "exited with status = 9", again: true)
+      try await session.type(line: "quit", until: "prompt$ ", again: true)
     }
   }
 
@@ -131,13 +117,13 @@ struct DebuggerTests {
   func `lldb attaches to a process of the command and leaves it running`(user: TestUser) async throws {
     let script = "TARGET x & lldb --no-lldbinit --no-use-colors -p $!; kill -0 $! && echo it runs; kill $!"
     try await inTerminal(["bash", "-c", script], as: user) { (session) async throws in
-      #expect(await session.screen.contains("stop reason = signal SIGSTOP"))
-      #expect(try await session.tell(lldb: "breakpoint set --name turn", until: "Breakpoint 1:"))
-      #expect(try await session.tell(lldb: "continue", until: "stop reason = breakpoint 1.1"))
-      #expect(try await session.tell(lldb: "expression turns * 0 + 77", until: "$0 = 77"))
-      #expect(try await session.tell(lldb: "detach", until: "detached"))
-      #expect(try await session.tell(lldb: "quit", until: "it runs"))
-      #expect(await session.screen.contains("prompt$ "))
+      try await session.wait(for: "stop reason = signal SIGSTOP")
+      try await session.type(line: "breakpoint set --name turn", until: "Breakpoint 1:", again: true)
+      try await session.type(line: "continue", until: "stop reason = breakpoint 1.1", again: true)
+      try await session.type(line: "expression turns * 0 + 77", until: "$0 = 77", again: true)
+      try await session.type(line: "detach", until: "detached", again: true)
+      try await session.type(line: "quit", until: "it runs", again: true)
+      try await session.waitForPrompt()
     }
   }
 

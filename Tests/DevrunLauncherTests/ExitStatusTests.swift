@@ -3,12 +3,13 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("End of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("End of the command", .sharingTheMachine)
 struct ExitStatusTests {
   @Test(arguments: [0, 1, 7, 125, 255], TestUser.available)
   func `devrun exits with the command's status and prints nothing of its own`(
@@ -64,10 +65,10 @@ struct ExitStatusTests {
         RawString("PART_\(number)"), to: RawString(String(repeating: "x", count: 100_000)), from: .shell)
     }
     // A quarter of the stack's limit: a megabyte.
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       ["sh", "-c", "ulimit -s 4096; exec \"$@\"", "sh"] + fixture.commandLine(script), keeping: fixture)
-    #expect(await process.status() == .exited(126))
-    #expect(await process.errors.whole().contains("they take 12001"))
+    #expect(try await process.status() == .exited(126))
+    #expect(try await process.errors.whole().contains("they take 12001"))
     #expect(process.errors.text.contains("the largest: PART_10 (97.7Ki), PART_11 (97.7Ki), PART_0 (97.7Ki)"))
   }
 }

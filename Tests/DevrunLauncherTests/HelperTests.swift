@@ -4,23 +4,24 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-/// `devrun-exec`, which anybody can start once it has its capabilities. What a command meets behind it is part of the tests of
-/// each way in.
+/// `devrun-exec`, which anybody can start once it has its capabilities. What a command meets behind it is part of the
+/// tests of each way in.
 @Suite(
-  "Launch by devrun-exec", .timeLimit(.minutes(15)), .sharingTheMachine,
-  .enabled(if: getuid() == 0, "file capabilities are given by root"))
+  "Launch by devrun-exec", .sharingTheMachine,
+  .enabled(if: getuid() == 0, "root is needed, to give file capabilities"))
 struct HelperTests {
-  private static let nobody = IsolationCase(isolation: .mount, user: .ordinary)
+  private static let nobody = IsolationCase(isolation: .mount, user: .nobody)
 
   /// Runs a shell script as nobody behind it.
-  private func run(_ script: String, _ fixture: LaunchFixture) async throws -> LaunchFixture.Outcome {
+  private func run(_ script: String, _ fixture: LaunchFixture) async throws -> Outcome {
     let hosts = try fixture.write("hosts", "127.201.0.1 private\n")
-    return try await fixture.run(["sh", "-c", script], as: .ordinary) {
+    return try await fixture.run(["sh", "-c", script], as: .nobody) {
       $0.plan.hostsFile = RawString(hosts)
       $0.isolate(as: Self.nobody)
     }
@@ -44,7 +45,7 @@ struct HelperTests {
     let log = try fixture.write("log", "")
     chmod(log, 0o666)
     let hosts = try fixture.write("hosts", "127.201.0.1 private\n")
-    let outcome = try await fixture.run(["grep", "private", "/etc/hosts"], as: .ordinary) {
+    let outcome = try await fixture.run(["grep", "private", "/etc/hosts"], as: .nobody) {
       $0.plan.hostsFile = RawString(hosts)
       $0.helper = RawString(PrivilegedHelper.path)
       $0.log = log
@@ -67,18 +68,18 @@ struct HelperTests {
       script.plan.hostsFile = RawString(hosts)
       script.helper = RawString(helper)
       script.log = log
-      let process = try SpawnedProcess(prefix + fixture.commandLine(script, as: .ordinary), keeping: fixture)
-      #expect(await process.status() == .exited(0), "\(helper)")
+      let process = try TestProcess(prefix + fixture.commandLine(script, as: .nobody), keeping: fixture)
+      #expect(try await process.status() == .exited(0), "\(helper)")
       #expect(try String(contentsOfFile: log, encoding: .utf8).contains("isolation user\n"), "\(helper)")
     }
   }
 
   @Test func `devrun-exec prints what it is and exits with 125 if a user starts it by hand`() async throws {
     for arguments in [[], ["1"], ["1", "x"], ["-1", "2"], ["99", "2"], ["1", "2", "3"]] {
-      let process = try SpawnedProcess(
-        TestUser.ordinary.prefix + [PrivilegedHelper.path] + arguments, keeping: LaunchFixture())
-      #expect(await process.status() == .exited(125), "\(arguments)")
-      #expect(await process.errors.whole().contains("a part of devrun"), "\(arguments)")
+      let process = try TestProcess(
+        TestUser.nobody.command([PrivilegedHelper.path] + arguments), keeping: LaunchFixture())
+      #expect(try await process.status() == .exited(125), "\(arguments)")
+      #expect(try await process.errors.whole().contains("a part of devrun"), "\(arguments)")
     }
   }
 }

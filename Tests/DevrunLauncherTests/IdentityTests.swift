@@ -2,20 +2,21 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
 /// What each way to isolate changes for the child, beyond what it is for.
-@Suite("Identity of the command", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Identity of the command", .sharingTheMachine)
 struct IdentityTests {
-  private static let asRoot: Comment = "what is of another user is made by root"
+  private static let asRoot: Comment = "root is needed"
 
   /// Runs a shell script.
   private func run(
     _ script: String, _ example: IsolationCase, in fixture: LaunchFixture? = nil
-  ) async throws -> LaunchFixture.Outcome {
+  ) async throws -> Outcome {
     let fixture = try fixture ?? LaunchFixture()
     let hosts = try fixture.write("hosts", "")
     return try await fixture.run(["sh", "-c", script], as: example.user) {
@@ -26,13 +27,13 @@ struct IdentityTests {
 
   /// Whether the child is in a user namespace of devrun's.
   private func isInUserNamespace(_ example: IsolationCase) -> Bool {
-    example.isolation == .user || example.isolation == .automatic && (example.user == .ordinary || getuid() != 0)
+    example.isolation == .user || example.isolation == .automatic && (example.user == .nobody || getuid() != 0)
   }
 
   @Test(arguments: IsolationCase.all)
   func `The command runs with the user and the group of its caller`(_ example: IsolationCase) async throws {
     let outcome = try await run("id -u; id -ru; id -g; id -rg", example)
-    let (user, group) = example.user == .ordinary ? (65534, 65534) : (getuid(), getgid())
+    let (user, group) = example.user == .nobody ? (65534, 65534) : (getuid(), getgid())
     #expect(outcome.output == "\(user)\n\(user)\n\(group)\n\(group)\n")
   }
 
@@ -43,7 +44,7 @@ struct IdentityTests {
     let fixture = try LaunchFixture()
     let own = fixture.path("own")
     let outcome = try await run("stat -c %u:%g /etc/passwd; : > \(own); stat -c %u \(own)", example, in: fixture)
-    let user = example.user == .ordinary ? 65534 : getuid()
+    let user = example.user == .nobody ? 65534 : getuid()
     let isRoot = user == 0
     let roots = isInUserNamespace(example) && !isRoot ? "65534:65534" : "0:0"
     #expect(outcome.output == "\(roots)\n\(user)\n")
@@ -60,12 +61,11 @@ struct IdentityTests {
     try #require(chown(file, 0, 4242) == 0 && chmod(file, 0o640) == 0)
     var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "cat \(file); id -G"]))
     script.plan.hostsFile = RawString(try fixture.write("hosts", ""))
-    script.isolate(as: IsolationCase(isolation: isolation, user: .ordinary))
-    let process = try SpawnedProcess(
-      ["setpriv", "--reuid=1234", "--regid=1234", "--groups=4242", "--"] + fixture.commandLine(script), keeping: fixture
-    )
+    script.isolate(as: IsolationCase(isolation: isolation, user: .nobody))
+    let user = TestUser(id: 1234, group: 1234, otherGroups: [4242])
+    let process = try TestProcess(user.command(fixture.commandLine(script)), keeping: fixture)
     let groups = isolation == .user ? "1234 65534" : "1234 4242"
-    #expect(await process.output.whole() == "for the group\n\(groups)\n")
+    #expect(try await process.output.whole() == "for the group\n\(groups)\n")
   }
 
   @Test(.enabled(if: getuid() == 0, asRoot), arguments: [IsolationChoice.mount, .user, .trap])
@@ -73,18 +73,14 @@ struct IdentityTests {
     isolation: IsolationChoice
   ) async throws {
     let fixture = try LaunchFixture()
-    try fixture.write(
-      "who.c", "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"%d\\n\", geteuid()); }\n")
-    let program = fixture.path("who")
-    let compiler = try SpawnedProcess(
-      ["sh", "-c", "gcc -o \(program) \(fixture.path("who.c")) && chmod 4755 \(program)"], keeping: fixture)
-    try #require(await compiler.status() == .exited(0), "\(compiler.errors.text)")
-    let bare = try SpawnedProcess(TestUser.ordinary.prefix + [program], keeping: fixture)
-    #expect(await bare.output.whole() == "0\n")
-    let inside = try await run(program, .init(isolation: isolation, user: .ordinary), in: fixture)
+    let program = try await fixture.compile(
+      "who", "#include <stdio.h>\n#include <unistd.h>\nint main() { printf(\"%d\\n\", geteuid()); }\n")
+    try #require(chmod(program, 0o4755) == 0)
+    #expect(try await TestProcess.run(TestUser.nobody.command([program])).output == "0\n")
+    let inside = try await run(program, .init(isolation: isolation, user: .nobody), in: fixture)
     #expect(inside.output == "65534\n" && inside.errors == "")
     // Where the user is root, another user's setuid programs work in a mount namespace alone.
-    let other = (TestUser.ordinary.prefix + [program]).joined(separator: " ")
+    let other = TestUser.nobody.command([program]).joined(separator: " ")
     let mounted = try await run(other, .init(isolation: .mount, user: .own), in: fixture)
     #expect(mounted.output == (PrivateMachine.isToBeHad ? "0\n" : ""))
   }
@@ -92,7 +88,7 @@ struct IdentityTests {
   @Test(arguments: IsolationCase.all)
   func `no_new_privs is set only for ordinary users under trap or devrun-exec`(_ example: IsolationCase) async throws {
     let outcome = try await run("grep NoNewPrivs /proc/self/status", example)
-    let isOrdinary = example.user == .ordinary || getuid() != 0
+    let isOrdinary = example.user == .nobody || getuid() != 0
     let givesUp = isOrdinary && [.mount, .trap].contains(example.isolation)
     #expect(outcome.output == "NoNewPrivs:\t\(givesUp ? 1 : 0)\n")
   }
@@ -109,9 +105,8 @@ struct IdentityTests {
     _ example: IsolationCase
   ) async throws {
     let fixture = try LaunchFixture()
-    let outside = try SpawnedProcess(
-      example.user.prefix + ["sh", "-c", "echo $$; read line"], keeping: fixture)
-    #expect(await outside.output.contains("\n"))
+    let outside = try TestProcess(example.user.command(["sh", "-c", "echo $$; read line"]), keeping: fixture)
+    try await outside.output.wait(for: "\n")
     let script = """
       import ctypes, os, subprocess, sys
       libc = ctypes.CDLL(None, use_errno=True)
@@ -132,8 +127,8 @@ struct IdentityTests {
   }
 
   @Test(
-    .enabled(
-      if: PrivateMachine.isToBeHad && access("/usr/bin/ssh", X_OK) == 0, "takes ssh, and mounts of the test's own"),
+    .enabled(if: PrivateMachine.isToBeHad, PrivateMachine.need),
+    .enabled(if: isInstalled("ssh"), "ssh is not installed"),
     arguments: [IsolationChoice.mount, .user, .trap])
   func `ssh refuses root's included configuration only in a user namespace, and accepts -F none`(
     isolation: IsolationChoice
@@ -148,12 +143,12 @@ struct IdentityTests {
     for (command, isFine) in [("ssh -G somewhere", isolation != .user), ("ssh -F none -G somewhere", true)] {
       var script = LaunchScript(plan: try LaunchFixture.plan(["sh", "-c", "\(command) | grep -c '^hostname'"]))
       script.plan.hostsFile = RawString(hosts)
-      script.isolate(as: IsolationCase(isolation: isolation, user: .ordinary))
+      script.isolate(as: IsolationCase(isolation: isolation, user: .nobody))
       // A user that there is, and whose number is not nobody's, as which root is seen.
-      let line = try ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"] + fixture.commandLine(script)
-      let process = try SpawnedProcess(PrivateMachine.commandLine(setup, line), keeping: fixture)
-      #expect(await process.output.whole() == (isFine ? "1\n" : "0\n"))
-      #expect(await process.errors.whole().contains("Bad owner or permissions") == !isFine)
+      let line = try TestUser(id: 1, group: 1).command(fixture.commandLine(script))
+      let process = try TestProcess(PrivateMachine.commandLine(setup, line), keeping: fixture)
+      #expect(try await process.output.whole() == (isFine ? "1\n" : "0\n"))
+      #expect(try await process.errors.whole().contains("Bad owner or permissions") == !isFine)
     }
   }
 }

@@ -2,22 +2,21 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Inherited attributes", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Inherited attributes", .sharingTheMachine)
 struct InheritanceTests {
   /// Runs a shell script in which `$launch` stands for the launch of the command.
-  private func shell(_ script: String, launching command: [String]) async throws -> LaunchFixture.Outcome {
+  private func shell(_ script: String, launching command: [String]) async throws -> Outcome {
     let fixture = try LaunchFixture()
     let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command))).joined(separator: " ")
-    let process = try SpawnedProcess(
-      ["bash", "-c", "launch='\(line)'; \(Self.closeOthers); \(script)"], keeping: fixture)
-    process.closeInput()
-    return await LaunchFixture.Outcome(
-      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
+    return try await TestProcess(
+      ["bash", "-c", "launch='\(line)'; \(Self.closeOthers); \(script)"], keeping: fixture
+    ).outcome()
   }
 
   /// Closes what other tests of this process have opened at this moment without close-on-exec.
@@ -84,9 +83,9 @@ struct InheritanceTests {
     let fixture = try LaunchFixture()
     let process = try fixture.launch(["sh", "-c", "echo last; exec sleep 1000 >&-"])
     // Ends although devrun and the child go on.
-    #expect(await process.output.whole() == "last\n")
+    #expect(try await process.output.whole() == "last\n")
     process.signal(SIGTERM)
-    #expect(await process.status() == .killed(SIGTERM, coreDumped: false))
+    #expect(try await process.status() == .killed(SIGTERM, coreDumped: false))
     let first = try await shell("yes | $launch; echo ${PIPESTATUS[*]}", launching: ["head", "-n", "1"])
     #expect(first.output == "y\n141 0\n")
   }
@@ -100,8 +99,8 @@ struct InheritanceTests {
       .init(source: RawString(fixture.path("volume")), target: RawString(fixture.path("parent/new")))
     ]
     let line = try fixture.commandLine(script).joined(separator: " ")
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       ["sh", "-c", "cd \(fixture.path("parent/here")) && exec \(line)"], keeping: fixture)
-    #expect(await process.output.whole() == "\(fixture.path("parent/here"))\nsecret\n")
+    #expect(try await process.output.whole() == "\(fixture.path("parent/here"))\nsecret\n")
   }
 }

@@ -2,15 +2,16 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Isolation on machines with restrictions", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Isolation on machines with restrictions", .sharingTheMachine)
 struct IsolationTests {
-  /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a length,
-  /// those only whose third argument is that.
+  /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a
+  /// length, those only whose third argument is that.
   private static let forbid = """
     #include <errno.h>
     #include <linux/filter.h>
@@ -43,15 +44,11 @@ struct IsolationTests {
     """
 
   /// Runs `cat /etc/hosts` with a private hosts file where the calls are forbidden.
-  ///
-  /// - Parameter prefix: what runs the launch, instead of the user's.
   private func run(
-    forbidding calls: String, isolation: IsolationChoice, as user: TestUser, prefix: [String] = []
-  ) async throws -> (outcome: LaunchFixture.Outcome, log: String) {
+    forbidding calls: String, isolation: IsolationChoice, as user: TestUser
+  ) async throws -> (outcome: Outcome, log: String) {
     let fixture = try LaunchFixture()
-    let source = try fixture.write("forbid.c", Self.forbid)
-    let compiler = try SpawnedProcess(["gcc", "-o", fixture.path("forbid"), source], keeping: fixture)
-    try #require(await compiler.status() == .exited(0), "\(compiler.errors.text)")
+    let forbid = try await fixture.compile("forbid", Self.forbid)
     var script = LaunchScript(plan: try LaunchFixture.plan(["cat", "/etc/hosts"]))
     script.plan.hostsFile = RawString(try fixture.write("hosts", "private\n"))
     script.isolation = isolation
@@ -59,9 +56,7 @@ struct IsolationTests {
     chmod(fixture.path("log"), 0o666)
     let line = try fixture.commandLine(script)
     // Forbidden to the launch alone: not to what makes the user.
-    let process = try SpawnedProcess(prefix + user.prefix + [fixture.path("forbid"), calls] + line, keeping: fixture)
-    let outcome = await LaunchFixture.Outcome(
-      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
+    let outcome = try await TestProcess(user.command([forbid, calls] + line)).outcome()
     return (outcome, try String(contentsOfFile: fixture.path("log"), encoding: .utf8))
   }
 
@@ -71,7 +66,7 @@ struct IsolationTests {
   private static let seccomp = "317"
 
   @Test(
-    .enabled(if: is64BitX86, "the numbers are x86's"),
+    .enabled(if: is64BitX86, "an x86-64 machine is needed"),
     arguments: [unshare, "\(unshare):\(ENOSPC)", mount, "428"], TestUser.available)
   func `Automatic isolation falls back to trap if namespaces or mounts are forbidden`(
     calls: String, user: TestUser
@@ -82,7 +77,7 @@ struct IsolationTests {
   }
 
   @Test(
-    .enabled(if: is64BitX86, "the numbers are x86's"),
+    .enabled(if: is64BitX86, "an x86-64 machine is needed"),
     arguments: [
       (unshare, "unprivileged_userns_clone"), ("\(unshare):\(ENOSPC)", "user.max_user_namespaces"), (mount, "AppArmor"),
     ])
@@ -97,23 +92,23 @@ struct IsolationTests {
   /// What is written to /proc/self/setgroups, uid_map and gid_map has as many bytes. A user whose two numbers differ in
   /// length tells the maps apart.
   @Test(
-    .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's, and the user is made by root"),
+    .enabled(if: is64BitX86 && getuid() == 0, "root is needed, on an x86-64 machine"),
     arguments: [(4, "giving up the change of groups"), (13, "mapping the user"), (5, "mapping the group")])
   func `A user namespace without mappings leads to trap, or to an error if it was requested`(
     length: Int, words: String
   ) async throws {
-    let user = ["setpriv", "--reuid=65534", "--regid=7", "--clear-groups", "--"]
+    let user = TestUser(id: 65534, group: 7)
     let call = "\(Self.write)@\(length)"
-    let (outcome, log) = try await run(forbidding: call, isolation: .automatic, as: .own, prefix: user)
+    let (outcome, log) = try await run(forbidding: call, isolation: .automatic, as: user)
     #expect(outcome.output == "private\n" && outcome.errors == "" && outcome.status == .exited(0))
     #expect(log.hasPrefix("isolation trap"))
-    let (refused, _) = try await run(forbidding: call, isolation: .user, as: .own, prefix: user)
+    let (refused, _) = try await run(forbidding: call, isolation: .user, as: user)
     #expect(refused.output == "" && refused.status == .exited(125))
     for part in [words, "AppArmor", "--isolation trap"] { #expect(refused.errors.contains(part)) }
   }
 
   @Test(
-    .enabled(if: is64BitX86 && getuid() == 0, "the numbers are x86's; for root"),
+    .enabled(if: is64BitX86 && getuid() == 0, "root is needed, on an x86-64 machine"),
     arguments: [
       (unshare, "--isolation user"), ("\(unshare):\(ENOSPC)", "user.max_mnt_namespaces"), (mount, "docker"),
       ("429:\(ENOSPC)", "fs.mount-max"),
@@ -126,7 +121,7 @@ struct IsolationTests {
     #expect(outcome.errors.contains(word) && outcome.errors.contains("--isolation trap"))
   }
 
-  @Test(arguments: TestUser.available.filter { $0 == .ordinary || getuid() != 0 })
+  @Test(arguments: TestUser.available.filter { $0 == .nobody || getuid() != 0 })
   func `A mount isolation without CAP_SYS_ADMIN fails, and the missing capability is reported`(
     user: TestUser
   ) async throws {
@@ -136,7 +131,7 @@ struct IsolationTests {
   }
 
   @Test(
-    .enabled(if: is64BitX86, "the numbers are x86's"),
+    .enabled(if: is64BitX86, "an x86-64 machine is needed"),
     arguments: [
       (seccomp, "seccomp=unconfined"), ("\(seccomp):\(ENOSYS)", "5.9"), ("\(seccomp):\(EINVAL)", "5.9"),
       ("\(seccomp):\(EBUSY)", "another devrun"),

@@ -2,6 +2,7 @@ import DevrunCore
 import DevrunPlan
 import DevrunSystem
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DevrunLauncher

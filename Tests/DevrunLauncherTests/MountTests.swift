@@ -2,17 +2,18 @@ import DevrunCore
 import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Volumes at paths of their own", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Volumes at paths of their own", .sharingTheMachine)
 struct MountTests {
   /// Runs a shell script with the mounts.
   private func run(
     _ script: String, _ example: IsolationCase, in fixture: LaunchFixture, mounts: [(String, String)]
-  ) async throws -> LaunchFixture.Outcome {
+  ) async throws -> Outcome {
     try await fixture.run(["sh", "-c", script], as: example.user) {
       $0.isolate(as: example)
       $0.plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
@@ -47,7 +48,7 @@ struct MountTests {
     chmod("\(parent)/sibling", 0o777)
     try fixture.write("parent/file", "file\n")
     try FileManager.default.createSymbolicLink(atPath: "\(parent)/link", withDestinationPath: "file")
-    let server = try SpawnedProcess(
+    let server = try TestProcess(
       [
         "python3", "-uc",
         """
@@ -61,7 +62,7 @@ struct MountTests {
         """, "\(parent)/socket",
       ], keeping: fixture)
     defer { server.signal(SIGKILL) }
-    #expect(await server.output.contains("listening"))
+    try await server.output.wait(for: "listening")
     let outcome = try await run(
       """
       cd \(parent)
@@ -167,10 +168,10 @@ struct MountTests {
   @Test(arguments: IsolationCase.mounting)
   func `Hidden directories and files are empty for the command`(_ example: IsolationCase) async throws {
     let fixture = try fixtureWithVolume()
+    try fixture.write("file", "text")
     let outcome = try await fixture.run(
       ["sh", "-c", "ls \(fixture.path("volume")) | wc -l; cat \(fixture.path("file")) | wc -c"], as: example.user
     ) {
-      _ = try? fixture.write("file", "text")
       $0.isolate(as: example)
       $0.plan.hiddenPaths = [fixture.path("volume"), fixture.path("file"), fixture.path("none")].map { RawString($0) }
     }

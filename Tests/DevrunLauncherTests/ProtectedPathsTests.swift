@@ -1,6 +1,7 @@
 import DevrunCore
 import DevrunSystem
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DevrunLauncher

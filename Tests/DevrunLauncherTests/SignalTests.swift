@@ -1,7 +1,9 @@
 import DevrunCore
 import DevrunPlan
+import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
@@ -23,28 +25,28 @@ private let counter = [
     """,
 ]
 
-@Suite("Signals", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Signals", .sharingTheMachine)
 struct SignalTests {
   @Test(arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
   func `A signal to devrun alone is forwarded to the command once`(signal: Int32, word: String) async throws {
     let process = try LaunchFixture().launch(counter)
-    #expect(await process.output.contains("ready"))
+    try await process.output.wait(for: "ready")
     process.signal(signal)
-    #expect(await process.output.contains("\(word) 1"))
+    try await process.output.wait(for: "\(word) 1")
     process.signal(SIGUSR1)
-    #expect(await process.status() == .exited(9))
-    #expect(await !process.output.whole().contains("\(word) 2"))
+    #expect(try await process.status() == .exited(9))
+    #expect(try await !process.output.whole().contains("\(word) 2"))
   }
 
   @Test(arguments: [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT"), (SIGHUP, "SIGHUP")])
   func `A signal to the whole process group reaches the command only once`(signal: Int32, word: String) async throws {
     let process = try LaunchFixture().launch(counter)
-    #expect(await process.output.contains("ready"))
+    try await process.output.wait(for: "ready")
     process.signalGroup(signal)
-    #expect(await process.output.contains("\(word) 1"))
+    try await process.output.wait(for: "\(word) 1")
     process.signal(SIGUSR1)
-    #expect(await process.status() == .exited(9))
-    #expect(await !process.output.whole().contains("\(word) 2"))
+    #expect(try await process.status() == .exited(9))
+    #expect(try await !process.output.whole().contains("\(word) 2"))
   }
 
   @Test func `A group-wide signal in the command's first moments reaches it only once`() async throws {
@@ -57,9 +59,9 @@ struct SignalTests {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for process in processes {
         group.addTask {
-          #expect(await process.output.contains("ready\n"))
+          try await process.output.wait(for: "ready\n")
           process.signalGroup(SIGINT)
-          #expect(await process.status() == .exited(41))
+          #expect(try await process.status() == .exited(41))
         }
       }
       try await group.waitForAll()
@@ -70,48 +72,48 @@ struct SignalTests {
     let fixture = try LaunchFixture()
     let script = LaunchScript(plan: try LaunchFixture.plan(counter))
     let command = try fixture.commandLine(script).joined(separator: " ")
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       [
         "sh", "-c", "\(command) & read line; kill -TERM $!; read line; kill -USR1 $!; wait $!; echo status $?",
       ], keeping: fixture)
-    #expect(await process.output.contains("ready"))
+    try await process.output.wait(for: "ready")
     try process.write("\n")
-    #expect(await process.output.contains("SIGTERM 1"))
+    try await process.output.wait(for: "SIGTERM 1")
     try process.write("\n")
-    #expect(await process.output.contains("status 9"))
+    try await process.output.wait(for: "status 9")
     #expect(!process.output.text.contains("SIGTERM 2"))
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
   func `A signal while devrun connects cancels the launch`(signal: Int32) async throws {
     let fixture = try LaunchFixture()
-    mkfifo(fixture.path("cluster"), 0o666)
+    let cluster = try Fifo(fixture.path("cluster"))
     let log = try fixture.write("log", "")
     let process = try fixture.launch(["echo", "launched"]) {
-      $0.launchAfter = fixture.path("cluster")
+      $0.launchAfter = cluster.path
       $0.log = log
     }
     // Opened for writing only once the other side reads: it is connecting.
-    let fifo = try #require(FileHandle(forWritingAtPath: fixture.path("cluster")))
+    let fifo = try await cluster.openForWriting()
     process.signal(signal)
-    #expect(await process.status() == .exited(125))
-    try fifo.close()
-    #expect(await process.output.whole() == "")
+    #expect(try await process.status() == .exited(125))
+    fifo.close()
+    #expect(try await process.output.whole() == "")
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains("signal(\(signal))"))
   }
 
   @Test func `A signal that devrun was started to ignore does not cancel the launch`() async throws {
     let fixture = try LaunchFixture()
-    mkfifo(fixture.path("cluster"), 0o666)
+    let cluster = try Fifo(fixture.path("cluster"))
     var script = LaunchScript(plan: try LaunchFixture.plan(["echo", "launched"]))
-    script.launchAfter = fixture.path("cluster")
+    script.launchAfter = cluster.path
     script.log = try fixture.write("log", "")
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       ["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh"] + fixture.commandLine(script), keeping: fixture)
-    let fifo = try #require(FileHandle(forWritingAtPath: fixture.path("cluster")))
+    let fifo = try await cluster.openForWriting()
     for signal in [SIGHUP, SIGINT, SIGTERM] { process.signal(signal) }
-    #expect(await process.status() == .exited(125))
-    try fifo.close()
+    #expect(try await process.status() == .exited(125))
+    fifo.close()
     #expect(try String(contentsOfFile: fixture.path("log"), encoding: .utf8) == "connecting\nsignal(\(SIGTERM))\n")
   }
 
@@ -125,12 +127,12 @@ struct SignalTests {
     ) {
       $0.log = log
     }
-    #expect(await process.output.contains("ready"))
+    try await process.output.wait(for: "ready")
     process.signal(SIGKILL)
-    #expect(await process.status() == .killed(SIGKILL, coreDumped: false))
-    #expect(await process.output.contains("ended"))
+    #expect(try await process.status() == .killed(SIGKILL, coreDumped: false))
+    try await process.output.wait(for: "ended")
     // The keeper is the last that holds it.
-    _ = await process.errors.whole()
+    try await process.errors.whole()
     #expect(try String(contentsOfFile: log, encoding: .utf8).contains("ended"))
   }
 
@@ -138,17 +140,17 @@ struct SignalTests {
     let process = try LaunchFixture().launch(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]) {
       $0.graceMilliseconds = 100
     }
-    #expect(await process.output.contains("ready"))
+    try await process.output.wait(for: "ready")
     process.signal(SIGKILL)
-    _ = await process.output.whole()
-    #expect(await process.errors.whole() == "")
+    try await process.output.whole()
+    #expect(try await process.errors.whole() == "")
   }
 
   @Test func `The command inherits the ignored and the blocked signals`() async throws {
     let fixture = try LaunchFixture()
     let script = LaunchScript(plan: try LaunchFixture.plan(["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"]))
     let command = try fixture.commandLine(script)
-    let process = try SpawnedProcess(
+    let process = try TestProcess(
       [
         "python3", "-c",
         """
@@ -160,8 +162,8 @@ struct SignalTests {
         os.execv(sys.argv[1], sys.argv[1:])
         """,
       ] + command, keeping: fixture)
-    #expect(await process.status() == .exited(0))
-    let output = await process.output.whole()
+    #expect(try await process.status() == .exited(0))
+    let output = try await process.output.whole()
     let sets = output.split(separator: "\n").map { UInt64($0.dropFirst(8), radix: 16) ?? 0 }
     // Above 31 there may be some that glibc uses for itself and ignores on occasion.
     #expect(sets.map { $0 & 0x7fff_ffff } == [0x800, 0x1])
@@ -169,11 +171,11 @@ struct SignalTests {
 
   @Test func `SIGKILL of the keeper is reported, and devrun exits with 125`() async throws {
     let process = try LaunchFixture().launch(["sh", "-c", "echo parent $PPID; read line"])
-    #expect(await process.output.contains("\n"))
+    try await process.output.wait(for: "\n")
     let parent = try #require(pid_t(process.output.text.dropFirst(7).dropLast()))
     kill(parent, SIGKILL)
-    #expect(await process.status() == .exited(125))
-    #expect(await process.errors.contains("signal 9"))
+    #expect(try await process.status() == .exited(125))
+    try await process.errors.wait(for: "signal 9")
     process.closeInput()
   }
 }

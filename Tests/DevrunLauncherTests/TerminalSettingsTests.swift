@@ -1,12 +1,13 @@
 import DevrunCore
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Terminal settings", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Terminal settings", .sharingTheMachine)
 struct TerminalSettingsTests {
   /// Runs the command under a shell that itself puts nothing back, and tells the settings before and after.
   private func settings(
@@ -14,10 +15,10 @@ struct TerminalSettingsTests {
   ) async throws -> (before: String, after: String) {
     let fixture = try LaunchFixture()
     let (before, after) = (fixture.path("before"), fixture.path("after"))
-    try await withShell(command, in: fixture) { (session) async throws in
+    try await fixture.withShell(command) { (session) async throws in
       let script = "stty -g > \(before); $LAUNCH; echo status $?; stty -g > \(after); echo finished $?"
-      #expect(try await session.type(line: "sh -c '\(script)'", until: "finished 0"))
-      #expect(session.screen.text.contains("status \(status)"))
+      try await session.type(line: "sh -c '\(script)'", until: "finished 0")
+      #expect(session.screen.contains("status \(status)"))
     }
     return (try String(contentsOfFile: before, encoding: .utf8), try String(contentsOfFile: after, encoding: .utf8))
   }
@@ -40,11 +41,11 @@ struct TerminalSettingsTests {
   }
 
   @Test func `A script can use the terminal again after a shell with jobs of its own is killed`() async throws {
-    try await withShell(["bash", "--norc", "--noprofile", "-i", "-c", "kill -KILL $$"]) { (session) async throws in
-      #expect(
-        try await session.type(
-          line: "sh -c '$LAUNCH; echo status $?; read line; echo \"got $line\"'", until: "status 137"))
-      #expect(try await session.type(line: "first", until: "got first"))
+    try await LaunchFixture().withShell(["bash", "--norc", "--noprofile", "-i", "-c", "kill -KILL $$"]) {
+      (session) async throws in
+      try await session.type(
+        line: "sh -c '$LAUNCH; echo status $?; read line; echo \"got $line\"'", until: "status 137")
+      try await session.type(line: "first", until: "got first")
     }
   }
 
@@ -65,15 +66,15 @@ struct TerminalSettingsTests {
           if line == "ask\\n": os.kill(os.getpgrp(), signal.SIGUSR1)
           if line == "end\\n": os._exit(5)
         """
-    try await withShell(["python3", "-uc", child]) { (session) async throws in
-      #expect(try await session.type(line: "launch", until: "ready"))
+    try await LaunchFixture().withShell(["python3", "-uc", child]) { (session) async throws in
+      try await session.type(line: "launch", until: "ready")
       for (number, rows) in [(1, 33), (2, 44)] as [(Int, UInt16)] {
-        try session.resize(rows: rows, columns: 100)
-        #expect(await session.screen.contains("resized \(number) \(rows)"))
-        #expect(try await session.type(line: "ask", until: "asked"))
-        #expect(try await session.type(line: "more", until: "got more \(number)\r\n"))
+        try session.process.resizeTerminal(rows: rows, columns: 100)
+        try await session.wait(for: "resized \(number) \(rows)")
+        try await session.type(line: "ask", until: "asked")
+        try await session.type(line: "more", until: "got more \(number)\r\n")
       }
-      #expect(try await session.type(line: "end", until: "got end 2"))
+      try await session.type(line: "end", until: "got end 2")
     }
   }
 }

@@ -1,13 +1,15 @@
 import DevrunCore
 import DevrunPlan
+import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-@Suite("Waiting for descendants", .timeLimit(.minutes(15)), .sharingTheMachine)
+@Suite("Waiting for descendants", .sharingTheMachine)
 struct WaitingTests {
   /// A command that exits with 3 and leaves a daemon in a session of its own, which waits for words.
   ///
@@ -34,16 +36,16 @@ struct WaitingTests {
   /// Starts the daemon's launch, and returns when the child has ended.
   private func start(
     _ fixture: LaunchFixture, service: GreetingServer
-  ) async throws -> (process: SpawnedProcess, log: CollectedText, words: FileHandle) {
-    mkfifo(fixture.path("words"), 0o666)
-    let log = try CollectedText(fifo: fixture.path("log"))
-    let process = try fixture.launch(daemon(fixture.path("words"))) {
+  ) async throws -> (process: TestProcess, log: Transcript, words: Descriptor) {
+    let fifo = try Fifo(fixture.path("words"))
+    let log = try Transcript(of: Fifo(fixture.path("log")))
+    let process = try fixture.launch(daemon(fifo.path)) {
       $0.waitsForDescendants = true
       $0.routes = [.init("127.201.0.1/32", acceptor: service.endpoint)]
       $0.log = fixture.path("log")
     }
-    let words = try #require(FileHandle(forWritingAtPath: fixture.path("words")))
-    #expect(await log.contains("child ended\n"))
+    let words = try await fifo.openForWriting()
+    try await log.wait(for: "child ended\n")
     return (process, log, words)
   }
 
@@ -51,14 +53,14 @@ struct WaitingTests {
     let service = try GreetingServer()
     defer { service.stop() }
     let (process, log, words) = try await start(LaunchFixture(), service: service)
-    try words.write(contentsOf: Data("\(process.processID)\n".utf8))
-    #expect(await process.output.contains("service: hello\n"))
+    try words.writeAll("\(process.id)\n".utf8)
+    try await process.output.wait(for: "service: hello\n")
     #expect(process.output.text.hasPrefix("waited for: True\n"))
     #expect(!log.text.contains("\nended"))
-    try words.write(contentsOf: Data("end\n".utf8))
-    #expect(await process.status() == .exited(3))
-    #expect(await process.output.whole().hasSuffix("daemon ends\n"))
-    #expect(await log.whole().hasSuffix("child ended\nended\n"))
+    try words.writeAll("end\n".utf8)
+    #expect(try await process.status() == .exited(3))
+    #expect(try await process.output.whole().hasSuffix("daemon ends\n"))
+    #expect(try await log.whole().hasSuffix("child ended\nended\n"))
   }
 
   @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
@@ -67,10 +69,10 @@ struct WaitingTests {
     defer { service.stop() }
     let (process, log, words) = try await start(LaunchFixture(), service: service)
     process.signal(signal)
-    #expect(await process.status() == .exited(3))
-    #expect(await log.contains("\nended\n"))
-    try words.write(contentsOf: Data("\(process.processID)\nend\n".utf8))
-    #expect(await process.output.whole().hasSuffix("daemon ends\n"))
+    #expect(try await process.status() == .exited(3))
+    try await log.wait(for: "\nended\n")
+    try words.writeAll("\(process.id)\nend\n".utf8)
+    #expect(try await process.output.whole().hasSuffix("daemon ends\n"))
     #expect(process.output.text.hasPrefix("waited for: False\nservice: "))
     #expect(!process.output.text.contains("hello"))
   }

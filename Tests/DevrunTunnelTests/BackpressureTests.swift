@@ -7,39 +7,32 @@ import Testing
 @testable import DevrunTunnel
 
 @Suite(.timeLimit(.minutes(2))) struct BackpressureTests {
-  /// Writes until the peer takes no more.
+  /// Writes until the peer takes no more: until it has taken nothing while another connection had many turns.
   ///
-  /// - Returns: how many bytes it took before its channel said that there is no room for a while.
-  private static func push(into socket: TestSocket, limit: Int) async throws -> Int {
+  /// - Parameter other: a connection through the same tunnel to a service that echoes.
+  /// - Returns: how many bytes it took.
+  private static func push(into socket: TestSocket, limit: Int, beside other: TestSocket) async throws -> Int {
     let piece = [UInt8](repeating: 0x5a, count: 32 << 10)
     let pushed = NIOLockedValueBox(0)
-    return await withTaskGroup(of: Int.self) { group in
-      group.addTask {
-        do {
-          while pushed.withLockedValue({ $0 }) < limit {
-            try await socket.write(piece)
-            pushed.withLockedValue { $0 += piece.count }
-          }
-        } catch {
-          // The test ends the write that does not come to an end.
-        }
-        return pushed.withLockedValue { $0 }
+    let writing = Task {
+      while pushed.withLockedValue({ $0 }) < limit {
+        try await socket.write(piece)
+        pushed.withLockedValue { $0 += piece.count }
       }
-      group.addTask {
-        // Nothing progresses any more when the count stands still for so many turns of an answered question.
-        var last = -1
-        var still = 0
-        while still < 40 {
-          let now = pushed.withLockedValue { $0 }
-          still = now == last ? still + 1 : 0
-          last = now
-          do { try await Task.sleep(for: .milliseconds(10)) } catch { break }
-        }
-        socket.channel.close(promise: nil)
-        return last
-      }
-      return await group.reduce(0, max)
     }
+    var last = -1
+    var still = 0
+    while still < 40 {
+      try await other.write("passing by")
+      #expect(try await other.read(exactly: 10) == Array("passing by".utf8))
+      let now = pushed.withLockedValue { $0 }
+      still = now == last ? still + 1 : 0
+      last = now
+    }
+    // Ends the write that does not come to an end, with an error that says so.
+    socket.channel.close(promise: nil)
+    _ = await writing.result
+    return last
   }
 
   @Test func `A service that does not read stops only its own client`() async throws {
@@ -50,13 +43,11 @@ import Testing
       try await fixture.withServer(serve: stalled) { stalledPort in
         try await fixture.withServer(serve: echo) { echoPort in
           try await fixture.withTunnel { tunnel in
+            let other = try await TestSocket(tunnel.dial(host: "127.0.0.1", port: echoPort))
             let stuck = try await TestSocket(tunnel.dial(host: "127.0.0.1", port: stalledPort))
-            let pushed = try await Self.push(into: stuck, limit: limit)
+            let pushed = try await Self.push(into: stuck, limit: limit, beside: other)
             // Windows, buffers of both processes and of the kernel; far from all that there was to send.
             #expect(pushed < 16 << 20)
-            let other = try await TestSocket(tunnel.dial(host: "127.0.0.1", port: echoPort))
-            try await other.write("passing by")
-            #expect(try await other.read(exactly: 10) == Array("passing by".utf8))
           }
           release.finish()
         }

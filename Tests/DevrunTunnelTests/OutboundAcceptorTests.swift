@@ -94,7 +94,7 @@ import Testing
 
   @Test func `An outbound connection that nobody announces is reset`() async throws {
     var patience = OutboundAcceptor.Patience()
-    patience.unannounced = .milliseconds(20)
+    patience.unannounced = .zero
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in
         try await withAcceptor(fixture, patience: patience) { acceptor, tunnel in
@@ -140,7 +140,7 @@ import Testing
     let (ends, report) = AsyncStream.makeStream(of: Bool.self)
     let service: @Sendable (TestSocket) async throws -> Void = { report.yield(await $0.isReset()) }
     var patience = OutboundAcceptor.Patience()
-    patience.missing = .milliseconds(20)
+    patience.missing = .zero
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: service) { port in
         try await withAcceptor(fixture, patience: patience) { acceptor, tunnel in

@@ -5,6 +5,7 @@ import DevrunSystem
 import Foundation
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunTunnel
@@ -257,12 +258,7 @@ import Testing
 
 /// A folder for the duration of `body`.
 func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("devrun-test-\(UUID())").path
-  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-  let result: Swift.Result<Result, any Error>
-  do { result = .success(try await body(folder)) } catch { result = .failure(error) }
-  try FileManager.default.removeItem(atPath: folder)
-  return try result.get()
+  try await TemporaryFolder.with { try await body($0.path) }
 }
 
 func write(_ bytes: [UInt8], to path: String) throws {

@@ -4,6 +4,7 @@ import DevrunArchive
 import DevrunCore
 import Foundation
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import DevrunTunnel
@@ -144,9 +145,8 @@ import Testing
       [event(["missing", "b"], .file(size: 0))],
     ]
     for story in stories {
-      let folder = FileManager.default.temporaryDirectory.appendingPathComponent("devrun-test-\(UUID())").path
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-      var unpacker = try ArchiveUnpacker(into: folder)
+      let folder = try TemporaryFolder()
+      var unpacker = try ArchiveUnpacker(into: folder.path)
       do {
         for step in story { try unpacker.handle(step) }
         Issue.record("\(story) was unpacked")
@@ -156,7 +156,6 @@ import Testing
           continue
         }
       }
-      try FileManager.default.removeItem(atPath: folder)
     }
   }
 }

@@ -1,6 +1,7 @@
 import DevrunCore
 import DevrunSystem
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DevrunView
@@ -8,11 +9,10 @@ import Testing
 @Suite("Folder of a session")
 struct SessionDirectoryTests {
   /// A folder that stands for XDG_RUNTIME_DIR.
-  private let base = FileManager.default.temporaryDirectory.appending(path: "devrun-tests-\(UUID())").path
+  private let folder: TemporaryFolder
+  private var base: String { folder.path }
 
-  init() throws {
-    try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
-  }
+  init() throws { folder = try TemporaryFolder() }
 
   private func make(_ session: String) throws -> SessionDirectory {
     try SessionDirectory(session: session, environment: ["XDG_RUNTIME_DIR": RawString(base)])
@@ -24,7 +24,6 @@ struct SessionDirectoryTests {
   }
 
   @Test func `A session's folder is private, its files grow by lines, and it is removed as a whole`() throws {
-    defer { try? Directory.removeTree(RawString(base)) }
     let directory = try make("a")
     #expect(directory.path == "\(base)/devrun-session-a")
     #expect(try mode(directory.path) == 0o700)
@@ -37,7 +36,6 @@ struct SessionDirectoryTests {
   }
 
   @Test func `A killed session's folder is removed by a later session, and a living one's is kept`() throws {
-    defer { try? Directory.removeTree(RawString(base)) }
     let living = try make("living")
     let dead = "\(base)/devrun-session-dead"
     try FileManager.default.createDirectory(atPath: dead + "/volumes", withIntermediateDirectories: true)
@@ -53,7 +51,6 @@ struct SessionDirectoryTests {
   }
 
   @Test func `A session's folder is removed with read-only folders in it, and links are not followed`() throws {
-    defer { try? Directory.removeTree(RawString(base)) }
     let outside = base + "/outside"
     try Data("mine".utf8).write(to: URL(fileURLWithPath: outside))
     let directory = try make("b")

@@ -1,5 +1,6 @@
 import DevrunCore
 import Foundation
+import TestSupport
 import Testing
 
 @testable import DevrunView
@@ -24,10 +25,7 @@ struct VolumeFolderTests {
   }
 
   private func withFolder(_ body: (String) throws -> Void) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "volume-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try body(folder)
+    try TemporaryFolder.with { try body($0.path) }
   }
 
   private func names(_ path: String) throws -> Set<String> {
@@ -56,9 +54,8 @@ struct VolumeFolderTests {
   }
 
   @Test func `A volume never lacks a name or goes back to an older version while it is renewed`() async throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "volume-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let live = "\(folder)/live"
+    let folder = try TemporaryFolder()
+    let live = folder.path("live")
     try make(live, version: "..0", ["value": "0"])
     let reading = Task {
       var last = 0
@@ -74,8 +71,8 @@ struct VolumeFolderTests {
       return seen
     }
     for version in 1...200 {
-      try make("\(folder)/copy", version: "..\(version)", ["value": "\(version)"])
-      try VolumeFolder.renew(live, from: "\(folder)/copy")
+      try make(folder.path("copy"), version: "..\(version)", ["value": "\(version)"])
+      try VolumeFolder.renew(live, from: folder.path("copy"))
     }
     #expect(try await reading.value > 0)
   }

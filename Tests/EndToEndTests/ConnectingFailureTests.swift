@@ -1,15 +1,15 @@
+import DevrunPlan
 import DevrunCore
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension EndToEnd.Beginnings {
   /// What goes wrong while devrun connects leaves no trace.
   @Suite("Failures while connecting")
   struct ConnectingFailures {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test(
       arguments: [
@@ -27,8 +27,8 @@ extension EndToEnd.Beginnings {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started", as: account)
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(125), "\(outcome)")
+      #expect(outcome.output == "")
       #expect(outcome.errors.contains(right.resource.split(separator: "/").last ?? ""), "\(outcome)")
     }
 
@@ -50,8 +50,8 @@ extension EndToEnd.Beginnings {
         try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started")
       }
       try await cluster.kubectl.delete(manifest: quota)
-      #expect(outcome.ending == .exited(125), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(125), "\(outcome)")
+      #expect(outcome.output == "")
       #expect(outcome.errors.contains("exceeded quota"), "\(outcome)")
     }
 
@@ -63,7 +63,7 @@ extension EndToEnd.Beginnings {
       let outcome = try await cluster.touchingNothing {
         try await cluster.devrun("-t", "deployment/myapp1", "--", "true", as: Account(kubeconfig: path))
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.status == .exited(125), "\(outcome)")
       #expect(!outcome.errors.contains(token))
     }
 
@@ -73,7 +73,7 @@ extension EndToEnd.Beginnings {
       let server = try #require(config.firstMatch(of: /"server":"([^"]+)"/)).output.1
       try cluster.user.write(config.replacingOccurrences(of: server, with: "https://127.0.0.1:1"), to: path)
       let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true", as: Account(kubeconfig: path))
-      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.status == .exited(125), "\(outcome)")
       #expect(outcome.errors.contains("127.0.0.1:1"), "\(outcome)")
     }
 
@@ -83,9 +83,10 @@ extension EndToEnd.Beginnings {
         let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
         // Not a wait for something: the moment itself is what is tried.
         try await Task.sleep(for: .milliseconds(milliseconds))
-        process.send(SIGTERM)
+        process.signal(SIGTERM)
         let outcome = try await process.outcome(within: .seconds(60))
-        #expect([.signalled(SIGTERM), .exited(143), .exited(125)].contains(outcome.ending), "\(outcome)")
+        #expect(
+          [.killed(SIGTERM, coreDumped: false), .exited(143), .exited(125)].contains(outcome.status), "\(outcome)")
       }
     }
 
@@ -94,9 +95,9 @@ extension EndToEnd.Beginnings {
       try await cluster.leavingNoTrace {
         let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
         try await Task.sleep(for: .milliseconds(milliseconds))
-        process.send(SIGKILL)
+        process.signal(SIGKILL)
         let outcome = try await process.outcome(within: .seconds(60))
-        #expect(outcome.ending == .signalled(SIGKILL), "\(outcome)")
+        #expect(outcome.status == .killed(SIGKILL, coreDumped: false), "\(outcome)")
       }
     }
   }

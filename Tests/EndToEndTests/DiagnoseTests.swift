@@ -1,6 +1,8 @@
+import DevrunPlan
 import DevrunCore
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 /// What no report and no log may contain: values of the target's variables, and of those that the tests give.
@@ -12,19 +14,14 @@ extension EndToEnd.Runs {
     "devrun diagnose",
     .session { ["-v", "-t", "deployment/myapp1", "-p", "8080:\($0.port)", "-e", "GIVEN=given by hand"] })
   struct Diagnose {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     /// The one session, as `--json` tells it.
     func session() async throws -> JSONValue {
       let outcome = try await cluster.devrun("diagnose", "--json")
-      #expect(outcome.ending == .exited(0) && outcome.errors == "", "\(outcome)")
-      for secret in secrets { #expect(!outcome.text.contains(secret)) }
+      #expect(outcome.status == .exited(0) && outcome.errors == "", "\(outcome)")
+      for secret in secrets { #expect(!outcome.output.contains(secret)) }
       let report = try Kubectl.parse(outcome.output)
       #expect(report["version"] == 1)
       #expect(report["silent"] == [])
@@ -81,11 +78,11 @@ extension EndToEnd.Runs {
 
     @Test func `devrun diagnose prints target, ports and masked variables as text`() async throws {
       let outcome = try await cluster.devrun("diagnose")
-      #expect(outcome.ending == .exited(0), "\(outcome)")
-      #expect(outcome.text.contains("deployment/myapp1 in namespace \(cluster.kubectl.namespace)"))
-      #expect(outcome.text.contains("8080 of the target  -> localhost:\(cluster.port)"))
-      #expect(outcome.text.contains("PASSWORD=***"))
-      for secret in secrets { #expect(!outcome.text.contains(secret)) }
+      #expect(outcome.status == .exited(0), "\(outcome)")
+      #expect(outcome.output.contains("deployment/myapp1 in namespace \(cluster.kubectl.namespace)"))
+      #expect(outcome.output.contains("8080 of the target  -> localhost:\(cluster.port)"))
+      #expect(outcome.output.contains("PASSWORD=***"))
+      for secret in secrets { #expect(!outcome.output.contains(secret)) }
     }
 
     @Test func `The session's log is private, named with -v, and has the agents' lines but no secret`() async throws {
@@ -118,22 +115,20 @@ extension EndToEnd.Runs {
         kill(keeper, SIGCONT)
         throw error
       }
-      #expect(outcome.ending == .exited(0), "\(outcome)")
-      #expect(outcome.text.contains("does not answer"), "\(outcome)")
+      #expect(outcome.status == .exited(0), "\(outcome)")
+      #expect(outcome.output.contains("does not answer"), "\(outcome)")
       #expect(try await session()["stage"] == "running")
     }
   }
 
   @Suite("Logs of sessions")
   struct Logs {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test func `devrun diagnose reports that no session is running`() async throws {
       let outcome = try await cluster.devrun("diagnose")
-      #expect(outcome.ending == .exited(0), "\(outcome)")
-      #expect(outcome.text.contains("no session"), "\(outcome)")
+      #expect(outcome.status == .exited(0), "\(outcome)")
+      #expect(outcome.output.contains("no session"), "\(outcome)")
       let json = try await cluster.devrun("diagnose", "--json")
       #expect(try Kubectl.parse(json.output)["sessions"] == [])
     }
@@ -142,7 +137,7 @@ extension EndToEnd.Runs {
       let outcome = try await cluster.touchingNothing {
         try await cluster.devrun("-t", "deployment/none", "--", "true")
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.status == .exited(125), "\(outcome)")
       let path = try #require(try cluster.machine.logs().first { outcome.errors.contains($0) }, "\(outcome)")
       let text = try String(contentsOfFile: path, encoding: .utf8)
       #expect(text.contains("error there is no deployment/none in namespace \(cluster.kubectl.namespace)"), "\(text)")
@@ -154,7 +149,7 @@ extension EndToEnd.Runs {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "-p", "8080", "--", "true", as: account)
       }
-      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.status == .exited(0), "\(outcome)")
       #expect(!outcome.errors.contains("log"), "\(outcome)")
       let logs = try cluster.machine.logs().filter { !before.contains($0) }
       let text = try String(contentsOfFile: try #require(logs.first), encoding: .utf8)

@@ -5,7 +5,7 @@ import Testing
 /// Runs where `DEVRUN_E2E=1` (`make e2e`) on the cluster that KUBECONFIG names, whose administrator it needs to be; see
 /// `Settings` for the other variables. Each lane has its own workload `myapp1`, which its sessions share one after the
 /// other. There are as many lanes as two cores can keep up with.
-@Suite("End to end", .enabled(if: Settings.isAskedFor, "needs a cluster: make e2e"))
+@Suite("End to end", .enabled(if: Settings.isAskedFor, "a cluster is needed: make e2e"))
 enum EndToEnd {
   /// What can be a target, and what keeps a session from beginning.
   @Suite(.serialized, .lane()) enum Beginnings {}

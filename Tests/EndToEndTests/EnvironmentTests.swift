@@ -1,4 +1,8 @@
+import DevrunSystem
+import DevrunCore
+import DevrunPlan
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
@@ -14,7 +18,7 @@ extension EndToEnd.Insides {
     let child: [String: String]
 
     init() async throws {
-      cluster = try Cluster.shared
+      cluster = Cluster.shared
       child = try Self.parse(base64: try await SessionShell.shared.output("base64 -w0 /proc/$$/environ"))
     }
 
@@ -68,7 +72,7 @@ extension EndToEnd.Insides {
       for (name, value) in container where !machines.contains(name) && !adjusted.contains(name) && name != "EQUALS" {
         #expect(child[name] == value, "\(name)")
       }
-      let known = Set(container.keys).union(cluster.user.environment.keys)
+      let known = Set(container.keys).union(cluster.user.environment.map(\.name.description))
         .union(["KUBECONFIG", "OWN", "GIVEN", "EMPTY", "CFG_COLOUR"])
       let services = child.keys.filter { $0.contains("_SERVICE_") || $0.contains("_PORT") }
       #expect(Set(child.keys).subtracting(known).subtracting(services).sorted() == [])
@@ -79,7 +83,7 @@ extension EndToEnd.Insides {
         "PATH", "HOME", "LANG", "USER", "SHELL", "TERM", "TMPDIR",
       ])
     func `PATH, HOME, the language and similar variables are exactly this machine's`(name: String) {
-      #expect(child[name] == cluster.user.environment[name])
+      #expect(child[name] == cluster.user.environment[RawString(name)]?.description)
     }
 
     @Test func `The shell's variables stay, and variables from --env win over all others`() {
@@ -97,15 +101,15 @@ extension EndToEnd.Insides {
       let kubernetes = try await run([
         "kubectl", "-n", "default", "get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}",
       ])
-      #expect(child["KUBERNETES_SERVICE_HOST"] == kubernetes.text)
+      #expect(child["KUBERNETES_SERVICE_HOST"] == kubernetes.output)
     }
   }
 
   @Suite("Environment of the image")
   struct ImageEnvironment {
-    @Test(.enabled(if: Settings.canMakeImages, "no DEVRUN_E2E_KUBE to make an image"))
+    @Test(.enabled(if: Settings.hasKube, "DEVRUN_E2E_KUBE names no script that makes an image"))
     func `Variables from the image arrive, and those of the manifest win over them`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       let kube = try #require(cluster.settings.kube)
       let folder = "\(cluster.user.folder)/image"
       try await run(["mkdir", "-p", "\(folder)/bin", "\(folder)/tmp"])
@@ -119,12 +123,12 @@ extension EndToEnd.Insides {
         try await cluster.leavingNoTrace {
           let outcome = try await cluster.devrun(
             "-t", "deployment/image", "-p", "8080", "--", "sh", "-c", "base64 -w0 /proc/$$/environ")
-          #expect(outcome.ending == .exited(0), "\(outcome)")
-          let child = try Environment.parse(base64: outcome.text)
+          #expect(outcome.status == .exited(0), "\(outcome)")
+          let child = try Environment.parse(base64: outcome.output)
           #expect(child["IMAGE_LEVEL"] == "from the image")
           #expect(child["IMAGE_LINES"] == "one\ntwo")
           #expect(child["OVERRIDDEN"] == "yes")
-          #expect(child["PATH"] == cluster.user.environment["PATH"])
+          #expect(child["PATH"] == cluster.user.environment["PATH"]?.description)
         }
       }
     }

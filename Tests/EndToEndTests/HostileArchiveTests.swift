@@ -1,12 +1,16 @@
+import DevrunPlan
+import TestSupport
 import Testing
 
 extension EndToEnd.Beginnings {
   /// Volumes as a container could send them that is not to be trusted.
-  @Suite("Hostile archives", .enabled(if: Settings.rigged != nil, "no DEVRUN_E2E_RIGGED: make rigged"))
+  @Suite(
+    "Hostile archives",
+    .enabled(if: Settings.rigged != nil, "DEVRUN_E2E_RIGGED names no devrun with a hostile agent (make rigged)"))
   struct HostileArchives {
     @Test
     func `A hostile archive is refused with the reason before the command runs and leaves no file`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       let rigged = try await Cluster.install(try #require(Settings.rigged), for: cluster.user, as: "rigged")
       let path = "\(cluster.user.work)/hostile.env"
       try await cluster.with(manifest: "hostile") {
@@ -22,7 +26,7 @@ extension EndToEnd.Beginnings {
               program: rigged
             ).outcome(within: .seconds(60))
           }
-          #expect(outcome.ending == .exited(125) && outcome.text == "", "\(volume): \(outcome)")
+          #expect(outcome.status == .exited(125) && outcome.output == "", "\(volume): \(outcome)")
           #expect(outcome.errors.contains(reason), "\(volume): \(outcome)")
           #expect(try await cluster.machine.files(named: "escaped") == [], "\(volume)")
         }

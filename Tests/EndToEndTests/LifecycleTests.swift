@@ -1,10 +1,12 @@
+import DevrunPlan
+import TestSupport
 import Testing
 
 extension EndToEnd.Runs {
   @Suite("Run from start to end")
   struct Lifecycle {
     @Test func `A run exits with the command's status and leaves the cluster as it was`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       try await cluster.kubectl.settled()
       let before = try await NamespaceSnapshot(of: cluster.kubectl)
       let outcome = try await cluster.leavingNoTrace {
@@ -16,18 +18,18 @@ extension EndToEnd.Runs {
         }
         return outcome
       }
-      #expect(outcome.ending == .exited(7), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(7), "\(outcome)")
+      #expect(outcome.output == "")
     }
 
     @Test func `A Deployment's history of revisions is the same after a run and has no trace of devrun`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       func history() async throws -> String { try await cluster.kubectl("rollout", "history", "deployment/myapp1") }
       let before = try await history()
       #expect(before.split(separator: "\n").dropFirst(2).count == 3, "the fixture makes three revisions: \(before)")
       try await cluster.leavingNoTrace {
         let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
-        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.status == .exited(0), "\(outcome)")
       }
       #expect(try await history() == before)
       for revision in before.split(separator: "\n").dropFirst(2).compactMap({ $0.split(separator: " ").first }) {
@@ -38,10 +40,10 @@ extension EndToEnd.Runs {
     }
 
     @Test func `A client-side apply of the manifest changes nothing after a run`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       try await cluster.leavingNoTrace {
         let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
-        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.status == .exited(0), "\(outcome)")
         try await cluster.kubectl.settled()
         let generation = try await cluster.kubectl.value("deployment/myapp1", ".metadata.generation")
         try await cluster.kubectl.apply(try cluster.manifest("myapp1"))
@@ -50,11 +52,11 @@ extension EndToEnd.Runs {
     }
 
     @Test func `A server-side apply of the manifest has no conflict and changes nothing after a run`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       try await cluster.with(manifest: "applied", serverSide: true) {
         try await cluster.leavingNoTrace {
           let outcome = try await cluster.devrun("-t", "deployment/applied", "-p", "8080", "--", "true")
-          #expect(outcome.ending == .exited(0), "\(outcome)")
+          #expect(outcome.status == .exited(0), "\(outcome)")
           try await cluster.kubectl.settled()
           let generation = try await cluster.kubectl.value("deployment/applied", ".metadata.generation")
           let manifest = try cluster.manifest("applied")
@@ -66,22 +68,22 @@ extension EndToEnd.Runs {
     }
 
     @Test func `Standard input, output and error of a run are the command's own`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun(
           "-t", "deployment/myapp1", "-q", "--", "sh", "-c", "tr a-z A-Z; echo complaint >&2", input: "words\n")
       }
-      #expect(outcome.ending == .exited(0), "\(outcome)")
-      #expect(outcome.text == "WORDS\n")
+      #expect(outcome.status == .exited(0), "\(outcome)")
+      #expect(outcome.output == "WORDS\n")
       #expect(outcome.errors == "complaint\n")
     }
 
     @Test func `A run dies of the signal that killed its command`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       let outcome = try await cluster.leavingNoTrace {
-        try await cluster.devrun("-t", "deployment/myapp1", "--", "sh", "-c", "kill -SEGV $$")
+        try await cluster.devrun("-t", "deployment/myapp1", "--", "sh", "-c", "ulimit -c 0; kill -SEGV $$")
       }
-      #expect(outcome.ending == .signalled(11), "\(outcome)")
+      #expect(outcome.status == .killed(11, coreDumped: false), "\(outcome)")
     }
   }
 }

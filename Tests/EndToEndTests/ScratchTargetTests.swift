@@ -1,18 +1,18 @@
 import DevrunCore
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Runs {
   /// A target with nothing in it to lean on: no shell, no user of consequence, nowhere to write, little memory.
-  @Suite("Target with a scratch image", .session(manifest: "scratch") { _ in ["-t", "deployment/scratch"] })
+  @Suite(
+    "Target with a scratch image",
+    .session(manifest: "scratch", preparation: { try await $1.isServed(by: "scratch", at: 8080) }) { _ in
+      ["-t", "deployment/scratch"]
+    })
   struct ScratchTarget {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     @Test func `Connections to a scratch container arrive at the same local port by default`() async throws {
       try await shell.serving("web.py 127.0.0.1 8080 \(cluster.user.work)/requests") {

@@ -1,16 +1,19 @@
+import DevrunPlan
 import Glibc
+import TestSupport
 import Testing
 
 extension EndToEnd.Runs {
   @Suite("Traffic during the swap and the restore")
   struct SwapTraffic {
     @Test func `A client that asks all the time is answered all the time, also during swap and restore`() async throws {
-      let cluster = try Cluster.shared
+      let cluster = Cluster.shared
       try await cluster.leavingNoTrace {
         // The developer's server listens before the session and after it.
         let server = try await EndToEnd.Insides.LocalEnvFile.start(
           cluster, "web.py 127.0.0.1 \(cluster.port) \(cluster.user.work)/requests")
         defer { kill(server, SIGTERM) }
+        try await cluster.serves("wget -qO- http://myapp1/", "the app in the cluster")
         try await cluster.kubectl.script(in: "client", "rm -f /tmp/stop /tmp/seen*")
         async let asking = cluster.kubectl.script(
           in: "client",
@@ -23,7 +26,7 @@ extension EndToEnd.Runs {
         do {
           let outcome = try await cluster.devrun(
             "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--", "sleep", "3")
-          #expect(outcome.ending == .exited(0), "\(outcome)")
+          #expect(outcome.status == .exited(0), "\(outcome)")
           try await cluster.kubectl.settled()
         } catch {
           try await cluster.kubectl.script(in: "client", "touch /tmp/stop")

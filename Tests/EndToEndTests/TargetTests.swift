@@ -1,29 +1,29 @@
+import DevrunPlan
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Beginnings {
   @Suite("Targets and mistakes")
   struct Targets {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test func `A missing command gives 127, one that cannot be executed 126, and nothing is touched`() async throws {
       try await cluster.touchingNothing {
         let missing = try await cluster.devrun("-t", "deployment/myapp1", "--", "no-such-command")
-        #expect(missing.ending == .exited(127), "\(missing)")
+        #expect(missing.status == .exited(127), "\(missing)")
         #expect(missing.errors.contains("no-such-command"))
-        #expect(missing.text == "")
+        #expect(missing.output == "")
         let folder = try await cluster.devrun("-t", "deployment/myapp1", "--", cluster.user.folder)
-        #expect(folder.ending == .exited(126), "\(folder)")
+        #expect(folder.status == .exited(126), "\(folder)")
       }
     }
 
     @Test func `A run without a target lists the candidates and touches nothing`() async throws {
       let outcome = try await cluster.touchingNothing { try await cluster.devrun("--", "true") }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.status == .exited(125), "\(outcome)")
       for name in ["myapp1", "myapp2", "peer"] { #expect(outcome.errors.contains("deployment/\(name)"), "\(outcome)") }
-      #expect(outcome.text == "")
+      #expect(outcome.output == "")
     }
 
     @Test(
@@ -44,17 +44,17 @@ extension EndToEnd.Beginnings {
       let outcome = try await cluster.touchingNothing {
         try await cluster.start(options + ["--", "true"]).outcome(within: .seconds(60))
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
+      #expect(outcome.status == .exited(125), "\(outcome)")
       #expect(outcome.errors.contains(word), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.output == "")
     }
 
     @Test func `A Service as the target stands for the workload of its pods`() async throws {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "svc/myapp1", "--", "sh", "-c", "echo $CFG_COLOUR; exit 3")
       }
-      #expect(outcome.ending == .exited(3), "\(outcome)")
-      #expect(outcome.text == "blue\n")
+      #expect(outcome.status == .exited(3), "\(outcome)")
+      #expect(outcome.output == "blue\n")
     }
 
     @Test func `A pod as the target stands for the Deployment that owns it, and devrun prints this`() async throws {
@@ -63,8 +63,8 @@ extension EndToEnd.Beginnings {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "pod/\(pod)", "-v", "--", "sh", "-c", "echo $CFG_COLOUR; exit 3")
       }
-      #expect(outcome.ending == .exited(3), "\(outcome)")
-      #expect(outcome.text == "blue\n")
+      #expect(outcome.status == .exited(3), "\(outcome)")
+      #expect(outcome.output == "blue\n")
       #expect(outcome.errors.contains("deployment/myapp1"), "\(outcome)")
     }
 
@@ -93,7 +93,7 @@ extension EndToEnd.Beginnings {
         }
         return try await shell.exit(5)
       }
-      #expect(outcome.ending == .exited(5), "\(outcome)")
+      #expect(outcome.status == .exited(5), "\(outcome)")
       let after = try await cluster.kubectl.resourceVersions()
       for (name, version) in before { #expect(after[name] == version, "\(name)") }
     }
@@ -103,14 +103,14 @@ extension EndToEnd.Beginnings {
         let first = try await SessionShell(cluster, ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)"])
         do {
           let second = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
-          #expect(second.ending == .exited(125), "\(second)")
+          #expect(second.status == .exited(125), "\(second)")
           #expect(second.errors.contains("myapp1"), "\(second)")
           #expect(try await first("curl -sS -m 20 http://myapp2/cgi-bin/peer").status == 0)
         } catch {
           try await first.exit()
           throw error
         }
-        #expect(try await first.exit().ending == .exited(0))
+        #expect(try await first.exit().status == .exited(0))
       }
     }
   }

@@ -1,13 +1,13 @@
+import DevrunPlan
 import Glibc
+import TestSupport
 import Testing
 
 extension EndToEnd.Endings {
   /// However a session ends, cluster and machine are as they were.
   @Suite("Teardown")
   struct Teardown {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     /// A child that counts a signal, goes on for a second after the first, and exits with 40 and the count.
     static func counter(of signal: String) -> [String] {
@@ -21,80 +21,71 @@ extension EndToEnd.Endings {
       ]
     }
 
-    func start(_ command: [String], streams: ChildProcess.Streams = .pipes) throws -> ChildProcess {
-      try cluster.start(["-t", "deployment/myapp1", "--"] + command, streams: streams)
+    func start(_ command: [String], place: TestProcess.Place = .ownGroup) throws -> TestProcess {
+      try cluster.start(["-t", "deployment/myapp1", "--"] + command, place: place)
     }
 
     /// Starts a session, does something to it once its child runs, and checks how it ends and what it leaves.
     func session(
-      _ command: [String], streams: ChildProcess.Streams = .pipes, endsWith ending: Ending,
-      sourceLocation: SourceLocation = #_sourceLocation, _ interfere: (ChildProcess) async throws -> Void
+      _ command: [String], place: TestProcess.Place = .ownGroup, endsWith expected: WaitStatus,
+      sourceLocation: SourceLocation = #_sourceLocation, _ interfere: (TestProcess) async throws -> Void
     ) async throws {
       try await cluster.leavingNoTrace(sourceLocation: sourceLocation) {
-        let process = try start(command, streams: streams)
-        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
-          try await process.output.contains("ready")
-        }
+        let process = try start(command, place: place)
+        try await process.output.wait(for: "ready")
         try await interfere(process)
-        let end = try await within(.seconds(60), "the end of devrun") { try await process.ended() }
-        #expect(
-          end == ending, "\(process.output.text)\n\(process.errors.text)", sourceLocation: sourceLocation)
+        let status = try await process.status()
+        #expect(status == expected, "\(process.output)", sourceLocation: sourceLocation)
       }
     }
 
     // That each of the others does is tested by the launcher's own tests, without a cluster.
     @Test func `A signal to devrun alone reaches the session's command once`() async throws {
-      try await session(Self.counter(of: "HUP"), endsWith: .exited(41)) { $0.send(SIGHUP) }
+      try await session(Self.counter(of: "HUP"), endsWith: .exited(41)) { $0.signal(SIGHUP) }
     }
 
     @Test(arguments: [SIGTERM, SIGHUP, SIGINT])
     func `A signal to devrun that ends the session's command ends devrun the same way`(signal: Int32) async throws {
-      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(signal)) { $0.send(signal) }
+      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .killed(signal, coreDumped: false)) {
+        $0.signal(signal)
+      }
     }
 
     @Test func `Ctrl-C on the terminal of a session reaches the command once`() async throws {
-      try await session(Self.counter(of: "INT"), streams: .terminal, endsWith: .exited(41)) { try $0.write("\u{3}") }
+      try await session(Self.counter(of: "INT"), place: .terminal, endsWith: .exited(41)) { try $0.write("\u{3}") }
     }
 
     @Test func `Ctrl-C on the terminal of a session ends the command, and devrun the same way`() async throws {
       try await session(
-        ["sh", "-c", "echo ready; exec sleep 60"], streams: .terminal, endsWith: .signalled(SIGINT)
+        ["sh", "-c", "echo ready; exec sleep 60"], place: .terminal, endsWith: .killed(SIGINT, coreDumped: false)
       ) { try $0.write("\u{3}") }
     }
 
     @Test func `SIGKILL of the front ends the session's command, and the cluster is restored`() async throws {
-      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .signalled(SIGKILL)) { $0.send(SIGKILL) }
+      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .killed(SIGKILL, coreDumped: false)) {
+        $0.signal(SIGKILL)
+      }
     }
 
     @Test func `devrun restore undoes what a completely killed session has changed`() async throws {
       try await cluster.leavingNoTrace {
         let process = try start(["sh", "-c", "echo ready; exec sleep 60"])
-        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
-          try await process.output.contains("ready")
-        }
-        // The keeper first: the front would be told of its end, and the child has no other reason to go.
-        let own = try cluster.machine.processes()
-        for (id, _) in own where id != process.id { kill(id, SIGKILL) }
-        process.send(SIGKILL)
-        _ = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
+        try await process.output.wait(for: "ready")
+        try await cluster.killSession(process)
         try await eventually { try cluster.machine.processes().isEmpty ? nil : "a killed process is still there" }
         let outcome = try await cluster.devrun("restore", "deployment/myapp1")
-        #expect(outcome.ending == .exited(0), "\(outcome)")
-        #expect(outcome.text == "")
+        #expect(outcome.status == .exited(0), "\(outcome)")
+        #expect(outcome.output == "")
       }
     }
 
     /// Has a session begin to restore, by a first signal that ends its child, and signals again.
-    func signalledAgain(_ process: ChildProcess) async throws {
-      try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
-        try await process.output.contains("ready")
-      }
-      process.send(SIGTERM)
-      try await within(.seconds(60), "the restoring") {
-        try await process.errors.contains("restoring deployment/myapp1")
-      }
-      process.send(SIGTERM)
-      try await within(.seconds(10), "haste") { try await process.errors.contains("without waiting") }
+    func signalledAgain(_ process: TestProcess) async throws {
+      try await process.output.wait(for: "ready")
+      process.signal(SIGTERM)
+      try await process.errors.wait(for: "restoring deployment/myapp1")
+      process.signal(SIGTERM)
+      try await process.errors.wait(for: "without waiting", within: .seconds(10))
     }
 
     @Test func `A second signal makes the restore go on without waiting, and it leaves no trace`() async throws {
@@ -102,8 +93,7 @@ extension EndToEnd.Endings {
         let process = try cluster.start(
           ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
         try await signalledAgain(process)
-        let end = try await within(.seconds(60), "the end of devrun") { try await process.ended() }
-        #expect(end == .signalled(SIGTERM), "\(process.errors.text)")
+        #expect(try await process.status() == .killed(SIGTERM, coreDumped: false), "\(process.errors.text)")
         #expect(process.errors.text.contains("deployment/myapp1 is restored"), "\(process.errors.text)")
       }
     }
@@ -113,29 +103,26 @@ extension EndToEnd.Endings {
         let process = try cluster.start(
           ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
         try await signalledAgain(process)
-        process.send(SIGTERM)
-        let end = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
-        #expect(end == .exited(125), "\(process.errors.text)")
+        process.signal(SIGTERM)
+        #expect(try await process.status(within: .seconds(10)) == .exited(125), "\(process.errors.text)")
         #expect(process.errors.text.contains("devrun restore -n \(cluster.kubectl.namespace) --all"))
         let outcome = try await cluster.devrun("restore", "--all")
-        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.status == .exited(0), "\(outcome)")
       }
     }
 
     @Test func `devrun restore succeeds and touches nothing if there is nothing to restore`() async throws {
       let outcome = try await cluster.touchingNothing { try await cluster.devrun("restore", "--all") }
-      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.status == .exited(0), "\(outcome)")
     }
 
     @Test func `A session whose pods are deleted ends or goes on, and leaves no trace`() async throws {
       try await cluster.leavingNoTrace {
         let process = try start(["sh", "-c", "echo ready; sleep 8; exit 6"])
-        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
-          try await process.output.contains("ready")
-        }
+        try await process.output.wait(for: "ready")
         try await cluster.kubectl("delete", "pods", "-l", "app=myapp1", "--wait=false")
-        let end = try await within(.seconds(90), "the end of devrun") { try await process.ended() }
-        #expect(end == .exited(6) || end == .exited(125), "\(process.errors.text)")
+        let status = try await process.status()
+        #expect(status == .exited(6) || status == .exited(125), "\(process.errors.text)")
       }
     }
   }

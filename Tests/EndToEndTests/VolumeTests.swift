@@ -1,22 +1,19 @@
+import DevrunPlan
 import DevrunCore
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
-  /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on the
-  /// agent's pod spares the minute that it takes otherwise.
+  /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on
+  /// the agent's pod spares the minute that it takes otherwise.
   @Suite(
     "Volumes of a container",
     .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
   struct Volumes {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     @Test(
       arguments: [
@@ -68,35 +65,33 @@ extension EndToEnd.Insides {
   /// Volumes that are named, large, or secret.
   @Suite("Volumes by name")
   struct NamedVolumes {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     /// Runs a command with an env file and returns how it went.
     private func session(
       _ file: String, target: String = "volumes", options: [String] = [], _ script: String,
-      streams: ChildProcess.Streams = .pipes
+      place: TestProcess.Place = .ownGroup
     ) async throws -> Outcome {
       let path = "\(cluster.user.work)/volumes.env"
       try cluster.user.write(file, to: path)
       defer { unlink(path) }
       return try await cluster.leavingNoTrace {
         let arguments = ["-t", "deployment/\(target)", "--env-file", path] + options + ["--", "sh", "-c", script]
-        return try await cluster.start(arguments, streams: streams).outcome(within: .seconds(300))
+        return try await cluster.start(arguments, place: place).outcome(within: .seconds(300))
       }
     }
 
     @Test func `A volume over the limit is refused with its size and remedies, and a part is copied`() async throws {
       try await cluster.with(manifest: "volumes") {
         let refused = try await session("BIG=${volumes.big}\n", "echo ran")
-        #expect(refused.ending == .exited(125), "\(refused)")
-        #expect(refused.text == "")
+        #expect(refused.status == .exited(125), "\(refused)")
+        #expect(refused.output == "")
         for words in ["volume big", "1Gi", "256Mi", "--volume-limit", "${volumes.big/"] {
           #expect(refused.errors.contains(words), "\(refused)")
         }
         let part = try await session("ONE=${volumes.big/part/*.txt}/one.txt\n", "cat $ONE; ls /big 2>&1 | wc -l")
-        #expect(part.ending == .exited(0), "\(part)")
-        #expect(part.text == "small\n1\n")
+        #expect(part.status == .exited(0), "\(part)")
+        #expect(part.output == "small\n1\n")
       }
     }
 
@@ -104,11 +99,11 @@ extension EndToEnd.Insides {
       try await cluster.with(manifest: "volumes") {
         let outcome = try await session(
           "BIG=${volumes.big|/big}\nNODE=${volumes.node/hostname}\n", options: ["--volume-limit", "2Gi"],
-          "stat -c 'size %s' $BIG/file; echo lines $(wc -l <$NODE)", streams: .terminal)
-        #expect(outcome.ending == .exited(0), "\(outcome)")
-        #expect(outcome.text.contains("size 1073741824"), "\(outcome)")
-        #expect(outcome.text.contains("lines 1"), "\(outcome)")
-        #expect(outcome.text.contains("copying volume big: 1Gi of 1Gi"), "\(outcome)")
+          "stat -c 'size %s' $BIG/file; echo lines $(wc -l <$NODE)", place: .terminal)
+        #expect(outcome.status == .exited(0), "\(outcome)")
+        #expect(outcome.output.contains("size 1073741824"), "\(outcome)")
+        #expect(outcome.output.contains("lines 1"), "\(outcome)")
+        #expect(outcome.output.contains("copying volume big: 1Gi of 1Gi"), "\(outcome)")
       }
     }
 
@@ -117,8 +112,8 @@ extension EndToEnd.Insides {
         let outcome = try await session(
           "MANY=${volumes.many}\n", target: "many",
           "find $MANY -type f | wc -l; cat $MANY/d98/f999; ls $MANY/locked | wc -l; test -e /many/d0/f0 && echo there")
-        #expect(outcome.ending == .exited(0), "\(outcome)")
-        #expect(outcome.text == "100000\n999\n0\nthere\n", "\(outcome)")
+        #expect(outcome.status == .exited(0), "\(outcome)")
+        #expect(outcome.output == "100000\n999\n0\nthere\n", "\(outcome)")
         #expect(outcome.errors.contains("volume many comes without 1 of its files"), "\(outcome)")
       }
     }
@@ -127,24 +122,19 @@ extension EndToEnd.Insides {
       let canary = "canary-9c41f7"
       try await cluster.with(manifest: "volumes") {
         let outcome = try await session("", "cat /etc/volumes/secret/deep/word")
-        #expect(outcome.text == canary, "\(outcome)")
+        #expect(outcome.output == canary, "\(outcome)")
         #expect(try await cluster.machine.files(holding: canary) == [])
 
         try await cluster.leavingNoTrace {
           let process = try cluster.start(["-t", "deployment/volumes", "--", "sh", "-c", "echo ready; exec sleep 60"])
-          try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
-            try await process.output.contains("ready")
-          }
-          let own = try cluster.machine.processes()
-          for (id, _) in own where id != process.id { kill(id, SIGKILL) }
-          process.send(SIGKILL)
-          _ = try await within(.seconds(10), "the end of devrun") { try await process.ended() }
+          try await process.output.wait(for: "ready")
+          try await cluster.killSession(process)
           // It lies in memory until the next run.
           let left = try await cluster.machine.files(holding: canary)
           #expect(!left.isEmpty)
           #expect(left.allSatisfy { $0.hasPrefix("/dev/shm/") || $0.hasPrefix("/run/") }, "\(left)")
           let restored = try await cluster.devrun("restore", "deployment/volumes")
-          #expect(restored.ending == .exited(0), "\(restored)")
+          #expect(restored.status == .exited(0), "\(restored)")
           #expect(try await cluster.machine.files(holding: canary) == [])
         }
       }

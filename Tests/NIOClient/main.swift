@@ -2,7 +2,8 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-// NIOClient HOST PORT: connects as programs on SwiftNIO do (non-blocking, by epoll), and prints what it reads, or the error.
+// NIOClient HOST PORT: connects as programs on SwiftNIO do (non-blocking, by epoll), and prints what it reads, or the
+// error.
 
 /// Prints what comes.
 final class Printing: ChannelInboundHandler {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Certificates for tests, made once by `openssl`: an authority, servers for one name or address each, and a user.
 struct Certificates: Sendable {
@@ -22,20 +23,18 @@ struct Certificates: Sendable {
   static let shared = Result { try Certificates() }
 
   private init() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "devrun-kube-tests-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let folder = try TemporaryFolder()
     func openssl(_ arguments: String...) throws {
       let process = Process()
       process.executableURL = URL(filePath: "/usr/bin/env")
       process.arguments = ["openssl"] + arguments
-      process.currentDirectoryURL = folder
+      process.currentDirectoryURL = URL(filePath: folder.path)
       process.standardError = FileHandle.nullDevice
       try process.run()
       process.waitUntilExit()
       guard process.terminationStatus == 0 else { throw OpenSSLFailed(arguments: arguments) }
     }
-    func file(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: folder.appending(path: name))) }
+    func file(_ name: String) throws -> [UInt8] { Array(try folder.text(of: name).utf8) }
     func authority(_ name: String) throws -> [UInt8] {
       try openssl(
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -46,7 +45,7 @@ struct Certificates: Sendable {
       try openssl(
         "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
         "-keyout", "\(name).key", "-out", "\(name).csr")
-      try Data("subjectAltName=\(alternativeName)".utf8).write(to: folder.appending(path: "\(name).ext"))
+      try folder.write("\(name).ext", "subjectAltName=\(alternativeName)")
       try openssl(
         "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
         "-extfile", "\(name).ext", "-out", "\(name).pem")

@@ -3,60 +3,32 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 import devrun_launch
 
 @testable import DevrunLauncher
 
-/// The user that a launch is tried as.
-enum TestUser: String, CaseIterable, CustomTestStringConvertible {
-  /// Who runs the tests.
-  case own
-  /// Nobody, where the tests are run by root.
-  case ordinary
-
-  /// Those that there are: root tries both.
-  static var available: [TestUser] { getuid() == 0 ? allCases : [.own] }
-
-  /// What a command is prefixed with to be run by the user.
-  var prefix: [String] {
-    self == .own ? [] : ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-  }
-
-  var testDescription: String { self == .ordinary ? "nobody" : getuid() == 0 ? "root" : "the own user" }
-}
-
-/// A folder and the processes of a test, gone with it.
+/// What a test of the launcher starts: launches, with a folder for what they read and write.
 final class LaunchFixture: Sendable {
   /// The folder of the test, which all users may write to.
-  let folder: String
+  let folder: TemporaryFolder
   private let count = Atomic(0)
 
-  init() throws {
-    var template = Array("/tmp/devrun-test-XXXXXX".utf8CString)
-    folder = try #require(mkdtemp(&template).map { String(cString: $0) })
-    chmod(folder, 0o777)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  init() throws { folder = try TemporaryFolder(mode: 0o777) }
 
   /// The path of a file of the folder.
-  func path(_ name: String) -> String { "\(folder)/\(name)" }
+  func path(_ name: String) -> String { folder.path(name) }
 
-  /// Writes a file that all may read.
+  /// Writes a file that all may read and execute.
   @discardableResult
-  func write(_ name: String, _ text: String) throws -> String {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path(name)))
-    chmod(path(name), 0o755)
-    return path(name)
-  }
+  func write(_ name: String, _ text: String) throws -> String { try folder.write(name, text, mode: 0o755) }
 
   /// Writes a program. By another process: if this one did, those that it starts meanwhile would hold the file open for
   /// writing for a moment, and it could not be executed.
   func writeProgram(_ name: String, _ text: String) async throws -> String {
     let source = try write("\(name).text", text)
-    let copy = try SpawnedProcess(["cp", source, path(name)], keeping: nil)
-    try #require(await copy.status() == .exited(0))
+    try await TestProcess.run(["cp", source, path(name)])
     return path(name)
   }
 
@@ -74,36 +46,26 @@ final class LaunchFixture: Sendable {
   func commandLine(_ script: LaunchScript, as user: TestUser = .own) throws -> [String] {
     let number = count.add(1, ordering: .relaxed).newValue
     let file = try write("script-\(number).json", String(decoding: JSONEncoder().encode(script), as: UTF8.self))
-    return user.prefix + [try Self.launcher(), file]
+    return user.command([try Self.launcher(), file])
   }
 
   /// Starts a launch of the command.
   ///
   /// - Parameter change: what else the script says.
   func launch(
-    _ command: [String], as user: TestUser = .own, place: SpawnedProcess.Place = .ownGroup,
+    _ command: [String], as user: TestUser = .own, place: TestProcess.Place = .ownGroup,
     _ change: (inout LaunchScript) -> Void = { _ in }
-  ) throws -> SpawnedProcess {
+  ) throws -> TestProcess {
     var script = LaunchScript(plan: try Self.plan(command))
     change(&script)
-    return try SpawnedProcess(commandLine(script, as: user), place: place, keeping: self)
+    return try TestProcess(commandLine(script, as: user), place: place, keeping: self)
   }
 
   /// Runs a launch of the command to its end.
   func run(
     _ command: [String], as user: TestUser = .own, _ change: (inout LaunchScript) -> Void = { _ in }
   ) async throws -> Outcome {
-    let process = try launch(command, as: user, change)
-    process.closeInput()
-    return await Outcome(
-      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
-  }
-
-  /// What came of a launch.
-  struct Outcome {
-    var status: WaitStatus
-    var output: String
-    var errors: String
+    try await launch(command, as: user, change).outcome()
   }
 
   /// The program that launches without a cluster: built beside the tests, or another build that DEVRUN_LAUNCH names.

@@ -1,11 +1,15 @@
 import Synchronization
 import Testing
 
-/// Lets a few tests at a time use the machine.
+/// Lets a few tests at a time use the machine, each for a bounded time.
 ///
 /// Each test starts processes by the dozen, and all tests are started at once. Where hundreds of processes share two
-/// cores, what is meant to be prompt is not, and a test tells of the load instead of devrun.
+/// cores, what is meant to be prompt is not, and a test tells of the load instead of devrun. The time that a test waits
+/// for its turn is not its own, so the limit is no `.timeLimit`, which would count it.
 struct MachineShare: SuiteTrait, TestTrait, TestScoping {
+  /// How long a test may take. On two cores most take a few seconds.
+  var limit: Duration
+
   var isRecursive: Bool { true }
 
   func provideScope(
@@ -15,7 +19,18 @@ struct MachineShare: SuiteTrait, TestTrait, TestScoping {
     guard testCase != nil else { return try await function() }
     await Self.places.take()
     defer { Self.places.giveBack() }
-    try await function()
+    try await withoutActuallyEscaping(function) { function in
+      try await withThrowingTaskGroup { group in
+        group.addTask { try await function() }
+        group.addTask {
+          try await Task.sleep(for: limit)
+          Issue.record("the test has taken longer than \(limit)", sourceLocation: test.sourceLocation)
+        }
+        // Whichever comes first; the waits of the test end when it is cancelled.
+        try await group.next()
+        group.cancelAll()
+      }
+    }
   }
 
   private static let places = Places(count: 8)
@@ -51,6 +66,9 @@ struct MachineShare: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == MachineShare {
+  /// The tests of the suite start processes, and each may take so long once it has its turn.
+  static func sharingTheMachine(for limit: Duration = .seconds(180)) -> Self { MachineShare(limit: limit) }
+
   /// The tests of the suite start processes.
-  static var sharingTheMachine: Self { MachineShare() }
+  static var sharingTheMachine: Self { .sharingTheMachine() }
 }

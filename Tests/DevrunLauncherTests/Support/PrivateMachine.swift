@@ -1,6 +1,7 @@
 import CLinux
 import DevrunCore
 import Glibc
+import TestSupport
 import Testing
 import devrun_launch
 
@@ -11,7 +12,7 @@ enum PrivateMachine {
   /// Whether there can be one.
   static var isToBeHad: Bool { devrun_has_sys_admin() }
   /// Why there is none.
-  static let need: Comment = "a machine with mounts of the test's own takes CAP_SYS_ADMIN"
+  static let need: Comment = "CAP_SYS_ADMIN is needed, for mounts of the test's own"
 
   /// The command line that runs a command there.
   ///
@@ -52,10 +53,7 @@ extension LaunchFixture {
   ) async throws -> Outcome {
     var script = LaunchScript(plan: try Self.plan(command))
     change(&script)
-    let process = try SpawnedProcess(
-      PrivateMachine.commandLine(setup, commandLine(script, as: user), check: check), keeping: self)
-    process.closeInput()
-    return await Outcome(
-      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
+    let line = PrivateMachine.commandLine(setup, try commandLine(script, as: user), check: check)
+    return try await TestProcess(line, keeping: self).outcome()
   }
 }

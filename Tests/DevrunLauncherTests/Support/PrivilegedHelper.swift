@@ -3,7 +3,7 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 import Glibc
-import Synchronization
+import TestSupport
 import Testing
 import devrun_launch
 
@@ -13,12 +13,8 @@ import devrun_launch
 enum PrivilegedHelper {
   /// Its path; made once, and gone with the tests. To be asked for by root.
   static let path: String = {
-    var template = Array("/tmp/devrun-test-XXXXXX".utf8CString)
-    guard let folder = mkdtemp(&template).map({ String(cString: $0) }) else { fatalError("mkdtemp: \(errno)") }
-    chmod(folder, 0o755)
-    let path = "\(folder)/devrun-exec"
-    made.withLock { $0 = folder }
-    atexit { PrivilegedHelper.made.withLock { try? FileManager.default.removeItem(atPath: $0) } }
+    let path = folder.path("devrun-exec")
+    atexit { PrivilegedHelper.folder.remove() }
     // By another process: see `LaunchFixture.writeProgram`.
     let copy = Process()
     copy.executableURL = URL(filePath: "/bin/cp")
@@ -29,7 +25,9 @@ enum PrivilegedHelper {
     return path
   }()
 
-  private static let made = Mutex("")
+  private static let folder: TemporaryFolder = {
+    do { return try TemporaryFolder(mode: 0o755) } catch { fatalError("\(error)") }
+  }()
 
   /// Writes file capabilities, permitted and effective, as <linux/capability.h> has them (`struct vfs_cap_data`).
   private static func give(_ path: String, capabilities: UInt32) {
@@ -48,6 +46,6 @@ extension LaunchScript {
   /// Chooses the way in of the example. An ordinary user's way to a mount namespace alone is `devrun-exec`.
   mutating func isolate(as example: IsolationCase) {
     isolation = example.isolation
-    if example.isolation == .mount, example.user == .ordinary { helper = RawString(PrivilegedHelper.path) }
+    if example.isolation == .mount, example.user == .nobody { helper = RawString(PrivilegedHelper.path) }
   }
 }

@@ -1,6 +1,7 @@
 import DevrunCore
 import DevrunPlan
 import Glibc
+import TestSupport
 import devrun_launch
 
 @testable import DevrunLauncher
@@ -48,7 +49,7 @@ final class ServiceFixture: Sendable {
   /// - Parameter change: what else the script of the launch says.
   func launch(
     _ command: [String], as user: TestUser = .own, _ change: (inout LaunchScript) -> Void = { _ in }
-  ) throws -> SpawnedProcess {
+  ) throws -> TestProcess {
     try launches.launch(command, as: user) {
       $0.routes = routes
       $0.plan.hostsFile = RawString(launches.path("hosts"))
@@ -59,17 +60,14 @@ final class ServiceFixture: Sendable {
   /// Runs a command among them to its end.
   func run(
     _ command: [String], as user: TestUser = .own, _ change: (inout LaunchScript) -> Void = { _ in }
-  ) async throws -> LaunchFixture.Outcome {
-    let process = try launch(command, as: user, change)
-    process.closeInput()
-    return await LaunchFixture.Outcome(
-      status: process.status(), output: process.output.whole(), errors: process.errors.whole())
+  ) async throws -> Outcome {
+    try await launch(command, as: user, change).outcome()
   }
 
   /// Runs a program of Python among them to its end.
   func python(
     _ program: String, as user: TestUser = .own, _ change: (inout LaunchScript) -> Void = { _ in }
-  ) async throws -> LaunchFixture.Outcome {
+  ) async throws -> Outcome {
     try await run(["python3", "-c", program], as: user, change)
   }
 }

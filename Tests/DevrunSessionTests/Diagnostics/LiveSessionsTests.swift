@@ -4,6 +4,7 @@ import DevrunView
 import Foundation
 import Glibc
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunSession
@@ -11,9 +12,9 @@ import Testing
 /// Each test has its own place for sessions' folders; those of sessions that really run here are left out.
 @Suite("Live sessions", .timeLimit(.minutes(1)))
 struct LiveSessionsTests {
-  private let scratch: ScratchFolder
+  private let scratch: TemporaryFolder
 
-  init() throws { scratch = try ScratchFolder() }
+  init() throws { scratch = try TemporaryFolder() }
 
   private var environment: EnvironmentVariables { ["XDG_RUNTIME_DIR": RawString(scratch.path)] }
 
@@ -35,7 +36,7 @@ struct LiveSessionsTests {
     let server = try await DiagnosisServer(at: socket(directory), group: group) { try state.json() }
     #expect(try await ask() == [.state(state)])
     #expect(try await ask() == [.state(state)])
-    #expect(try scratch.mode("devrun-session-one") == 0o700, "nobody else can enter")
+    #expect(try scratch.mode(of: "devrun-session-one") == 0o700, "nobody else can enter")
     try await server.close()
     try directory.remove()
     #expect(try await ask() == [])
@@ -100,7 +101,7 @@ struct LiveSessionsTests {
   }
 
   @Test func `A killed session is not listed, and its folder stays as it is`() async throws {
-    scratch.make("devrun-session-dead")
+    try scratch.makeFolder("devrun-session-dead", mode: 0o700)
     let path = "\(scratch.path)/devrun-session-dead/\(DiagnosisServer.socketName)"
     let listener = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_un()
@@ -113,7 +114,7 @@ struct LiveSessionsTests {
     }
     try #require(bound == 0)
     close(listener)
-    scratch.make("devrun-session-bare")
+    try scratch.makeFolder("devrun-session-bare", mode: 0o700)
     #expect(try await ask() == [])
     #expect(try scratch.names() == ["devrun-session-bare", "devrun-session-dead"])
   }
@@ -130,10 +131,10 @@ struct LiveSessionsTests {
   }
 
   @Test func `Links and folders that others may enter are not taken for session folders`() throws {
-    scratch.make("devrun-session-open", mode: 0o755)
-    scratch.make("elsewhere")
+    try scratch.makeFolder("devrun-session-open", mode: 0o755)
+    try scratch.makeFolder("elsewhere", mode: 0o700)
     symlink("\(scratch.path)/elsewhere", "\(scratch.path)/devrun-session-link")
-    scratch.make("devrun-session-own")
+    try scratch.makeFolder("devrun-session-own", mode: 0o700)
     #expect(
       SessionDirectory.folders(environment).filter { $0.hasPrefix(scratch.path) }
         == ["\(scratch.path)/devrun-session-own"])

@@ -2,16 +2,17 @@ import DevrunCore
 import DevrunSystem
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import DevrunSession
 
 @Suite("Folder of the logs")
 struct LogFolderTests {
-  private let scratch: ScratchFolder
+  private let scratch: TemporaryFolder
   private let other = "devrun-\(geteuid())"
 
-  init() throws { scratch = try ScratchFolder() }
+  init() throws { scratch = try TemporaryFolder() }
 
   private func folder() throws -> String { try LogFolder(environment: environment).path }
 
@@ -24,7 +25,7 @@ struct LogFolderTests {
 
   @Test func `The log folder is a private folder in the temporary directory and is used again`() throws {
     #expect(try folder() == "\(scratch.path)/devrun")
-    #expect(try scratch.mode("devrun") == 0o700)
+    #expect(try scratch.mode(of: "devrun") == 0o700)
     #expect(try folder() == "\(scratch.path)/devrun")
     #expect(try scratch.names() == ["devrun"])
   }
@@ -35,40 +36,40 @@ struct LogFolderTests {
 
   @Test(arguments: ["elsewhere", "missing"])
   func `The log folder takes its second name if the first belongs to a symbolic link`(target: String) throws {
-    scratch.make("elsewhere")
+    try scratch.makeFolder("elsewhere", mode: 0o700)
     symlink("\(scratch.path)/\(target)", "\(scratch.path)/devrun")
     let folder = try LogFolder(environment: environment)
     #expect(folder.path == "\(scratch.path)/\(other)")
     #expect(folder.passedOver == ["\(scratch.path)/devrun"])
     try folder.create(log(1)).close()
-    #expect(try scratch.names("elsewhere") == [])
+    #expect(try scratch.names(in: "elsewhere") == [])
   }
 
   @Test(arguments: [0o755, 0o770, 0o711] as [mode_t])
   func `The log folder takes its second name if others may look into the first folder`(mode: mode_t) throws {
-    scratch.make("devrun", mode: mode)
+    try scratch.makeFolder("devrun", mode: mode)
     #expect(try folder() == "\(scratch.path)/\(other)")
-    #expect(try scratch.mode("devrun") == Int(mode), "it may be a folder of the user's own work")
+    #expect(try scratch.mode(of: "devrun") == Int(mode), "it may be a folder of the user's own work")
   }
 
   @Test func `The log folder takes its second name if the first belongs to a file`() throws {
-    try scratch.write("", to: "devrun")
+    try scratch.write("devrun", "")
     #expect(try folder() == "\(scratch.path)/\(other)")
   }
 
-  @Test(.enabled(if: geteuid() == 0, "only root can give it away"))
+  @Test(.enabled(if: geteuid() == 0, "root is needed"))
   func `The log folder takes its second name if the first folder belongs to somebody else`() throws {
-    scratch.make("devrun")
+    try scratch.makeFolder("devrun", mode: 0o700)
     chown("\(scratch.path)/devrun", 1, 1)
     #expect(try folder() == "\(scratch.path)/\(other)")
   }
 
   @Test func `The log folder takes a random name if both of its usual names are taken`() throws {
-    scratch.make("devrun", mode: 0o777)
+    try scratch.makeFolder("devrun", mode: 0o777)
     symlink("/", "\(scratch.path)/\(other)")
     let folder = try LogFolder(environment: environment)
     #expect(folder.path.hasPrefix("\(scratch.path)/\(other)-"))
-    #expect(try scratch.mode(String(folder.path.dropFirst(scratch.path.count + 1))) == 0o700)
+    #expect(try scratch.mode(of: String(folder.path.dropFirst(scratch.path.count + 1))) == 0o700)
     #expect(folder.passedOver.count == 2)
   }
 
@@ -81,8 +82,8 @@ struct LogFolderTests {
   @Test func `A log is readable by its user alone and is not created through an existing link`() throws {
     let folder = try LogFolder(environment: environment)
     try folder.create(log(1)).close()
-    #expect(try scratch.mode("devrun/\(log(1))") == 0o600)
-    try scratch.write("mine", to: "victim")
+    #expect(try scratch.mode(of: "devrun/\(log(1))") == 0o600)
+    try scratch.write("victim", "mine")
     symlink("\(scratch.path)/victim", "\(scratch.path)/devrun/\(log(2))")
     #expect(throws: SessionError.noSessionLog("\(folder.path)/\(log(2))", .exists)) {
       _ = try folder.create(log(2))
@@ -95,14 +96,14 @@ struct LogFolderTests {
     let written = try folder.create(log(0))
     for number in 1...30 { try folder.create(log(number)).close() }
     for name in ["notes.txt", "20260101T000000Z.log", "20260101T000000Z-a.log.gz"] {
-      try scratch.write("", to: "devrun/\(name)")
+      try scratch.write("devrun/\(name)", "")
     }
     try folder.create(log(31)).close()
-    let kept = try scratch.names("devrun")
+    let kept = try scratch.names(in: "devrun")
     #expect(kept.filter(LogFolder.isLog) == [log(0)] + (12...31).map(log))
     #expect(kept.count == 24)
     written.close()
     try folder.create(log(32)).close()
-    #expect(try scratch.names("devrun").filter(LogFolder.isLog) == (13...32).map(log))
+    #expect(try scratch.names(in: "devrun").filter(LogFolder.isLog) == (13...32).map(log))
   }
 }

@@ -3,6 +3,7 @@ import DevrunKube
 import DevrunSystem
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import DevrunSession
@@ -16,10 +17,10 @@ struct SessionLogTests {
     func report(_ event: ReportEvent) { events.withLock { $0.append("\(event)") } }
   }
 
-  private let scratch: ScratchFolder
+  private let scratch: TemporaryFolder
   private let listener = Listener()
 
-  init() throws { scratch = try ScratchFolder() }
+  init() throws { scratch = try TemporaryFolder() }
 
   private func open(_ log: SessionLog) {
     log.open(session: "bcdf2345", environment: ["TMPDIR": RawString(scratch.path)])
@@ -61,9 +62,9 @@ struct SessionLogTests {
   @Test func `A session's log file is private, has a log's name and takes no events after it is closed`() throws {
     let log = SessionLog(telling: listener)
     open(log)
-    let name = try #require(try scratch.names("devrun").first)
+    let name = try #require(try scratch.names(in: "devrun").first)
     #expect(LogFolder.isLog(name))
-    #expect(try scratch.mode("devrun/\(name)") == 0o600)
+    #expect(try scratch.mode(of: "devrun/\(name)") == 0o600)
     log.close()
     log.report(.fact("late"))
     #expect(try lines(log).count == 1)

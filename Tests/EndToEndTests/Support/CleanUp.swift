@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 /// What must be undone at the end, in reverse order; what cannot be undone is an issue of the suite.

@@ -1,8 +1,11 @@
 import Foundation
+import DevrunPlan
 import Glibc
+import TestSupport
 import Testing
 
-/// The place where the tests play: namespaces of their own on a real cluster, and an ordinary user of it on this machine.
+/// The place where the tests play: namespaces of their own on a real cluster, and an ordinary user of it on this
+/// machine.
 ///
 /// Made once for each lane of the suite and undone in reverse order.
 struct Cluster: Sendable {
@@ -40,7 +43,9 @@ struct Cluster: Sendable {
     try await run(["cp", "-r", Settings.fixture("cluster"), fixtures])
     try await run(["chmod", "-R", "a+rX", fixtures])
     machine = Machine(user: user, devrun: devrun)
-    kubectl = Kubectl(namespace: "devrun-e2e-\(suffix)", kinds: try await Kubectl.lastingKinds())
+    kubectl = Kubectl(
+      namespace: "devrun-e2e-\(suffix)", kinds: try await Kubectl.lastingKinds(),
+      managedFields: try await Kubectl.managedFieldsOption())
     other = Kubectl(namespace: "devrun-e2e-\(suffix)-other")
     accounts = Kubectl(namespace: "devrun-e2e-\(suffix)-accounts")
     try await Self.make([kubectl, other, accounts].map(\.namespace), cleanUp)
@@ -52,6 +57,7 @@ struct Cluster: Sendable {
     try await other.apply(try manifest("other"))
     try await populate()
     try await other.settled()
+    try await serves("wget -qO- http://myapp2.\(other.namespace):8080/", "myapp2 of another namespace")
   }
 
   /// Makes the workloads of the first namespace and awaits that they run.
@@ -60,6 +66,34 @@ struct Cluster: Sendable {
     // Three revisions with a history of two: all that the history holds is worth keeping.
     for release in 1...3 { try await kubectl.apply(try manifest("myapp1", release: release)) }
     try await kubectl.settled()
+    try await serves("wget -qO- http://myapp1/", "the app in the cluster")
+    try await serves("wget -qO- http://myapp2/cgi-bin/peer", "myapp2 was asked from")
+    try await serves("nc peer 25 </dev/null", "220 peer ready")
+  }
+
+  /// Waits until a service passes each connection on to the pods that it has now.
+  ///
+  /// A rollout is over earlier: kube-proxy takes up to a second to follow the endpoints, and meanwhile it passes
+  /// connections on to pods that are gone. It chooses a pod at random, so one right answer proves nothing.
+  ///
+  /// - Parameters:
+  ///   - command: asks the service, in the pod `client`.
+  ///   - answer: what the answers of the right pods begin with.
+  func serves(_ command: String, _ answer: String) async throws {
+    try await kubectl.script(
+      in: "client",
+      """
+      right=0 end=$(($(date +%s) + 60))
+      while [ $(date +%s) -lt $end ]; do
+        answer=$(timeout 5 \(command) 2>&1)
+        case "$answer" in
+        "\(answer)"*) right=$((right + 1)); [ $right -lt 25 ] || exit 0 ;;
+        *) right=0; sleep 0.1 ;;
+        esac
+      done
+      echo "the last answer to \(command) was: $answer"
+      exit 1
+      """)
   }
 
   /// Makes the first namespace and this machine anew after a session that has left a trace: that is one test's failure,
@@ -77,11 +111,13 @@ struct Cluster: Sendable {
 
   /// Ends the node's kubelet and starts another. The script makes what is down run again.
   func restartKubelet() async throws {
-    guard let kube = settings.kube else { throw Failure("there is no DEVRUN_E2E_KUBE") }
-    try await run(["pkill", "-x", "kubelet"])
-    try await eventually(within: .seconds(30)) {
-      try await run(["pgrep", "-x", "kubelet"], expecting: nil).ending == .exited(0) ? "the kubelet still runs" : nil
-    }
+    guard let kube = settings.kube else { throw TestFailure("there is no DEVRUN_E2E_KUBE") }
+    let state = URL(filePath: try #require(ProcessInfo.processInfo.environment["KUBECONFIG"]))
+    let file = state.deletingLastPathComponent().appending(path: "run/kubelet.pid")
+    let words = try String(contentsOf: file, encoding: .utf8).split(separator: " ")
+    let kubelet = try #require(words.first.flatMap { pid_t($0) }, "\(file.path) has no process id")
+    kill(kubelet, SIGTERM)
+    try await eventually(within: .seconds(30)) { kill(kubelet, 0) == 0 ? "the kubelet still runs" : nil }
     try await run(["bash", kube, "up"], within: .seconds(120))
   }
 
@@ -109,7 +145,11 @@ struct Cluster: Sendable {
       }
       try await run(["kubectl", "delete", "namespace", "--ignore-not-found"] + namespaces, within: .seconds(180))
     }
-    for namespace in namespaces { try await run(["kubectl", "create", "namespace", namespace]) }
+    for namespace in namespaces {
+      try await run(["kubectl", "create", "namespace", namespace])
+      // The fixtures have volumes of the node, whatever the cluster's own standard for pods is.
+      try await run(["kubectl", "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=privileged"])
+    }
   }
 
   /// A port that nothing listens on, on any address.
@@ -124,14 +164,14 @@ struct Cluster: Sendable {
         bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
       }
     }
-    guard descriptor >= 0, result == 0 else { throw Failure("no free port: \(String(cString: strerror(errno)))") }
+    guard descriptor >= 0, result == 0 else { throw TestFailure("no free port: \(String(cString: strerror(errno)))") }
     return Int(in_port_t(bigEndian: address.sin6_port))
   }
 
   /// The binary itself where the user can run it, else a copy of it and of what is installed beside it.
   static func install(_ devrun: String, for user: OrdinaryUser, as name: String = "install") async throws -> String {
     let binary = URL(filePath: devrun).resolvingSymlinksInPath()
-    if try await run(user.command([binary.path, "--version"]), expecting: nil).ending == .exited(0) {
+    if try await run(user.command([binary.path, "--version"]), expecting: nil).status == .exited(0) {
       return binary.path
     }
     let prefix = binary.deletingLastPathComponent().deletingLastPathComponent().path
@@ -152,6 +192,7 @@ struct Cluster: Sendable {
 extension Cluster {
   /// The cluster of the running lane.
   static var shared: Cluster {
-    get throws { try #require(current, "this test is not part of the end-to-end suite") }
+    guard let current else { fatalError("a suite asks for a cluster and is in no lane") }
+    return current
   }
 }

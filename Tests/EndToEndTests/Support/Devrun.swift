@@ -1,24 +1,39 @@
+import DevrunCore
+import DevrunSystem
+import Glibc
+import TestSupport
 import Testing
 
 extension Cluster {
   /// Starts `devrun` as the ordinary user.
   func start(
-    _ arguments: [String], as account: Account? = nil, environment: [String: String] = [:], directory: String? = nil,
-    streams: ChildProcess.Streams = .pipes, program: String? = nil
-  ) throws -> ChildProcess {
-    let variables = user.environment.merging(["KUBECONFIG": (account ?? developer).kubeconfig]) { $1 }
-    return try ChildProcess(
-      user.command([program ?? devrun] + arguments), environment: variables.merging(environment) { $1 },
-      directory: directory ?? user.work, streams: streams)
+    _ arguments: [String], as account: Account? = nil, environment: EnvironmentVariables = [:],
+    directory: String? = nil, place: TestProcess.Place = .ownGroup, program: String? = nil
+  ) throws -> TestProcess {
+    try start(
+      command: [program ?? devrun] + arguments, as: account, environment: environment, directory: directory,
+      place: place)
+  }
+
+  /// Starts any command, such as one that runs `devrun`, as the ordinary user.
+  func start(
+    command: [String], as account: Account? = nil, environment: EnvironmentVariables = [:], directory: String? = nil,
+    place: TestProcess.Place = .ownGroup
+  ) throws -> TestProcess {
+    let variables = user.environment.merging(["KUBECONFIG": RawString((account ?? developer).kubeconfig)])
+    return try TestProcess(
+      user.command(command), environment: variables.merging(environment), directory: directory ?? user.work,
+      place: place)
   }
 
   /// Runs `devrun` as the ordinary user from its start to the end of all its processes.
   func devrun(
-    _ arguments: String..., as account: Account? = nil, environment: [String: String] = [:], directory: String? = nil,
-    input: String? = nil, within limit: Duration = .seconds(60)
+    _ arguments: String..., as account: Account? = nil, environment: EnvironmentVariables = [:],
+    directory: String? = nil, input: String = "", within limit: Duration = .seconds(60), fileID: String = #fileID,
+    line: Int = #line
   ) async throws -> Outcome {
     try await start(arguments, as: account, environment: environment, directory: directory)
-      .outcome(input: input, within: limit)
+      .outcome(input: input, within: limit, fileID: fileID, line: line)
   }
 
   /// Runs sessions and checks that the namespace and this machine are afterwards what they were before.
@@ -55,6 +70,14 @@ extension Cluster {
       Issue.record(error, sourceLocation: sourceLocation)
       try await heal()
     }
+  }
+
+  /// Kills all processes of a session, as a crash would.
+  func killSession(_ process: TestProcess) async throws {
+    // The keeper first: the front would be told of its end, and the child has no other reason to go.
+    for (id, _) in try machine.processes() where id != process.id { kill(id, SIGKILL) }
+    process.signal(SIGKILL)
+    try await process.status(within: .seconds(10))
   }
 
   /// Makes the objects of a manifest for the time of a test.

@@ -1,16 +1,19 @@
 import DevrunCore
 import Foundation
+import TestSupport
 
 /// kubectl with the rights of whoever runs the tests, in one namespace.
 struct Kubectl: Sendable {
   let namespace: String
   /// The kinds of objects that ``everything()`` is about.
   var kinds: [String] = []
+  /// The options that make it print managed fields.
+  var managedFields: [String] = []
 
   /// Runs kubectl and returns what it wrote.
   @discardableResult
-  func callAsFunction(_ arguments: String..., input: String? = nil) async throws -> String {
-    try await run(["kubectl", "-n", namespace] + arguments, input: input).text
+  func callAsFunction(_ arguments: String..., input: String = "") async throws -> String {
+    try await run(["kubectl", "-n", namespace] + arguments, input: input).output
   }
 
   /// An object or a list as the API has it.
@@ -26,7 +29,7 @@ struct Kubectl: Sendable {
   /// Runs a shell script in a pod.
   @discardableResult
   func script(in pod: String, _ script: String, within limit: Duration = .seconds(90)) async throws -> String {
-    try await run(["kubectl", "-n", namespace, "exec", pod, "--", "sh", "-c", script], within: limit).text
+    try await run(["kubectl", "-n", namespace, "exec", pod, "--", "sh", "-c", script], within: limit).output
   }
 
   /// Applies the text of a manifest.
@@ -37,8 +40,8 @@ struct Kubectl: Sendable {
     try await self("delete", "--ignore-not-found", "--cascade=foreground", "--wait", "-f", "-", input: manifest)
   }
 
-  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds and
-  /// more to remove a pod whose containers have all ended; such a pod is removed here.
+  /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds
+  /// and more to remove a pod whose containers have all ended; such a pod is removed here.
   func settled() async throws {
     // Each kubectl takes a good part of a second of computing, which others need.
     try await eventually(within: .seconds(90), every: .milliseconds(700)) {
@@ -83,7 +86,5 @@ struct Kubectl: Sendable {
     var restarts: Int
   }
 
-  static func parse(_ bytes: [UInt8]) throws -> JSONValue {
-    try JSONValue(text: bytes)
-  }
+  static func parse(_ text: String) throws -> JSONValue { try JSONValue(text: text.utf8) }
 }

@@ -1,8 +1,9 @@
 import Glibc
+import TestSupport
 import Testing
 
-/// Makes a suite a lane: it has a ``Cluster`` of its own, namespaces and a user of this machine included, and its suites
-/// run one after the other beside those of other lanes.
+/// Makes a suite a lane: it has a ``Cluster`` of its own, namespaces and a user of this machine included, and its
+/// suites run one after the other beside those of other lanes.
 struct LaneTrait: SuiteTrait, TestTrait, TestScoping {
   /// How many pods the lane's `myapp1` has. Each takes its time to be rolled out and to end.
   var replicas: Int

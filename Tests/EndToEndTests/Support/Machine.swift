@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Glibc
 
 /// What devrun could leave behind on this machine.
@@ -69,7 +70,7 @@ struct Machine: Sendable {
         name,
         "-print",
       ], expecting: nil, within: .seconds(120))
-    return found.text.split(separator: "\n").map(String.init)
+    return found.output.split(separator: "\n").map(String.init)
   }
 
   /// The files of the tests' user that changed in the last two hours, wherever on this machine, and hold a text.
@@ -79,6 +80,6 @@ struct Machine: Sendable {
         "find", "/", "(", "-path", "/proc", "-o", "-path", "/sys", ")", "-prune", "-o", "-type", "f", "-uid",
         "\(user.id)", "-mmin", "-120", "-size", "-2048k", "-exec", "grep", "-lF", "--", text, "{}", "+",
       ], expecting: nil, within: .seconds(120))
-    return found.text.split(separator: "\n").map(String.init)
+    return found.output.split(separator: "\n").map(String.init)
   }
 }

@@ -1,14 +1,15 @@
+import DevrunSystem
+import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
   /// The example file of Azure Dev Spaces' documentation, as it stands.
   @Suite("azds-local.env")
   struct LocalEnvFile {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     @Test func `The documented azds-local.env works as it stands, and local sockets still answer`() async throws {
       let cleanUp = CleanUp()
@@ -28,6 +29,7 @@ extension EndToEnd.Insides {
       try await mynamespace.apply(try cluster.manifest("other"))
       try await Cluster.grant("view", in: mynamespace, to: "developer", of: cluster.accounts.namespace)
       try await mynamespace.settled()
+      try await cluster.serves("wget -qO- http://myapp2.mynamespace:8080/", "myapp2 of another namespace")
 
       let project = "\(cluster.user.work)/project"
       for folder in [project, "\(project)/.git", "\(project)/src"] { try cluster.user.own(folder) }
@@ -50,7 +52,7 @@ extension EndToEnd.Insides {
           throw error
         }
         let outcome = try await shell.exit()
-        #expect(outcome.ending == .exited(0), "\(outcome)")
+        #expect(outcome.status == .exited(0), "\(outcome)")
       }
     }
 
@@ -119,7 +121,7 @@ extension EndToEnd.Insides {
       let words = server.split(separator: " ").map(String.init)
       let outcome = try await run(
         cluster.user.command(["/usr/bin/python3", "\(cluster.fixtures)/\(words[0])"] + words.dropFirst()))
-      return try #require(pid_t(outcome.text.trimmed))
+      return try #require(pid_t(outcome.output.trimmed))
     }
 
     @Test func `All mistakes of an env file are reported with their lines, and nothing is touched`() async throws {
@@ -128,8 +130,8 @@ extension EndToEnd.Insides {
       let outcome = try await cluster.touchingNothing {
         try await cluster.devrun("-t", "deployment/myapp1", "--env-file", path, "--", "echo", "started")
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(125), "\(outcome)")
+      #expect(outcome.output == "")
       #expect(outcome.errors.contains("wrong.env:2:") && outcome.errors.contains("wrong.env:4:"), "\(outcome)")
     }
 
@@ -139,8 +141,8 @@ extension EndToEnd.Insides {
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.devrun("-t", "deployment/myapp1", "--env-file", path, "--", "echo", "started")
       }
-      #expect(outcome.ending == .exited(125), "\(outcome)")
-      #expect(outcome.text == "")
+      #expect(outcome.status == .exited(125), "\(outcome)")
+      #expect(outcome.output == "")
       #expect(outcome.errors.contains("whitelist"), "\(outcome)")
     }
   }

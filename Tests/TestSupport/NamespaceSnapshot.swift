@@ -1,22 +1,26 @@
-import DevrunCore
-import Foundation
+public import DevrunCore
+internal import Foundation
 
 /// All objects of a namespace, without what may differ between two moments of the same state: status, timestamps,
-/// generations, resource versions, pod names and uids, what the cluster derives from those, and the Deployment's
-/// revision number.
+/// generations, resource versions, names, uids and nodes of pods, what the cluster derives from those, and the
+/// Deployment's revision number.
 ///
 /// Two snapshots of a namespace that devrun has left as it found it are equal.
-struct NamespaceSnapshot: Sendable, Equatable {
+public struct NamespaceSnapshot: Sendable, Equatable {
   /// The objects by kind and name; pods by the name that theirs are generated from, numbered.
-  private(set) var objects: [String: JSONValue] = [:]
+  private var objects: [String: JSONValue] = [:]
   /// `kubectl rollout history` of all Deployments.
-  private(set) var history = ""
+  private var history: String
 
-  /// Takes a snapshot of the namespace.
-  init(of kubectl: Kubectl) async throws {
-    history = try await kubectl("rollout", "history", "deployment")
+  /// A snapshot of a namespace.
+  ///
+  /// - Parameters:
+  ///   - all: each object of the namespace, as the API has it.
+  ///   - history: what `kubectl rollout history` prints of all Deployments.
+  public init(objects all: [JSONValue], history: String = "") {
+    self.history = history
     var pods: [String: [JSONValue]] = [:]
-    for object in try await kubectl.everything() {
+    for object in all {
       let name = object[path: "metadata", "name"]?.string ?? "?"
       let kind = object["kind"]?.string ?? "?"
       if kind == "Pod" {
@@ -33,7 +37,7 @@ struct NamespaceSnapshot: Sendable, Equatable {
   }
 
   /// In words, each difference of this snapshot from an earlier one.
-  func differences(from earlier: NamespaceSnapshot) -> [String] {
+  public func differences(from earlier: NamespaceSnapshot) -> [String] {
     var found: [String] = []
     for key in Set(objects.keys).union(earlier.objects.keys).sorted() {
       compare(earlier.objects[key], objects[key], at: key, into: &found)
@@ -97,8 +101,9 @@ extension NamespaceSnapshot {
     metadata["managedFields"] = isControllers ? nil : lastingManagers(metadata["managedFields"])
     object["metadata"] = metadata
     switch kind {
+    case "Pod": object = lastingPod(object)
     case "Endpoints": object["subsets"] = .array((object["subsets"]?.array ?? []).map(lastingSubset))
-    case "EndpointSlice": object["endpoints"] = .array((object["endpoints"]?.array ?? []).map(lastingEndpoint))
+    case "EndpointSlice": object["endpoints"] = lastingEndpoints(object["endpoints"])
     default: break
     }
     return object
@@ -127,48 +132,66 @@ extension NamespaceSnapshot {
     return .array(lasting.sorted { text($0) < text($1) })
   }
 
+  /// A pod without what its successor may have another of: the node that the scheduler chose, with the labels that the
+  /// pod has from there, and the name of the volume that has the token of its account.
+  ///
+  /// Since Kubernetes 1.21 that volume is called `kube-api-access-` and five random characters. Before, it had the name
+  /// of a Secret, such as `default-token-x7k2p`, which is the same for all pods of the account.
+  private static func lastingPod(_ pod: JSONValue) -> JSONValue {
+    var pod = pod
+    if pod[path: "metadata", "generateName"] != nil {
+      pod["spec"]?["nodeName"] = nil
+      for label in pod[path: "metadata", "labels"]?.object?.keys.filter({ $0.hasPrefix("topology.kubernetes.io/") })
+        ?? []
+      {
+        pod["metadata"]?["labels"]?[label] = nil
+      }
+    }
+    let names = (pod[path: "spec", "volumes"]?.array ?? []).compactMap { volume -> String? in
+      let sources = volume[path: "projected", "sources"]?.array ?? []
+      guard sources.contains(where: { $0["serviceAccountToken"] != nil }), let name = volume["name"]?.string,
+        name.wholeMatch(of: /kube-api-access-[a-z0-9]{5}/) != nil
+      else { return nil }
+      return name
+    }
+    for name in names { pod = renaming(name, to: "kube-api-access-*", in: pod) }
+    return pod
+  }
+
+  /// A value in which a name is another: as a string of its own, or within the names of members, which managed fields
+  /// are called by (`k:{"name":"NAME"}`).
+  private static func renaming(_ name: String, to other: String, in value: JSONValue) -> JSONValue {
+    switch value {
+    case .string(name): .string(other)
+    case .array(let elements): .array(elements.map { renaming(name, to: other, in: $0) })
+    case .object(let members):
+      .object(
+        Dictionary(
+          members.map { ($0.key.replacing(name, with: other), renaming(name, to: other, in: $0.value)) },
+          uniquingKeysWith: { $1 }))
+    default: value
+    }
+  }
+
   private static func lastingSubset(_ subset: JSONValue) -> JSONValue {
     var subset = subset
-    for list in ["addresses", "notReadyAddresses"] {
-      guard let addresses = subset[list]?.array else { continue }
-      subset[list] = .array(addresses.map(lastingEndpoint))
+    for list in ["addresses", "notReadyAddresses"] where subset[list] != nil {
+      subset[list] = lastingEndpoints(subset[list])
     }
     return subset
   }
 
-  /// An endpoint that stands for a pod, without that pod's name and address.
+  /// Endpoints in an order that does not depend on their addresses.
+  private static func lastingEndpoints(_ endpoints: JSONValue?) -> JSONValue {
+    .array((endpoints?.array ?? []).map(lastingEndpoint).sorted { text($0) < text($1) })
+  }
+
+  /// An endpoint that stands for a pod, without that pod's name, address and place.
   private static func lastingEndpoint(_ endpoint: JSONValue) -> JSONValue {
     guard endpoint[path: "targetRef", "kind"]?.string == "Pod" else { return endpoint }
     var endpoint = endpoint
-    for name in ["ip", "addresses"] { endpoint[name] = nil }
+    for name in ["ip", "addresses", "nodeName", "zone", "hints"] { endpoint[name] = nil }
     for name in ["name", "uid", "resourceVersion"] { endpoint["targetRef"]?[name] = nil }
     return endpoint
-  }
-}
-
-extension Kubectl {
-  /// The kinds of objects that namespaces hold, but the events and what metrics servers make up.
-  static func lastingKinds() async throws -> [String] {
-    try await run(["kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name"]).text
-      .split(separator: "\n").map(String.init)
-      .filter { !$0.hasPrefix("events") && !$0.hasSuffix(".metrics.k8s.io") }
-  }
-
-  /// Every object of the namespace, of the kinds that last.
-  func everything() async throws -> [JSONValue] {
-    let list = try await run(
-      ["kubectl", "-n", namespace, "get", kinds.joined(separator: ","), "-o", "json", "--show-managed-fields"])
-    return try Self.parse(list.output)["items"]?.array ?? []
-  }
-
-  /// The resource version of every object: equal at two moments if nothing was written between them.
-  func resourceVersions() async throws -> [String: String] {
-    let pairs = try await everything().map { object in
-      (
-        "\(object["kind"]?.string ?? "?")/\(object[path: "metadata", "name"]?.string ?? "?")",
-        object[path: "metadata", "resourceVersion"]?.string ?? "?"
-      )
-    }
-    return Dictionary(pairs, uniquingKeysWith: { $1 })
   }
 }

@@ -3,15 +3,14 @@ import Testing
 
 extension EndToEnd.Insides {
   /// Connections of the cluster's own clients to myapp1, while it is redirected.
-  @Suite("Inbound connections", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
+  @Suite(
+    "Inbound connections",
+    .session(preparation: { try await $1.isServed(by: "myapp1", at: $0.port) }) {
+      ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"]
+    })
   struct Inbound {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     /// What a shell script of another pod prints.
     func client(_ script: String) async throws -> String {
@@ -99,7 +98,13 @@ extension EndToEnd.Insides {
 
     @Test func `A local server that speaks first is heard first`() async throws {
       try await shell.serving("peer.py greet \(cluster.port)") {
-        let talk = try await client("{ sleep 1; echo hello; sleep 1; } | timeout 20 nc myapp1 80")
+        // Says something only once it has heard something.
+        let talk = try await client(
+          """
+          mkfifo /tmp/said /tmp/heard; timeout 20 nc myapp1 80 </tmp/said >/tmp/heard &
+          exec 3>/tmp/said 4</tmp/heard; rm /tmp/said /tmp/heard
+          read -r greeting <&4; printf '%s\\n' "$greeting"; echo hello >&3; cat <&4
+          """)
         #expect(talk == "220 local peer ready\r\n250 heard hello\n")
       }
     }
@@ -127,9 +132,10 @@ extension EndToEnd.Insides {
       try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(log)") {
         let answers = try await client(
           """
-          mkfifo /tmp/stalled; sleep 30 </tmp/stalled &
+          mkfifo /tmp/stalled
           { printf 'GET /bytes/100000000 HTTP/1.0\\r\\n\\r\\n'; sleep 30; } | nc myapp1 80 >/tmp/stalled &
-          sleep 1; for i in 1 2 3 4 5; do timeout 20 wget -qO- http://myapp1/; done | uniq -c | sed 's/^ *//'
+          exec 3</tmp/stalled; head -c 1 <&3 >/dev/null
+          for i in 1 2 3 4 5; do timeout 20 wget -qO- http://myapp1/; done | uniq -c | sed 's/^ *//'
           kill $(jobs -p) 2>/dev/null; killall nc sleep 2>/dev/null; rm /tmp/stalled
           """)
         #expect(answers == "5 the app on this machine\n")

@@ -1,46 +1,40 @@
+import DevrunSystem
+import DevrunCore
+import DevrunPlan
 import Foundation
 import Glibc
+import TestSupport
 import Testing
-
-/// Whether a program is installed.
-private func isInstalled(_ program: String) -> Bool {
-  let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-  return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
-}
 
 extension EndToEnd.Endings {
   /// Programs that people wrap, used as they are used. The launcher's own tests try more of each, without a cluster.
   @Suite("Programs in a session")
   struct Programs {
-    let cluster: Cluster
-
-    init() throws { cluster = try Cluster.shared }
+    let cluster = Cluster.shared
 
     /// What such programs write at home is their own business.
-    private func home() throws -> [String: String] {
+    private func home() throws -> EnvironmentVariables {
       let home = "\(cluster.user.work)/home"
       try cluster.user.own(home)
-      return ["HOME": home, "TERM": "xterm"]
+      return ["HOME": RawString(home), "TERM": "xterm"]
     }
 
     /// Runs a command in a session on a terminal.
     private func terminal(
-      _ command: [String], endsWith ending: Ending = .exited(0), sourceLocation: SourceLocation = #_sourceLocation,
+      _ command: [String], endsWith expected: WaitStatus = .exited(0),
+      sourceLocation: SourceLocation = #_sourceLocation,
       _ body: (Typist) async throws -> Void
     ) async throws {
       try await cluster.leavingNoTrace(sourceLocation: sourceLocation) {
         let process = try cluster.start(
           ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--"] + command, environment: home(),
-          streams: .terminal)
+          place: .terminal)
         do {
           try await body(Typist(process))
-          let end = try await within(.seconds(60), "the end of devrun; it shows \(process.output.text)") {
-            try await process.ended()
-          }
-          #expect(end == ending, "\(process.output.text)", sourceLocation: sourceLocation)
+          let status = try await process.status()
+          #expect(status == expected, "\(process.output)", sourceLocation: sourceLocation)
         } catch {
-          process.send(SIGTERM)
-          _ = try? await process.outcome(within: .seconds(30))  // It is killed if that does not end it.
+          await process.stop()
           throw error
         }
       }
@@ -58,19 +52,19 @@ extension EndToEnd.Endings {
       let program = try await debugged()
       try await terminal(["gdb", "-q", "-nx", "-iex", "set pagination off", "-iex", "set style enabled off", program]) {
         person in
-        try await person.sees("(gdb) ")
-        try await person.types("break greet", sees: "Breakpoint 1 at")
-        try await person.types("run", sees: "Breakpoint 1, greet")
-        try await person.sees("(gdb) ")
-        try await person.types("continue", sees: "answer: myapp2 was asked from")
-        try await person.sees("counting")
-        try person.types(control: "C")
-        try await person.sees("SIGINT")
-        try await person.sees("(gdb) ")
-        try await person.types("print turns * 0 + 77", sees: "= 77")
-        try await person.types("kill", sees: "(y or n)")
-        try await person.types("y", sees: "killed]")
-        try person.process.write("quit\n")
+        try await person.wait(for: "(gdb) ")
+        try await person.type(line: "break greet", until: "Breakpoint 1 at")
+        try await person.type(line: "run", until: "Breakpoint 1, greet")
+        try await person.wait(for: "(gdb) ")
+        try await person.type(line: "continue", until: "answer: myapp2 was asked from")
+        try await person.wait(for: "counting")
+        try person.press(control: "C")
+        try await person.wait(for: "SIGINT")
+        try await person.wait(for: "(gdb) ")
+        try await person.type(line: "print turns * 0 + 77", until: "= 77")
+        try await person.type(line: "kill", until: "(y or n)")
+        try await person.type(line: "y", until: "killed]")
+        try person.type("quit\n")
       }
     }
 
@@ -78,13 +72,13 @@ extension EndToEnd.Endings {
     func `lldb debugs a program that reaches a service, shows a value and quits`() async throws {
       let program = try await debugged()
       try await terminal(["lldb", "--no-lldbinit", "--no-use-colors", program]) { person in
-        try await person.sees("(lldb) ")
-        try await person.types("breakpoint set --name turn", sees: "Breakpoint 1:")
-        try await person.types("run", sees: "answer: myapp2 was asked from")
-        try await person.sees("stop reason = breakpoint 1.1")
-        try await person.types("expression turns * 0 + 77", sees: "= 77", again: true)
-        try await person.types("process kill", sees: "exited with status = 9", again: true)
-        try person.process.write("quit\n")
+        try await person.wait(for: "(lldb) ")
+        try await person.type(line: "breakpoint set --name turn", until: "Breakpoint 1:")
+        try await person.type(line: "run", until: "answer: myapp2 was asked from")
+        try await person.wait(for: "stop reason = breakpoint 1.1")
+        try await person.type(line: "expression turns * 0 + 77", until: "= 77", again: true)
+        try await person.type(line: "process kill", until: "exited with status = 9", again: true)
+        try person.type("quit\n")
       }
     }
 
@@ -93,30 +87,28 @@ extension EndToEnd.Endings {
       let file = "\(cluster.user.work)/edited"
       defer { unlink(file) }
       try await terminal(["vim", "-Nu", "NONE", "-i", "NONE", file]) { person in
-        try await person.sees("[New]")
-        try person.process.write("i")
-        try await person.sees("-- INSERT --")
-        try person.process.write("written in a session\u{1b}:wq\n")
+        try await person.wait(for: "[New]")
+        try person.type("i")
+        try await person.wait(for: "-- INSERT --")
+        try person.type("written in a session\u{1b}:wq\n")
       }
       #expect(try String(contentsOfFile: file, encoding: .utf8) == "written in a session\n")
     }
 
     @Test func `An interactive bash in a session has jobs of its own and reaches a service`() async throws {
       try await terminal(["bash", "--norc", "--noprofile", "-i"], endsWith: .exited(6)) { person in
-        try await person.types("PS1='inside'; PS1+='> '", sees: "inside> ")
-        try await person.types("curl -sS -m 20 http://myapp2/cgi-bin/peer", sees: "myapp2 was asked from")
-        try await person.types("sed -u s/^/got-/", sees: "\r\n")
-        try await person.types("first", sees: "got-first")
-        try person.types(control: "Z")
-        try await person.sees("Stopped")
-        try await person.sees("inside> ")
-        try await person.types("jobs", sees: "Stopped")
-        try await person.sees("inside> ")
-        try await person.types("fg", sees: "sed -u", again: true)
-        try await person.types("second", sees: "got-second")
-        try person.types(control: "C")
-        try await person.sees("inside> ")
-        try person.process.write("exit 6\n")
+        try await person.type(line: "PS1='inside'; PS1+='> '", until: "inside> ")
+        try await person.type(line: "curl -sS -m 20 http://myapp2/cgi-bin/peer", until: "myapp2 was asked from")
+        try await person.type(line: "sed -u s/^/got-/", until: "\r\n")
+        try await person.type(line: "first", until: "got-first")
+        try await person.suspend(prompt: "inside> ")
+        try await person.type(line: "jobs", until: "Stopped")
+        try await person.wait(for: "inside> ")
+        try await person.type(line: "fg", until: "sed -u", again: true)
+        try await person.type(line: "second", until: "got-second")
+        try person.press(control: "C")
+        try await person.wait(for: "inside> ")
+        try person.type("exit 6\n")
       }
     }
 
@@ -131,14 +123,14 @@ extension EndToEnd.Endings {
         try await cluster.devrun(
           "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--", "make", "-j4", "-C", folder)
       }
-      #expect(outcome.ending == .exited(0), "\(outcome)")
+      #expect(outcome.status == .exited(0), "\(outcome)")
       for number in 1...8 {
         let part = try String(contentsOfFile: "\(folder)/part\(number)", encoding: .utf8)
         #expect(part.contains("myapp2 was asked from"), "\(part)")
       }
     }
 
-    @Test(.enabled(if: isInstalled("swift"), "swift is not installed"))
+    @Test(.enabled(if: isInstalled("swift", in: ProcessInfo.processInfo.environment["PATH"]), "swift is not installed"))
     func `swift run builds and runs a package, which has the container's environment`() async throws {
       let folder = "\(cluster.user.work)/package"
       for path in [folder, "\(folder)/Sources", "\(folder)/Sources/hello"] { try cluster.user.own(path) }
@@ -152,48 +144,41 @@ extension EndToEnd.Endings {
       try cluster.user.write(
         "import Glibc\nprint(\"colour:\", getenv(\"CFG_COLOUR\").map { String(cString: $0) } ?? \"none\")\nexit(7)\n",
         to: "\(folder)/Sources/hello/main.swift")
-      var environment = try home()
-      environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
-      environment["TMPDIR"] = folder
+      let path = try #require(EnvironmentVariables.current["PATH"])
+      let environment = try home().merging(["PATH": path, "TMPDIR": RawString(folder)])
       let outcome = try await cluster.leavingNoTrace {
         try await cluster.start(
           ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--", "swift", "run"],
           environment: environment, directory: folder
         ).outcome(within: .seconds(300))
       }
-      #expect(outcome.ending == .exited(7), "\(outcome)")
-      #expect(outcome.text == "colour: blue\n", "\(outcome)")
+      #expect(outcome.status == .exited(7), "\(outcome)")
+      #expect(outcome.output == "colour: blue\n", "\(outcome)")
     }
 
     @Test func `yes dies of SIGPIPE when head in a session stops reading`() async throws {
       let devrun = "\(cluster.devrun) -q -t deployment/myapp1 -p 8080:\(cluster.port) -- head -n 1"
       let outcome = try await cluster.leavingNoTrace {
-        let variables = cluster.user.environment.merging(["KUBECONFIG": cluster.developer.kubeconfig]) { $1 }
-        let script = "yes | \(devrun); echo ${PIPESTATUS[*]}"
-        return try await ChildProcess(cluster.user.command(["bash", "-c", script]), environment: variables)
-          .outcome(within: .seconds(90))
+        try await cluster.start(command: ["bash", "-c", "yes | \(devrun); echo ${PIPESTATUS[*]}"]).outcome()
       }
-      #expect(outcome.text == "y\n141 0\n", "\(outcome)")
+      #expect(outcome.output == "y\n141 0\n", "\(outcome)")
     }
 
     @Test func `timeout ends a session's command, which can still print, and exits with 124`() async throws {
       let outcome = try await cluster.leavingNoTrace {
-        let variables = cluster.user.environment.merging(["KUBECONFIG": cluster.developer.kubeconfig]) { $1 }
         let command = [
           "timeout", "-s", "TERM", "1000", cluster.devrun, "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)",
           "--",
           "sh", "-c", "trap 'echo last word; exit 7' TERM; echo ready; while :; do sleep 0.1; done",
         ]
-        let process = try ChildProcess(cluster.user.command(command), environment: variables)
-        try await within(.seconds(60), "the child; devrun said \(process.errors.text)") {
-          try await process.output.contains("ready")
-        }
+        let process = try cluster.start(command: command)
+        try await process.output.wait(for: "ready")
         // What its timer would send.
-        process.send(SIGALRM)
+        process.signal(SIGALRM)
         return try await process.outcome(within: .seconds(60))
       }
-      #expect(outcome.ending == .exited(124), "\(outcome)")
-      #expect(outcome.text == "ready\nlast word\n", "\(outcome)")
+      #expect(outcome.status == .exited(124), "\(outcome)")
+      #expect(outcome.output == "ready\nlast word\n", "\(outcome)")
     }
   }
 }

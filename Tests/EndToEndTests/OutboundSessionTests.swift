@@ -1,17 +1,14 @@
+import DevrunPlan
 import Foundation
+import TestSupport
 import Testing
 
 extension EndToEnd.Insides {
   /// Connections of the child to services of the cluster, by an ordinary user on an unchanged machine.
   @Suite("Outbound connections", .session { ["-t", "deployment/myapp1", "-p", "8080:\($0.port)"] })
   struct Outbound {
-    let cluster: Cluster
-    let shell: SessionShell
-
-    init() throws {
-      cluster = try Cluster.shared
-      shell = try SessionShell.shared
-    }
+    let cluster = Cluster.shared
+    let shell = SessionShell.shared
 
     /// Checks that myapp2 was asked from one of the pods that the session has taken over: through the tunnel.
     func expectAskedFromPod(_ answer: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
@@ -22,12 +19,12 @@ extension EndToEnd.Insides {
         "\(answer); the pods are \(pods)", sourceLocation: sourceLocation)
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root can block the user"))
+    @Test(.enabled(if: geteuid() == 0, "root is needed, to keep the tests' user from the cluster"))
     func `The tests' user reaches no service without devrun`() async throws {
       let address = try await cluster.kubectl.value("service/myapp2", ".spec.clusterIP")
       let outcome = try await run(
         cluster.user.command(["curl", "-sS", "-m", "5", "http://\(address)/"]), expecting: nil)
-      #expect(outcome.ending != .exited(0), "\(outcome)")
+      #expect(outcome.status != .exited(0), "\(outcome)")
     }
 
     @Test(
@@ -105,9 +102,14 @@ extension EndToEnd.Insides {
     }
 
     @Test func `A client that stops reading does not stall other clients`() async throws {
-      // "endless" sends until it is reset; nothing here reads it.
-      _ = try await shell(
-        "bash -c 'exec 3<>/dev/tcp/peer/7002; sleep 20' & echo $! >\(cluster.user.work)/stalled; sleep 1")
+      // "endless" sends until it is reset; nothing here reads more than the first byte.
+      let flowing = "\(cluster.user.work)/flowing"
+      _ = try await shell.output(
+        """
+        mkfifo \(flowing)
+        bash -c 'exec 3<>/dev/tcp/peer/7002; head -c 1 <&3 | od -An -tx1 >\(flowing); exec sleep 60' &
+        echo $! >\(cluster.user.work)/stalled; cat \(flowing); rm \(flowing)
+        """)
       for _ in 1...5 {
         try await expectAskedFromPod(try await shell.output("curl -sS -m 20 http://myapp2/cgi-bin/peer"))
       }
@@ -131,7 +133,7 @@ extension EndToEnd.Insides {
       let localhost = try await shell.output("getent ahostsv4 localhost | head -1 | cut -d' ' -f1")
       #expect(localhost == "127.0.0.1")
       // The network is this machine's.
-      let network = try await run(["readlink", "/proc/self/ns/net"]).text.trimmed
+      let network = try await run(["readlink", "/proc/self/ns/net"]).output.trimmed
       #expect(try await shell.output("readlink /proc/self/ns/net") == network)
     }
 
