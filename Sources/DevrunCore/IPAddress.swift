@@ -98,11 +98,13 @@ extension IPAddress: LosslessStringConvertible, Codable {
       }
       return groups
     }
-    guard let gap = text.firstRange(of: "::") else {
+    // Not by `firstRange(of:)`, which links the library of regular expressions: a megabyte more in the agent.
+    guard let gap = zip(text.indices, text.indices.dropFirst()).first(where: { text[$0] == ":" && text[$1] == ":" })
+    else {
       guard let groups = read(text[...]), groups.count == 8 else { return nil }
       return groups
     }
-    guard let head = read(text[..<gap.lowerBound]), let tail = read(text[gap.upperBound...]),
+    guard let head = read(text[..<gap.0]), let tail = read(text[gap.1...].dropFirst()),
       head.count + tail.count < 8
     else { return nil }
     return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
