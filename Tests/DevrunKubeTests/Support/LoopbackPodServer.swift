@@ -74,18 +74,11 @@ final class LoopbackPodServer: Sendable {
 
   static func start(_ script: Script, tls: TLSConfiguration? = nil) async throws -> LoopbackPodServer {
     let (events, continuation) = AsyncStream.makeStream(of: Event.self)
-    let context = try tls.map { try NIOSSLContext(configuration: $0) }
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let pipeline = channel.pipeline.syncOperations
-          if let context { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
-          let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
-          try pipeline.addHandler(decoder)
-          try pipeline.addHandler(UpgradeServer(script, decoder: decoder) { continuation.yield($0) })
-        }
-      }
-      .bind(host: "127.0.0.1", port: 0).get()
+    let channel = try await listenOnLoopback(tls: tls) { pipeline in
+      let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+      try pipeline.addHandler(decoder)
+      try pipeline.addHandler(UpgradeServer(script, decoder: decoder) { continuation.yield($0) })
+    }
     return LoopbackPodServer(channel: channel, events: events)
   }
 

@@ -21,16 +21,9 @@ final class LoopbackProxy: Sendable {
 
   static func start(_ kind: Kind, tls: TLSConfiguration? = nil) async throws -> LoopbackProxy {
     let asked = NIOLockedValueBox<[String]>([])
-    let context = try tls.map { try NIOSSLContext(configuration: $0) }
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          if let context { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
-          try channel.pipeline.syncOperations.addHandler(
-            ProxyHandler(kind) { target in asked.withLockedValue { $0.append(target) } })
-        }
-      }
-      .bind(host: "127.0.0.1", port: 0).get()
+    let channel = try await listenOnLoopback(tls: tls) { pipeline in
+      try pipeline.addHandler(ProxyHandler(kind) { target in asked.withLockedValue { $0.append(target) } })
+    }
     return LoopbackProxy(channel: channel, asked: asked)
   }
 

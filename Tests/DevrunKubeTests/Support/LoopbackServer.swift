@@ -76,27 +76,20 @@ final class LoopbackServer: Sendable {
   ) async throws -> LoopbackServer {
     let (events, continuation) = AsyncStream.makeStream(of: Event.self)
     let seen = NIOLockedValueBox<[SeenRequest]>([])
-    let context = try tls.map { try NIOSSLContext(configuration: $0) }
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let pipeline = channel.pipeline.syncOperations
-          if let context { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
-          try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
-          try pipeline.addHandler(
-            Responder { request in
-              let index = seen.withLockedValue { seen in
-                seen.append(request)
-                return seen.count - 1
-              }
-              continuation.yield(.request(request))
-              return answer(request, index)
-            } closed: {
-              continuation.yield(.connectionClosed)
-            })
-        }
-      }
-      .bind(host: "127.0.0.1", port: 0).get()
+    let channel = try await listenOnLoopback(tls: tls) { pipeline in
+      try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
+      try pipeline.addHandler(
+        Responder { request in
+          let index = seen.withLockedValue { seen in
+            seen.append(request)
+            return seen.count - 1
+          }
+          continuation.yield(.request(request))
+          return answer(request, index)
+        } closed: {
+          continuation.yield(.connectionClosed)
+        })
+    }
     return LoopbackServer(channel: channel, port: channel.localAddress?.port ?? 0, events: events, seen: seen)
   }
 
