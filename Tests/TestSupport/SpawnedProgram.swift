@@ -1,7 +1,6 @@
 internal import DevrunCore
 internal import DevrunSystem
 internal import Glibc
-internal import Synchronization
 
 /// The two sides of a new terminal (pty(7)).
 struct PseudoTerminal {
@@ -15,20 +14,15 @@ struct PseudoTerminal {
   init() throws(Errno) {
     var ends: (person: Int32, programs: Int32) = (-1, -1)
     var path = [CChar](repeating: 0, count: 128)
-    // Neither of them may reach a program but by the terminal's name.
-    try SpawnedProgram.starting.withLock { _ throws(Errno) in
-      try system { openpty(&ends.person, &ends.programs, &path, nil, nil) }
-      for end in [ends.person, ends.programs] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    }
+    try system { openpty(&ends.person, &ends.programs, &path, nil, nil) }
+    for end in [ends.person, ends.programs] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     (person, programs) = (Descriptor(ends.person), Descriptor(ends.programs))
     self.path = RawString(cString: path)
   }
 }
 
-/// A program to be started by posix_spawn(3), with no signal blocked or ignored.
+/// A program to be started by posix_spawn(3), with no signal blocked or ignored and no descriptor but its streams.
 struct SpawnedProgram {
-  /// Held while a descriptor is open that would get into a program which is started meanwhile.
-  fileprivate static let starting = Mutex(())
   /// POSIX_SPAWN_SETSID, a macro that Swift does not see.
   private static let newSession: Int32 = 0x80
 
@@ -75,28 +69,31 @@ struct SpawnedProgram {
     posix_spawnattr_setsigdefault(&attributes, &defaults)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | place))
     streams(&actions)
-    // posix_spawn(3) itself cannot do this where Swift sees it.
-    let command = (directory.map { ["env", "--chdir=\($0)"] } ?? []) + command
+    if let directory { try add("posix_spawn_file_actions_addchdir_np", to: &actions, directory) }
+    // Foundation opens descriptors without close-on-exec in other tests, at any moment.
+    try add("posix_spawn_file_actions_addclosefrom_np", to: &actions, 3)
     let arguments = CStringArray(command.map { RawString($0) })
     let variables = CStringArray(environment.entries)
-    return try Self.starting.withLock { _ throws(Errno) in
-      // Foundation opens descriptors without close-on-exec at any moment in other tests. The program must not inherit them.
-      try Self.closeDescriptors(from: 3, &actions)
-      var process: pid_t = 0
-      let code = posix_spawnp(&process, command[0], &actions, &attributes, arguments.pointers, variables.pointers)
-      if code != 0 { throw Errno(rawValue: code) }
-      return process
-    }
+    var process: pid_t = 0
+    let code = posix_spawnp(&process, command[0], &actions, &attributes, arguments.pointers, variables.pointers)
+    if code != 0 { throw Errno(rawValue: code) }
+    return process
   }
 
-  /// Adds the closing of all descriptors from a number on (posix_spawn_file_actions_addclosefrom_np(3)).
-  private static func closeDescriptors(
-    from number: Int32, _ actions: inout posix_spawn_file_actions_t
-  ) throws(Errno) {
-    // Not in Swift's Glibc module.
-    typealias AddCloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
-    guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { throw .noSuchCall }
-    let code = unsafeBitCast(symbol, to: AddCloseFrom.self)(&actions, number)
+  /// Adds an action of a kind that Swift's Glibc module does not have.
+  private func add(_ name: String, to actions: inout posix_spawn_file_actions_t, _ number: Int32) throws(Errno) {
+    typealias Function = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+    guard let symbol = dlsym(nil, name) else { throw .noSuchCall }
+    let code = unsafeBitCast(symbol, to: Function.self)(&actions, number)
+    if code != 0 { throw Errno(rawValue: code) }
+  }
+
+  /// Adds an action of a kind that Swift's Glibc module does not have.
+  private func add(_ name: String, to actions: inout posix_spawn_file_actions_t, _ path: String) throws(Errno) {
+    typealias Function =
+      @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, UnsafePointer<CChar>) -> Int32
+    guard let symbol = dlsym(nil, name) else { throw .noSuchCall }
+    let code = RawString(path).withCString { unsafeBitCast(symbol, to: Function.self)(&actions, $0) }
     if code != 0 { throw Errno(rawValue: code) }
   }
 }
