@@ -1,3 +1,5 @@
+internal import DevrunCore
+internal import DevrunSystem
 internal import Foundation
 internal import Glibc
 internal import Synchronization
@@ -32,7 +34,7 @@ public final class TemporaryFolder: Sendable {
       return isRemoved
     }
     if wasRemoved { return }
-    do { try FileManager.default.removeItem(atPath: path) } catch { Issue.record(error, "\(path) is not removed") }
+    do { try Directory.removeTree(RawString(path)) } catch { Issue.record(error, "\(path) is not removed") }
   }
 
   /// Runs a body with a new folder.
