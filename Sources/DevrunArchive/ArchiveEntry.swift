@@ -74,7 +74,7 @@ public enum ArchiveError: UserFacingError, Hashable {
   /// A system call failed on this machine.
   case system(call: String, path: String, Errno)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .malformed(let what): ErrorMessage("the volume's archive is damaged", why: what)

@@ -24,7 +24,7 @@ extension ErrorMessage: CustomStringConvertible {
 ///
 /// Every error that leaves one of devrun's modules conforms. It is printed in one place.
 public protocol UserFacingError: Error, Sendable, CustomStringConvertible {
-  /// What the person is told.
+  /// The message for the user.
   var message: ErrorMessage { get }
   /// What devrun exits with when this error ends it.
   var exitStatus: ExitStatus { get }

@@ -11,7 +11,7 @@ public struct JSONSyntaxError: UserFacingError, Hashable {
   /// Where, as a number of bytes from the text's start.
   public var offset: Int
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage { ErrorMessage("this is no valid JSON: \(problem) at byte \(offset)") }
 }
 

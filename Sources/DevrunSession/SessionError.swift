@@ -12,7 +12,7 @@ public enum SessionError: UserFacingError, Hashable {
   /// Some of what was changed could not be put back.
   case notRestored([String], remedy: String)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .noTarget(let namespace, let candidates):

@@ -63,7 +63,7 @@ public enum ExecutableSearchError: UserFacingError, Hashable {
   /// The path is a directory.
   case directory(RawString)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .notFound(let name) where name.bytes.contains(UInt8(ascii: "/")):

@@ -18,7 +18,7 @@ public enum DialError: UserFacingError, Hashable {
     }
   }
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .failed(.connect(let error)):

@@ -15,7 +15,7 @@ public enum TunnelError: UserFacingError, Hashable {
   /// The agent's answer is larger than anything that it can be.
   case answerTooLarge(String)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .refused(.wrongSecret, _, let text):

@@ -12,7 +12,7 @@ public enum ViewError: UserFacingError, Hashable {
   /// A file or folder of the session cannot be made, replaced or removed.
   case cannotChange(String, Errno)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .noSessionDirectory(let path, let error):

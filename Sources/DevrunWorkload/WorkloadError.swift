@@ -35,7 +35,7 @@ public enum WorkloadError: UserFacingError, Hashable {
   /// The parts of the agent are not beside the binary.
   case payloadMissing(String, cause: String)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .targetNotFound(let target, let namespace, let candidates):

@@ -19,7 +19,7 @@ public enum CredentialError: UserFacingError, Hashable {
   /// A certificate or key cannot be read.
   case clientCertificate(problem: String)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .tokenFile(let path, let problem):

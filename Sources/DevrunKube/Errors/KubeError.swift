@@ -15,7 +15,7 @@ public enum KubeError: UserFacingError, Hashable {
   /// The credentials could not be had.
   case credentials(CredentialError, context: String)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .status(let status, let request, let context):

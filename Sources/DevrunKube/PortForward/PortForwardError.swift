@@ -13,7 +13,7 @@ public enum PortForwardError: UserFacingError, Hashable {
   /// The server accepted the upgrade, but not the subprotocol `v4.channel.k8s.io`.
   case subprotocolRefused(String?)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .remote(let words):

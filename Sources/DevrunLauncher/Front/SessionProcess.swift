@@ -44,7 +44,7 @@ public struct SplitError: UserFacingError {
   /// The kernel's answer.
   public var cause: Errno
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     ErrorMessage(
       "devrun cannot start the process that holds its session", why: cause.description,

@@ -30,7 +30,7 @@ public enum LaunchError: UserFacingError {
     public var error: Errno
   }
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .resources(let error):

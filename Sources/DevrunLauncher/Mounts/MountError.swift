@@ -14,7 +14,7 @@ public enum MountError: UserFacingError, Hashable {
   /// The kernel refuses a mount at this path.
   case notMounted(RawString, Errno)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .notAbsolute(let path):

@@ -1,6 +1,6 @@
 internal import DevrunCore
 
-/// The variables by which Kubernetes tells containers of services
+/// The variables in which Kubernetes lists services for containers
 /// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables): nothing secret.
 package enum ServiceVariable {
   /// Whether a variable is one of those of a service of the given names, by its name and by its value.

@@ -1,6 +1,6 @@
 /// Lines laid out so that none of them lies across two pages of a file.
 ///
-/// The kernel carries a write out page by page, and tells the file's new size after each: a reader that comes in between
+/// The kernel carries a write out page by page, and updates the file's size after each: a reader that comes in between
 /// sees what stands in the first page. So a line that would not fit into its page begins in the next, and empty lines,
 /// which say nothing in hosts(5), fill the gap.
 enum PagedLines {

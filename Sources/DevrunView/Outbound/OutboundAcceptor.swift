@@ -155,7 +155,7 @@ package enum OutboundAcceptorError: UserFacingError, Hashable {
   /// The address is not one of this machine's loopback addresses, so others could reach a listener on it.
   case notLoopback(IPAddress)
 
-  /// What the person is told.
+  /// The message for the user.
   package var message: ErrorMessage {
     switch self {
     case .notLoopback(let address): ErrorMessage("\(address) is no loopback address to take connections at")

@@ -4,7 +4,7 @@ internal import DevrunSystem
 internal import DevrunTunnel
 
 /// Renews the volumes here as kubelet renews them in the pod: rotated tokens, changed ConfigMaps and Secrets. Nothing is asked
-/// for again and again: the agent tells of each change.
+/// for again and again: the agent reports each change.
 package struct VolumeRenewal: Sendable {
   /// What is followed.
   private let copies: [MaterializedVolumes.Copy]
@@ -50,7 +50,7 @@ package struct VolumeRenewal: Sendable {
     }
   }
 
-  /// A volume that cannot be renewed now stays as it is, and this is told.
+  /// A volume that cannot be renewed now stays as it is, and a warning is reported.
   private func renew(_ copy: MaterializedVolumes.Copy, by fetch: VolumeFetch) async throws {
     let name = copy.item.volume.name
     do {

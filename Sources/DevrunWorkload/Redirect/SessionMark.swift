@@ -1,6 +1,6 @@
 package import DevrunKube
 
-/// How the objects of a session are told from others.
+/// What marks the objects of a session.
 package enum SessionMark {
   /// The name of the label on objects that a session makes, and of the annotation on the pods that it redirects. The
   /// value is the session's name.

@@ -39,7 +39,7 @@ public enum TargetReferenceError: UserFacingError, Hashable {
   /// The name is none that an object can have.
   case invalidName(String)
 
-  /// What the person is told.
+  /// The message for the user.
   public var message: ErrorMessage {
     switch self {
     case .malformed(let text):
