@@ -68,4 +68,18 @@ struct VolumePlanTests {
     #expect(plan.items.filter { $0.volume.name == "scratch" }.map(\.targets) == [["/tmp"]])
     #expect(plan.omissions.map(\.volume) == ["data", "node"])
   }
+
+  @Test(arguments: ["..", ".", "a/../../b", "/etc", "", "A"])
+  func `A volume whose name the API server would not admit is not taken, since its name becomes a folder's`(
+    name: String
+  ) {
+    let pod: KubeObject = [
+      "spec": [
+        "volumes": [["name": .string(name), "emptyDir": [:]]],
+        "containers": [["name": "app", "volumeMounts": [["name": .string(name), "mountPath": "/data"]]]],
+      ]
+    ]
+    let container = ContainerVolumes(of: pod, container: "app")
+    #expect(container.volumes.isEmpty && container.mounts.isEmpty)
+  }
 }

@@ -40,9 +40,10 @@ package struct ContainerVolumes: Sendable, Hashable {
       }, uniquingKeysWith: { first, _ in first })
     let mounts = pod.container(named: container)?.volumeMounts ?? []
     func volume(_ mount: JSONValue) -> Volume? {
-      guard let name = mount["name"]?.string, let path = mount["mountPath"]?.string, !name.hasPrefix("devrun-") else {
-        return nil
-      }
+      // The name becomes that of a folder here. The API server admits labels only (RFC 1123), and no other name is taken.
+      guard let name = mount["name"]?.string, DNSName.isLabel(name), !name.hasPrefix("devrun-"),
+        let path = mount["mountPath"]?.string
+      else { return nil }
       return Volume(name: name, mountPath: path, kind: sources[name] ?? "")
     }
     self.mounts = mounts.compactMap(volume)
