@@ -25,6 +25,8 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   public var hiddenPaths: [RawString]
   /// Whether connections of the child to the addresses of a `RedirectTable` are redirected.
   public var redirectsConnections: Bool
+  /// The TCP ports of this machine whose listeners are awaited (`ListenEvent`).
+  public var listenPorts: Set<UInt16>
 
   /// A file or directory that appears at another path, with all that is below.
   public struct Mount: Sendable, Hashable, Codable {
@@ -44,7 +46,8 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   public init(
     executable: RawString, arguments: [RawString], environment: EnvironmentVariables, isolation: Isolation,
     hostsFile: RawString? = nil, nameServiceSwitchFile: RawString? = nil, mounts: [Mount] = [],
-    forcesVolumes: Bool = false, hiddenPaths: [RawString] = [], redirectsConnections: Bool = true
+    forcesVolumes: Bool = false, hiddenPaths: [RawString] = [], redirectsConnections: Bool = true,
+    listenPorts: Set<UInt16> = []
   ) {
     self.executable = executable
     self.arguments = arguments
@@ -56,6 +59,7 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
     self.forcesVolumes = forcesVolumes
     self.hiddenPaths = hiddenPaths
     self.redirectsConnections = redirectsConnections
+    self.listenPorts = listenPorts
   }
 
   /// Whether the child's files differ from the machine's in anything.

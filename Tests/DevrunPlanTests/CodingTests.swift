@@ -16,7 +16,7 @@ struct CodingTests {
       environment: EnvironmentVariables([
         .init(name: "B", value: RawString([0xfe]), origin: .container), .init(name: "A", value: "", origin: .option),
       ]), isolation: .trap, hostsFile: "/h", mounts: [.init(source: "/s", target: "/t")], forcesVolumes: true,
-      hiddenPaths: ["/run/nscd"], redirectsConnections: false)
+      hiddenPaths: ["/run/nscd"], redirectsConnections: false, listenPorts: [8080, 443])
     #expect(try passed(plan) == plan)
   }
 

@@ -32,6 +32,11 @@ public final class LaunchedChild: Sendable {
 
   private let life = Mutex(Life.running)
   private let end = Latch<WaitStatus>()
+  let listening = Broadcast<ListenEvent>()
+
+  /// What begins to listen on this machine's TCP ports, as the plan's `listenPorts` ask for: each event once, those that
+  /// came before first. The stream ends when the command has ended.
+  public var listenEvents: AsyncStream<ListenEvent> { listening.stream() }
 
   init(processID: pid_t, isolation: Isolation?, redirect: ConnectRedirect?) {
     self.processID = processID
@@ -106,6 +111,7 @@ extension LaunchedChild {
       _ = devrun_reap(processID)
     }
     report(.ended(status))
+    listening.finish()
     end.set(status)
   }
 }

@@ -1,0 +1,12 @@
+/// Something began to listen on a TCP port of this machine.
+public enum ListenEvent: Sendable, Hashable {
+  /// Something that is not older than the command listens on an expected port.
+  case began(port: UInt16)
+  /// An expected port was listened on before the command began.
+  ///
+  /// - Parameter by: the process, as in `nginx (pid 4711)`; `nil` if it cannot be found out, as for another user's.
+  case occupied(port: UInt16, by: String?)
+  /// The command, or a descendant of it, listens on a port that is not expected, on a loopback address or on all
+  /// addresses.
+  case elsewhere(port: UInt16)
+}
