@@ -63,19 +63,6 @@ package struct OwnPods: Sendable {
     return try pod(named: name, of: ["metadata": [:], "spec": spec], agent: agent)
   }
 
-  /// A pod with one container of a workload's template, the agent in it: no other container, none that initializes, and
-  /// none of the labels by which Services select.
-  ///
-  /// - Throws: `WorkloadError`
-  package func copy(of template: KubeObject, named name: String, agent: AgentTemplate) throws(WorkloadError)
-    -> KubeObject
-  {
-    var template = template
-    template.spec["initContainers"] = nil
-    template.containers = template.containers.filter { $0.name == agent.container }
-    return try pod(named: name, of: template, agent: agent)
-  }
-
   private func pod(named name: String, of template: KubeObject, agent: AgentTemplate) throws(WorkloadError)
     -> KubeObject
   {

@@ -26,8 +26,8 @@ struct AgentTemplateTests {
 
   static let agent = AgentTemplate(
     session: "s1", container: "app",
-    payload: PayloadConfigMaps(loader: "l", pieces: ["p0", "p1"], architecture: "amd64"), controlPort: 20_001,
-    arguments: ["--port", "80"])
+    payload: PayloadConfigMaps(loader: "l", pieces: ["p0", "p1"], architecture: "amd64"),
+    access: AgentPorts(control: 20_001, probe: 20_002, ready: 20_003), secretDigest: "ab", ports: [80])
 
   @Test func `The agent takes the container's place and leaves the rest of the template unchanged`() throws {
     let template = try Self.agent.applied(to: Self.original)
@@ -43,7 +43,7 @@ struct AgentTemplateTests {
     #expect(containers[1]["livenessProbe"]?["exec"] != nil)
     #expect(containers[1]["livenessProbe"]?["httpGet"] == nil)
     #expect(containers[1]["startupProbe"] == nil)
-    #expect(containers[1]["readinessProbe"]?["exec"] != nil)
+    #expect(containers[1]["readinessProbe"] == nil)
     #expect(containers[1]["volumeMounts"]?.array?.first == ["name": "config", "mountPath": "/etc/app"])
     #expect(template.spec["initContainers"] == Self.original.spec["initContainers"])
     #expect(template.labels == ["app": "web"])

@@ -115,8 +115,14 @@ struct AgentPlacement: Sendable {
     try await Rights(in: namespace).checkNewPod()
     let workload = try await TargetKinds.workload(reference, in: namespace)
     let choice = try await choose(from: workload)
+    let surroundings = try await SessionPodSurroundings.read(in: namespace, for: workload)
     return try await create(choice, avoiding: workload.template) { name, agent in
-      try OwnPods(in: namespace).copy(of: workload.template, named: name, agent: agent)
+      let patterns = localEnv.volumeReferences.map(\.pattern)
+      let volumes = workload.template.volumes.compactMap { $0["name"]?.string }
+      let named = Set(volumes.filter { name in patterns.contains { $0.matches(name) } })
+      let pod = SessionPod(of: workload, agent: agent, named: named, surroundings: surroundings)
+      for omission in pod.omissions { reporter.report(.warning(ErrorMessage(omission))) }
+      return try pod.object(named: name, in: namespace.name)
     }
   }
 
@@ -167,8 +173,8 @@ struct AgentPlacement: Sendable {
     try await withoutCancellation { try await upload.create(payload, owner: owner) }
     try Task.checkCancellation()
     return AgentTemplate(
-      session: context.name, container: container.name, payload: names, controlPort: access.controlPort,
-      arguments: access.arguments + container.ports.flatMap { ["--port", "\($0.remote)"] })
+      session: context.name, container: container.name, payload: names, access: access.ports,
+      secretDigest: access.secretDigest, ports: container.ports.map(\.remote))
   }
 
   /// Begins to follow the session's pods, until after all that needs their tunnels is undone.
@@ -182,7 +188,7 @@ struct AgentPlacement: Sendable {
     ) { pod in
       try await Tunnel.connect(secret: access.secret, inbound: inbound, on: loop) { configure in
         try await namespace.client.portForward(
-          namespace: namespace.name, pod: pod, port: access.controlPort, on: loop, configure: configure)
+          namespace: namespace.name, pod: pod, port: access.ports.control, on: loop, configure: configure)
       }
     }
     await diagnosis.following(pods)

@@ -1,29 +1,34 @@
 internal import DevrunCore
-internal import DevrunKube
+package import DevrunKube
 
 /// The change to a pod template that puts the agent in the place of one container.
 ///
-/// The container keeps its image, environment, volumes, security context and resources: only what starts in it and
-/// what asks after it changes. Every field that the API server would fill in with a default is written out, so that
-/// what is stored is what was sent, and a later comparison can tell our change from another's.
+/// The container keeps its image, arguments, environment, volumes, security context and resources: only what starts in
+/// it and what asks after it changes. The agent ignores the app's arguments, so that whoever resets `command` gets the app
+/// as it should be. Every field that the API server would fill in with a default is written out, so that what is stored
+/// is what was sent, and a later comparison can tell our change from another's.
 package struct AgentTemplate: Sendable {
   /// Where the pieces of the agent appear in the container.
   static let payloadDirectory = "/.devrun"
   /// Where the loader unpacks the agent: a disk-backed `emptyDir`.
   static let runDirectory = "/.devrun-run"
+  /// The program that unpacks and starts the agent, and runs as its `exec` probes.
+  static let loader = payloadDirectory + "/loader"
   /// Where the agent shows by a file that a tunnel is attached.
-  package static let readyFile = runDirectory + "/ready"
+  static let readyFile = runDirectory + "/ready"
 
   /// The session's name.
-  var session: String
+  package var session: String
   /// The container that the agent replaces.
-  var container: String
+  package var container: String
   /// The ConfigMaps that hold the loader and the pieces.
-  var payload: PayloadConfigMaps
-  /// The port of the pod's loopback where the agent expects devrun.
-  var controlPort: UInt16
-  /// The agent's own arguments.
-  var arguments: [String]
+  package var payload: PayloadConfigMaps
+  /// The ports that the agent uses for itself.
+  package var access: AgentPorts
+  /// The SHA-256 of the session's secret, in hexadecimal digits.
+  package var secretDigest: String
+  /// The app's ports, which the agent listens on.
+  package var ports: [UInt16]
 
   /// A change of the given parts.
   ///
@@ -31,22 +36,25 @@ package struct AgentTemplate: Sendable {
   ///   - session: the session's name.
   ///   - container: the name of the container that the agent replaces.
   ///   - payload: the ConfigMaps that hold the loader and the pieces.
-  ///   - controlPort: the port of the pod's loopback where the agent expects devrun.
-  ///   - arguments: the agent's own arguments.
+  ///   - access: the ports that the agent uses for itself.
+  ///   - secretDigest: the SHA-256 of the session's secret, in hexadecimal digits.
+  ///   - ports: the app's ports, which the agent listens on.
   package init(
-    session: String, container: String, payload: PayloadConfigMaps, controlPort: UInt16, arguments: [String]
+    session: String, container: String, payload: PayloadConfigMaps, access: AgentPorts, secretDigest: String,
+    ports: [UInt16]
   ) {
     self.session = session
     self.container = container
     self.payload = payload
-    self.controlPort = controlPort
-    self.arguments = arguments
+    self.access = access
+    self.secretDigest = secretDigest
+    self.ports = ports
   }
 
   /// The template with the agent in it.
   ///
   /// - Throws: `WorkloadError.noSuchContainer`, `.otherArchitecture`
-  func applied(to template: KubeObject) throws(WorkloadError) -> KubeObject {
+  package func applied(to template: KubeObject) throws(WorkloadError) -> KubeObject {
     var template = template
     template.annotations[SessionMark.key] = session
     guard let index = template.containers.firstIndex(where: { $0.name == container }) else {
@@ -60,21 +68,18 @@ package struct AgentTemplate: Sendable {
 
   /// The container with the agent in the app's place.
   private func replaced(_ container: Container) -> Container {
-    var container = container
-    let loader = Self.payloadDirectory + "/loader"
-    container.json["command"] = [
-      .string(loader), "run", .string(Self.runDirectory), .string(Self.payloadDirectory), "--",
-    ]
-    container.json["args"] = .array(arguments.map(JSONValue.string))
+    let probes = AgentProbes(replacing: container, access: access)
+    var container = starting(container, options: probes.options)
     container.json["lifecycle"] = nil
+    for name in ["readinessProbe", "livenessProbe", "startupProbe"] { container.json[name] = probes.probes[name] }
+    return container
+  }
+
+  /// The container with the agent as its program. Probes, hooks and arguments stay.
+  func starting(_ container: Container, options: Set<AgentOption>) -> Container {
+    var container = container
+    container.json["command"] = command(options)
     container.json["terminationMessagePolicy"] = "FallbackToLogsOnError"
-    container.json["readinessProbe"] = probe([loader, "ready", Self.readyFile], period: 1)
-    let alive = [loader, "alive", "\(controlPort)"]
-    if container.json["livenessProbe"] != nil { container.json["livenessProbe"] = probe(alive, period: 10) }
-    // Readiness is not asked for before this has succeeded.
-    if container.json["startupProbe"] != nil {
-      container.json["startupProbe"] = probe(alive, period: 1, failures: 60)
-    }
     container.volumeMounts += [
       ["name": "devrun-payload", "mountPath": .string(Self.payloadDirectory), "readOnly": true],
       ["name": "devrun-run", "mountPath": .string(Self.runDirectory)],
@@ -82,14 +87,20 @@ package struct AgentTemplate: Sendable {
     return container
   }
 
-  private func probe(_ command: [String], period: Int64, failures: Int64 = 3) -> JSONValue {
-    [
-      "exec": ["command": .array(command.map(JSONValue.string))], "timeoutSeconds": 5,
-      "periodSeconds": .int(period), "successThreshold": 1, "failureThreshold": .int(failures),
-    ]
+  private func command(_ options: Set<AgentOption>) -> JSONValue {
+    var words = [Self.loader, "run", Self.runDirectory, Self.payloadDirectory, "--"]
+    words += ["--control-port", "\(access.control)", "--secret-sha256", secretDigest]
+    if options.contains(.readyFile) { words += ["--ready-file", Self.readyFile] }
+    words += ports.flatMap { ["--port", "\($0)"] }
+    if options.contains(.probePort) { words += ["--probe-port", "\(access.probe)"] }
+    if options.contains(.readyPort) { words += ["--ready-port", "\(access.ready)"] }
+    // The app's arguments follow.
+    words.append("--")
+    return .array(words.map(JSONValue.string))
   }
 
-  private var volumes: [JSONValue] {
+  /// The volumes that the agent's container mounts beside its own.
+  var volumes: [JSONValue] {
     let loader: JSONValue = [
       "configMap": [
         "name": .string(payload.loader), "items": [["key": "loader", "path": "loader", "mode": 0o555]],
@@ -103,7 +114,9 @@ package struct AgentTemplate: Sendable {
   }
 
   /// The node selector with the payload's operating system and architecture in it.
-  private func pinned(_ selector: JSONValue?) throws(WorkloadError) -> JSONValue {
+  ///
+  /// - Throws: `WorkloadError.otherArchitecture`
+  func pinned(_ selector: JSONValue?) throws(WorkloadError) -> JSONValue {
     var selector = selector ?? [:]
     for (label, value) in [("kubernetes.io/os", "linux"), ("kubernetes.io/arch", payload.architecture)] {
       if let wanted = selector[label]?.string, wanted != value {

@@ -1,0 +1,49 @@
+internal import DevrunCore
+package import DevrunKube
+
+/// What is in a namespace that a session's pod must fit in with.
+package struct SessionPodSurroundings: Sendable {
+  /// What selects pods by their labels.
+  struct Selecting: Sendable, Hashable {
+    enum Kind: Sendable {
+      /// It leads traffic to the pods, counts or evicts them.
+      case uses
+      /// It makes a pod without a controller its own.
+      case adopts
+    }
+
+    var kind: Kind
+    var selector: PodSelector
+  }
+
+  /// A persistent volume claim.
+  struct Claim: Sendable, Hashable {
+    /// `spec.accessModes`
+    var accessModes: Set<String>
+  }
+
+  /// What must not select the pod.
+  var selecting: [Selecting] = []
+  /// What the namespace's network policies select pods by.
+  var policies: [PodSelector] = []
+  /// `spec.limits` of all LimitRanges.
+  var limits: [JSONValue] = []
+  /// The claims, by name.
+  var claims: [String: Claim] = [:]
+  /// The node of a pod of the target that runs.
+  var node: String?
+  /// The architecture of that node, as its label `kubernetes.io/arch` has it.
+  var architecture: String?
+
+  /// An empty namespace.
+  package init() {}
+
+  /// Reads what is in a namespace. What the user may not list counts as not there.
+  ///
+  /// - Throws: `KubeError`
+  package static func read(
+    in namespace: Namespace, for workload: Workload
+  ) async throws -> SessionPodSurroundings {
+    SessionPodSurroundings()
+  }
+}
