@@ -80,7 +80,7 @@ struct ProxyTests {
       .http(requiredAuthorization: nil), tls: try serverTLS(certificates.named))
     try await withClient(access("https://kube.test", proxy: "https://127.0.0.1:\(proxy.port)")) { client in
       let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
-      guard case .transport(.proxy(let cause), _) = error else {
+      guard case .transport(.proxy(let cause, _), _) = error else {
         Issue.record("\(String(describing: error))")
         return
       }
@@ -100,7 +100,7 @@ struct ProxyTests {
     ] {
       try await withClient(access("https://kube.test", proxy: "http://127.0.0.1:\(port)")) { client in
         let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
-        guard case .transport(.proxy(let cause), _) = error else {
+        guard case .transport(.proxy(let cause, _), _) = error else {
           Issue.record("\(String(describing: error))")
           return
         }

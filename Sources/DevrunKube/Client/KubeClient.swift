@@ -130,7 +130,9 @@ public final class KubeClient: Sendable {
   /// A transport's error as it is told: as the proxy's where there is one and the server was not reached.
   func describe(_ error: any Error) -> TransportFailure {
     let failure = TransportFailure(error)
-    if let cause = relay?.lastFailure { return .proxy("it cannot be reached over TLS: \(cause.words)") }
+    if let cause = relay?.lastFailure, failure.isOfUnknownCause {
+      return .proxy("it cannot be reached over TLS: \(cause.words)", isTransient: cause.isTransient)
+    }
     return connector.proxy?.describe(failure) ?? failure
   }
 

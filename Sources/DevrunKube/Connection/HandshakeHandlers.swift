@@ -96,12 +96,15 @@ final class ProxyConnectHandler: ChannelInboundHandler, RemovableChannelHandler 
       isEstablished = true
       promise.succeed()
     case 407: fail("the proxy wants a user and a password (407)", context)
-    default: fail("the proxy answers: \(fields.dropFirst().joined(separator: " "))", context)
+    default:
+      fail(
+        "the proxy answers: \(fields.dropFirst().joined(separator: " "))", context,
+        isTransient: [408, 429, 500, 502, 503, 504].contains(status))
     }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    promise.fail(TransportFailure.proxy("the proxy closed the connection"))
+    promise.fail(TransportFailure.proxy("the proxy closed the connection", isTransient: true))
     context.fireChannelInactive()
   }
 
@@ -118,8 +121,8 @@ final class ProxyConnectHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
   }
 
-  private func fail(_ words: String, _ context: ChannelHandlerContext) {
-    promise.fail(TransportFailure.proxy(words))
+  private func fail(_ words: String, _ context: ChannelHandlerContext, isTransient: Bool = false) {
+    promise.fail(TransportFailure.proxy(words, isTransient: isTransient))
     context.close(promise: nil)
   }
 }

@@ -121,20 +121,17 @@ struct ServerConnector: Sendable {
 
   /// A failure before the server was reached is the proxy's where there is one.
   private func describe(_ error: any Error) -> any Error {
-    if let reply = (error as? SOCKSError.ConnectionFailed)?.reply {
-      return TransportFailure.proxy("the SOCKS proxy cannot connect to \(server.authority): \(reply)")
-    }
-    return proxy?.describe(TransportFailure(error)) ?? TransportFailure(error)
+    proxy?.describe(TransportFailure(error)) ?? TransportFailure(error)
   }
 }
 
 extension ProxyServer {
-  /// The failure of a connection through this proxy. What failed before the server was reached failed at the proxy.
+  /// The failure of a connection through this proxy; it passes if the cause does. What failed before the server was reached failed at the proxy.
   func describe(_ failure: TransportFailure) -> TransportFailure {
     switch failure {
-    case .refused: .proxy("the proxy \(url.display) refuses the connection")
-    case .nameNotFound: .proxy("the name of the proxy \(url.display) is not known")
-    case .unreachable(let words): .proxy("the proxy \(url.display): \(words)")
+    case .refused: .proxy("the proxy \(url.display) refuses the connection", isTransient: true)
+    case .nameNotFound: .proxy("the name of the proxy \(url.display) is not known", isTransient: true)
+    case .unreachable(let words): .proxy("the proxy \(url.display): \(words)", isTransient: true)
     case .other(let words): .proxy("the proxy \(url.display): \(words)")
     default: failure
     }

@@ -4,6 +4,7 @@ internal import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSOCKS
 import NIOSSL
 
 extension TransportFailure {
@@ -14,6 +15,7 @@ extension TransportFailure {
     case let error as NIOConnectionError: self.init(connection: error)
     case let error as IOError: self.init(errno: error.errnoCode)
     case let error as HTTPClientError: self.init(client: error)
+    case let error as SOCKSError.ConnectionFailed: self.init(reply: error.reply)
     case ChannelError.connectTimeout: self = .connectTimeout
     case let error as ChannelError: self = .dropped("\(error)")
     case is SocketAddressError: self = .nameNotFound(host: "\(error)")
@@ -54,10 +56,17 @@ extension TransportFailure {
     case .readTimeout, .writeTimeout, .deadlineExceeded: self = .responseTimeout
     case .remoteConnectionClosed: self = .dropped("the other side closed it")
     case .proxyAuthenticationRequired: self = .proxy("the proxy wants a user and a password (407)")
-    case .invalidProxyResponse: self = .proxy("the proxy does not let this connection through")
-    case .httpProxyHandshakeTimeout, .socksHandshakeTimeout: self = .proxy("the proxy does not answer")
+    // The status is lost here. 502, 503 and 504 pass, and 403 may be the answer of a proxy that has just started.
+    case .invalidProxyResponse: self = .proxy("the proxy does not let this connection through", isTransient: true)
+    case .httpProxyHandshakeTimeout, .socksHandshakeTimeout:
+      self = .proxy("the proxy does not answer", isTransient: true)
     default: self = .other(error.description)
     }
+  }
+
+  private init(reply: SOCKSServerReply) {
+    let passing: [SOCKSServerReply] = [.serverFailure, .networkUnreachable, .hostUnreachable, .refused, .ttlExpired]
+    self = .proxy("the SOCKS proxy cannot connect to the server: \(reply)", isTransient: passing.contains(reply))
   }
 
   private init(handshake cause: BoringSSLError) {

@@ -18,8 +18,8 @@ public enum TransportFailure: Error, Sendable, Hashable {
   case certificateNotTrusted(String)
   /// TLS failed in another way; the server may not speak it, or want a client certificate.
   case tls(String)
-  /// A proxy on the way refused or failed.
-  case proxy(String)
+  /// A proxy on the way refused or failed; whether trying again a little later makes sense.
+  case proxy(String, isTransient: Bool = false)
   /// Anything else, in the words of whoever failed.
   case other(String)
 
@@ -27,12 +27,21 @@ public enum TransportFailure: Error, Sendable, Hashable {
   public var isTransient: Bool {
     switch self {
     case .refused, .nameNotFound, .unreachable, .connectTimeout, .responseTimeout, .dropped: true
-    case .certificateNotTrusted, .tls, .proxy, .other: false
+    case .proxy(_, let isTransient): isTransient
+    case .certificateNotTrusted, .tls, .other: false
     }
   }
 
   /// Whether the request may have been dropped by a connection that the other side was closing.
   var isDrop: Bool { if case .dropped = self { true } else { false } }
+
+  /// Whether only the end of the connection is known: a relay to a proxy over TLS closes it for whatever reason.
+  var isOfUnknownCause: Bool {
+    switch self {
+    case .dropped, .proxy, .other: true
+    default: false
+    }
+  }
 
   /// The cause in a few words.
   var words: String {
@@ -42,7 +51,7 @@ public enum TransportFailure: Error, Sendable, Hashable {
     case .connectTimeout: "no connection in time"
     case .responseTimeout: "no answer in time"
     case .unreachable(let words), .dropped(let words), .certificateNotTrusted(let words), .tls(let words),
-      .proxy(let words), .other(let words):
+      .proxy(let words, _), .other(let words):
       words
     }
   }
