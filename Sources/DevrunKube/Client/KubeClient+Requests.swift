@@ -106,7 +106,8 @@ extension KubeClient {
         }
         let retryAfter = head.headers.first(name: "Retry-After").flatMap { Int($0) }
         outcome = .status(Int(head.status.code), retryAfter: retryAfter)
-        error = failure(status: Int(head.status.code), body: body(answer), words: request.words)
+        error = failure(
+          status: Int(head.status.code), body: body(answer), retryAfter: retryAfter, words: request.words)
       } catch let failure as KubeError {
         throw failure
       } catch let other {
@@ -134,8 +135,9 @@ extension KubeClient {
   }
 
   /// The error that a response's status and body tell of.
-  func failure(status: Int, body: [UInt8], words: String) -> KubeError {
-    let status = APIStatus(httpCode: status, body: body)
+  func failure(status: Int, body: [UInt8], retryAfter: Int? = nil, words: String) -> KubeError {
+    var status = APIStatus(httpCode: status, body: body)
+    if let retryAfter { status.details.retryAfterSeconds = retryAfter }
     if status.code == 401 {
       return .unauthorized(context: contextName, server: server, words: status.message)
     }

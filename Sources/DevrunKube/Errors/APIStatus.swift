@@ -11,6 +11,25 @@ public struct APIStatus: Sendable, Hashable {
   public var message: String
   /// What exactly is wrong, field by field, where the server says so.
   public var causes: [Cause]
+  /// What the failure is about.
+  public var details: Details
+
+  /// What a failure is about, and when to come back (`meta/v1` StatusDetails).
+  public struct Details: Sendable, Hashable {
+    /// The name of the object; empty if there is none.
+    public var name: String
+    /// The resource, such as `pods`; empty if there is none.
+    public var kind: String
+    /// After how many seconds the request may be sent again.
+    public var retryAfterSeconds: Int?
+
+    /// Details of the given parts.
+    public init(name: String = "", kind: String = "", retryAfterSeconds: Int? = nil) {
+      self.name = name
+      self.kind = kind
+      self.retryAfterSeconds = retryAfterSeconds
+    }
+  }
 
   /// One of the causes of a failure.
   public struct Cause: Sendable, Hashable {
@@ -30,11 +49,14 @@ public struct APIStatus: Sendable, Hashable {
   }
 
   /// A status of the given parts.
-  public init(code: Int, reason: String = "", message: String, causes: [Cause] = []) {
+  public init(
+    code: Int, reason: String = "", message: String, causes: [Cause] = [], details: Details = Details()
+  ) {
     self.code = code
     self.reason = reason
     self.message = message
     self.causes = causes
+    self.details = details
   }
 
   /// Reads a `Status` object; `nil` where the value is something else. `httpCode` stands where the object has no code.
@@ -48,7 +70,10 @@ public struct APIStatus: Sendable, Hashable {
       causes: causes.map {
         Cause(
           reason: $0["reason"]?.string ?? "", message: $0["message"]?.string ?? "", field: $0["field"]?.string ?? "")
-      })
+      },
+      details: Details(
+        name: json[path: "details", "name"]?.string ?? "", kind: json[path: "details", "kind"]?.string ?? "",
+        retryAfterSeconds: json[path: "details", "retryAfterSeconds"]?.int))
   }
 
   /// Makes a status of any response that tells of a failure. What is no `Status` object (a load balancer's page, a

@@ -23,10 +23,7 @@ public enum KubeError: UserFacingError, Hashable {
         .map { $0.field.isEmpty ? $0.message : "\($0.field): \($0.message)" }
       return ErrorMessage(
         "the cluster refused to \(request)", why: ([status.message] + causes).joined(separator: "\n"),
-        remedy: status.code == 403
-          ? "the user of context '\(context)' lacks this right; "
-            + "ask whoever administers the cluster, or choose another context"
-          : nil)
+        remedy: Self.remedy(status.refusal, context: context))
     case .unauthorized(let context, let server, let words):
       return ErrorMessage(
         "\(server) does not accept the credentials of context '\(context)'", why: words,
@@ -57,7 +54,10 @@ extension KubeError {
   /// The object exists already, or was changed by someone else meanwhile.
   public var isConflict: Bool { status?.code == 409 }
 
-  /// The user lacks the right.
+  /// An object of this name exists already.
+  public var isAlreadyExists: Bool { status?.code == 409 && status?.reason == "AlreadyExists" }
+
+  /// The user lacks the right, or a policy of the cluster forbids it (403); `APIStatus.refusal` tells them apart.
   public var isForbidden: Bool { status?.code == 403 }
 
   /// A list's continuation or a watch's resource version is too old (410).
@@ -66,9 +66,33 @@ extension KubeError {
   /// Whether the same request may well succeed a little later: the server is busy or away, the network broke.
   public var isTransient: Bool {
     switch self {
-    case .status(let status, _, _): status.code == 429 || status.code == 408 || status.code >= 500
+    case .status(let status, _, _): status.isTransient
     case .transport(let failure, _): failure.isTransient
     case .unexpectedResponse, .unauthorized, .configuration, .credentials: false
     }
+  }
+}
+
+extension KubeError {
+  private static func remedy(_ refusal: APIStatus.Refusal?, context: String) -> String? {
+    switch refusal {
+    case .missingRight:
+      "the user of context '\(context)' lacks this right; ask whoever administers the cluster, or choose another context"
+    case .namespaceEnds: "choose another namespace, or wait until this one is made anew"
+    case .policy:
+      "this is a rule of the cluster (a quota, a limit or a policy), not a missing right; ask whoever administers it"
+    case .unknown:
+      "see whether something in front of the API server refuses this, and whether the context is the right one"
+    case nil: nil
+    }
+  }
+}
+
+extension APIStatus {
+  /// Whether the same request may well succeed a little later.
+  ///
+  /// Quota admission answers 409 about the quota itself where many requests come at once.
+  var isTransient: Bool {
+    code == 429 || code == 408 || code >= 500 || code == 409 && details.kind == "resourcequotas"
   }
 }
