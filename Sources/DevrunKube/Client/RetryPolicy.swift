@@ -9,6 +9,9 @@ public struct RetryPolicy: Sendable {
   /// The longest wait that a server may ask for (`Retry-After`); where it wants more, its answer stands.
   var maximumServerDelay: Duration = .seconds(30)
 
+  /// The longest wait between two attempts of a watch that goes on whatever happens.
+  var persistentLimit: Duration = .seconds(60)
+
   /// What came of an attempt that was not a success.
   enum Outcome: Sendable, Hashable {
     /// A response with an error's status, and the seconds of its `Retry-After` header.
@@ -33,6 +36,19 @@ public struct RetryPolicy: Sendable {
     case .transport(let failure):
       return failure.isDrop && method == .GET ? backoff.duration(after: attempt, jitter: jitter) : nil
     }
+  }
+
+  /// How long a watch waits after a number of attempts that brought nothing.
+  ///
+  /// - Parameters:
+  ///   - retryAfter: the seconds that the server asked for; where it wants too many, they do not count.
+  ///   - isPersistent: whether the watch goes on whatever happens, with waits up to `persistentLimit`.
+  func watchDelay(attempt: Int, retryAfter: Int?, isPersistent: Bool, jitter: Double) -> Duration {
+    var backoff = backoff
+    if isPersistent { backoff.limit = persistentLimit }
+    let own = backoff.duration(after: attempt, jitter: jitter)
+    guard let wanted = retryAfter.map({ Duration.seconds($0) }), wanted <= maximumServerDelay else { return own }
+    return max(own, wanted)
   }
 }
 

@@ -16,10 +16,42 @@ extension KubeClient {
 
   /// Watches one object, as `watch(_:labelSelector:)` does: the snapshot is empty where there is none.
   public func watch(object path: ResourcePath) -> WatchEvents {
-    var collection = path
+    WatchEvents(client: self, path: path.collection, selectors: Self.query(object: path))
+  }
+
+  /// Watches a collection as `watch(_:labelSelector:)` does, and goes on whatever the server answers.
+  ///
+  /// Every failure is followed by another attempt: credentials and rights that are refused, a server that is away or busy, a
+  /// credential plugin, TLS or a proxy that fails. The waits between the attempts grow up to a minute. The sequence throws
+  /// nothing but `CancellationError`.
+  ///
+  /// - Parameter onCondition: is called once for each new kind of trouble that has lasted for two attempts, and once when the
+  ///   watch is open again.
+  public func persistentWatch(
+    _ path: ResourcePath, labelSelector: String? = nil, onCondition: @escaping @Sendable (WatchCondition) -> Void
+  ) -> WatchEvents {
+    WatchEvents(
+      client: self, path: path, selectors: Self.query(labelSelector: labelSelector), onCondition: onCondition)
+  }
+
+  /// Watches one object, as `persistentWatch(_:labelSelector:onCondition:)` does: the snapshot is empty where there is none.
+  public func persistentWatch(
+    object path: ResourcePath, onCondition: @escaping @Sendable (WatchCondition) -> Void
+  ) -> WatchEvents {
+    WatchEvents(client: self, path: path.collection, selectors: Self.query(object: path), onCondition: onCondition)
+  }
+
+  private static func query(object path: ResourcePath) -> [(name: String, value: String)] {
+    [("fieldSelector", "metadata.name=\(path.name ?? "")")]
+  }
+}
+
+extension ResourcePath {
+  /// The collection that the object of this path is in.
+  fileprivate var collection: ResourcePath {
+    var collection = self
     collection.name = nil
-    return WatchEvents(
-      client: self, path: collection, selectors: [("fieldSelector", "metadata.name=\(path.name ?? "")")])
+    return collection
   }
 }
 
@@ -31,9 +63,11 @@ public struct WatchEvents: AsyncSequence, Sendable {
   let client: KubeClient
   let path: ResourcePath
   let selectors: [(name: String, value: String)]
+  /// Takes the condition of a watch that goes on whatever happens; `nil` for a watch that an error may end.
+  var onCondition: (@Sendable (WatchCondition) -> Void)?
 
   /// A new watch, that begins with the first call of `next()`.
-  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(client: client, path: path, selectors: selectors) }
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 
   /// A watch that is under way.
   public struct AsyncIterator: AsyncIteratorProtocol {
@@ -43,30 +77,35 @@ public struct WatchEvents: AsyncSequence, Sendable {
     private let client: KubeClient
     private let path: ResourcePath
     private let selectors: [(name: String, value: String)]
-    private var machine = WatchStateMachine()
+    private let onCondition: (@Sendable (WatchCondition) -> Void)?
+    private var machine: WatchStateMachine
     private var framer = LineFramer()
     private var body: HTTPClientResponse.Body.AsyncIterator?
     private var opening = ContinuousClock.now
 
-    fileprivate init(client: KubeClient, path: ResourcePath, selectors: [(name: String, value: String)]) {
-      self.client = client
-      self.path = path
-      self.selectors = selectors
+    fileprivate init(_ watch: WatchEvents) {
+      client = watch.client
+      path = watch.path
+      selectors = watch.selectors
+      onCondition = watch.onCondition
+      machine = WatchStateMachine(isPersistent: watch.onCondition != nil)
     }
 
     /// The next event. Never `nil`: a watch ends by an error alone.
     public mutating func next() async throws -> WatchEvent? {
       while true {
         try Task.checkCancellation()
+        if let condition = machine.takeCondition() { onCondition?(condition) }
         switch machine.next() {
         case .list:
           if let snapshot = try await list() { return snapshot }
         case .watch(let version): try await open(from: version)
         case .read:
           if let event = try await read() { return event }
-        case .backOff(let attempt):
-          let backoff = client.options.retries.backoff
-          try await Task.sleep(for: backoff.duration(after: attempt, jitter: .random(in: 0...1)))
+        case .backOff(let attempt, let retryAfter):
+          let wait = client.options.retries.watchDelay(
+            attempt: attempt, retryAfter: retryAfter, isPersistent: onCondition != nil, jitter: .random(in: 0...1))
+          try await Task.sleep(for: wait)
         case .fail(let error): throw error
         }
       }

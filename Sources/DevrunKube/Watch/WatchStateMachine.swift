@@ -13,8 +13,8 @@ struct WatchStateMachine: Sendable {
     case watch(resourceVersion: String)
     /// Read the next line of the watch that is open.
     case read
-    /// Wait, longer with each attempt, and ask again.
-    case backOff(attempt: Int)
+    /// Wait, longer with each attempt, and ask again. The server may have asked for some seconds.
+    case backOff(attempt: Int, retryAfter: Int? = nil)
     /// End with an error.
     case fail(KubeError)
   }
@@ -26,11 +26,22 @@ struct WatchStateMachine: Sendable {
     case failed(KubeError)
   }
 
+  /// The number of an attempt before which the wait has its greatest length.
+  private static let longWait = 10
+
+  /// Whether another attempt follows every failure.
+  private let isPersistent: Bool
   private var state = State.unlisted
   private var hasSnapshot = false
   /// Attempts in a row that brought nothing.
   private var fruitless = 0
   private var mustBackOff = false
+  private var retryAfter: Int?
+  private var trouble = WatchTrouble()
+  private var condition: WatchCondition?
+
+  /// A watch that has not begun.
+  init(isPersistent: Bool = false) { self.isPersistent = isPersistent }
 
   /// Whether a watch is open whose lines are to be read.
   var isOpen: Bool { if case .open = state { true } else { false } }
@@ -40,7 +51,7 @@ struct WatchStateMachine: Sendable {
     if case .failed(let error) = state { return .fail(error) }
     if mustBackOff {
       mustBackOff = false
-      return .backOff(attempt: fruitless)
+      return .backOff(attempt: fruitless, retryAfter: retryAfter)
     }
     switch state {
     case .unlisted: return .list
@@ -48,6 +59,12 @@ struct WatchStateMachine: Sendable {
     case .open: return .read
     case .failed(let error): return .fail(error)
     }
+  }
+
+  /// What is to be reported of the watch's condition, if it is new.
+  mutating func takeCondition() -> WatchCondition? {
+    defer { condition = nil }
+    return condition
   }
 
   /// The list was read.
@@ -58,7 +75,9 @@ struct WatchStateMachine: Sendable {
 
   /// The watch was accepted.
   mutating func opened() {
-    if case .listed(let version) = state { state = .open(version: version) }
+    guard case .listed(let version) = state else { return }
+    state = .open(version: version)
+    condition = trouble.opened() ?? condition
   }
 
   /// A line came. Gives what is to be told to the watcher, if anything.
@@ -83,7 +102,7 @@ struct WatchStateMachine: Sendable {
   mutating func ended(wasLong: Bool) {
     guard case .open(let version) = state else { return }
     state = .listed(version: version)
-    if wasLong { fruitless = 0 } else { noteFruitless() }
+    if wasLong { fruitless = 0 } else { noteFruitless(nil) }
   }
 
   /// The list or the watch failed, before or in its midst.
@@ -91,18 +110,23 @@ struct WatchStateMachine: Sendable {
     if error.isGone, hasSnapshot {
       // The version is too old: what happened since is only to be had as a new list.
       state = .unlisted
-      noteFruitless()
-    } else if error.isTransient, hasSnapshot {
+      noteFruitless(error)
+    } else if isPersistent || error.isTransient && hasSnapshot {
       if case .open(let version) = state { state = .listed(version: version) }
-      noteFruitless()
+      noteFruitless(error)
     } else {
       state = .failed(error)
     }
   }
 
   /// The first attempt that brings nothing is followed by the next at once, those after it by a wait.
-  private mutating func noteFruitless() {
-    fruitless += 1
+  ///
+  /// A credential plugin that fails prints to the user's terminal, and may open a browser: it is not run again at once, and
+  /// the wait is the longest.
+  private mutating func noteFruitless(_ error: KubeError?) {
+    if case .credentials = error { fruitless = max(fruitless + 1, Self.longWait) } else { fruitless += 1 }
+    retryAfter = error?.status?.details.retryAfterSeconds
     mustBackOff = fruitless > 1
+    if mustBackOff, let error, !error.isGone { condition = trouble.failed(error) ?? condition }
   }
 }

@@ -6,39 +6,36 @@ internal import DevrunView
 internal import DevrunWorkload
 internal import NIOCore
 
-/// What happens to a session's pods.
-enum AgentEvent: Sendable {
-  /// A tunnel to this pod is up.
-  case attached(pod: String)
-  /// A pod will not come up.
-  case failed(SessionError)
-  /// The pods cannot be followed any more.
-  case lost(any Error)
-}
-
 /// Follows the session's pods and keeps a tunnel to the agent of each: pods come and go with rollouts, evictions and
 /// scaling, port-forwards break with networks. One task a pod connects, and connects again.
+///
+/// The pods are followed as long as the session lives. Whatever becomes of the watch, tunnels that work stay: only
+/// cancellation closes them.
 actor AgentPods {
   /// How a tunnel to a pod is made.
   typealias Connect = @Sendable (_ pod: String) async throws -> Tunnel
+  /// How the pods are watched: gives the events, and reports the watch's condition.
+  typealias Watch =
+    @Sendable (_ onCondition: @escaping @Sendable (WatchCondition) -> Void)
+    -> any AsyncSequence<WatchEvent, any Error> & Sendable
 
   /// The tunnels that are up.
   nonisolated let tunnels = AttachedTunnels()
-  /// What happens to the pods.
+  /// What happens to the pods. A new listener gets the last event of each pod and of the watch first.
   nonisolated let events = Broadcast<AgentEvent>()
+  nonisolated let reporter: any Reporter
 
-  private let namespace: Namespace
-  private let labelSelector: String?
+  private let watch: Watch
   private let session: String
   private let container: String
   private let connect: Connect
-  private let reporter: any Reporter
+  private let logs: AgentLogs
 
   private var connections: [String: Task<Void, Never>] = [:]
   private var ending: Set<String> = []
   private var objects: [String: KubeObject] = [:]
-  private var waitingFor: [String: String] = [:]
-  private let logs: AgentLogs
+  /// The last event of each pod without a tunnel, as a text.
+  private var announced: [String: String] = [:]
   /// What became of the tunnels to each pod, for who asks.
   private(set) var links: [String: PodLink] = [:]
 
@@ -46,8 +43,19 @@ actor AgentPods {
     in namespace: Namespace, labelSelector: String?, session: String, container: String,
     reporter: any Reporter, connect: @escaping Connect
   ) {
-    self.namespace = namespace
-    self.labelSelector = labelSelector
+    self.init(
+      in: namespace, session: session, container: container, reporter: reporter,
+      watch: { onCondition in
+        namespace.client.persistentWatch(
+          namespace.pods, labelSelector: labelSelector, onCondition: onCondition)
+      }, connect: connect)
+  }
+
+  init(
+    in namespace: Namespace, session: String, container: String, reporter: any Reporter,
+    watch: @escaping Watch, connect: @escaping Connect
+  ) {
+    self.watch = watch
     self.session = session
     self.container = container
     self.reporter = reporter
@@ -55,102 +63,91 @@ actor AgentPods {
     self.logs = AgentLogs(in: namespace, container: container, reporter: reporter)
   }
 
-  /// Does something that takes until the session is up, unless a pod fails before that.
-  ///
-  /// - Throws: what `work` throws; `SessionError.agentFailed`; why the pods cannot be followed.
-  nonisolated func whileHealthy(_ work: @escaping @Sendable () async throws -> Void) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask(operation: work)
-      group.addTask { try await self.awaitFailure() }
-      defer { group.cancelAll() }
-      try await group.next()
-    }
-  }
+  /// What each pod without a tunnel waits for, in words.
+  var problems: [String: String] { links.compactMapValues(\.problem) }
 
-  /// Waits until the first tunnel is up.
-  ///
-  /// - Throws: `SessionError.agentFailed`; why the pods cannot be followed.
-  nonisolated func awaitFirst() async throws {
-    for await event in events.stream() {
-      switch event {
-      case .attached: return
-      case .failed(let error): throw error
-      case .lost(let error): throw error
-      }
-    }
-    throw CancellationError()
-  }
-
-  /// Tells of pods that fail while the command runs, until the pods are not followed any more.
-  nonisolated func watchOver() async {
-    for await event in events.stream() {
-      switch event {
-      case .attached: continue
-      case .failed(let error): reporter.report(.warning(error.message))
-      case .lost(let error):
-        reporter.report(.warning(ErrorMessage("the session's pods cannot be followed any more", why: "\(error)")))
-      }
-    }
-  }
-
-  /// Never returns but when the task is cancelled.
-  private nonisolated func awaitFailure() async throws {
-    for await event in events.stream() {
-      switch event {
-      case .attached: continue
-      case .failed(let error): throw error
-      case .lost(let error): throw error
-      }
-    }
-    throw CancellationError()
-  }
-
-  /// Follows the pods until the task is cancelled; then closes every tunnel.
-  func follow() async {
-    do {
-      for try await event in namespace.client.watch(namespace.pods, labelSelector: labelSelector) {
-        switch event {
-        case .snapshot(let pods):
-          for name in objects.keys where !pods.contains(where: { $0.name == name }) { gone(name) }
-          for pod in pods { update(pod) }
-        case .added(let pod), .modified(let pod): update(pod)
-        case .deleted(let pod): gone(pod.name)
-        }
-      }
-    } catch is CancellationError {
-      // The session ends.
-    } catch {
-      if !Task.isCancelled { events.send(.lost(error)) }
-    }
-    for connection in connections.values { connection.cancel() }
-    for connection in connections.values { await connection.value }
-    await logs.end()
-    tunnels.finish()
-    events.finish()
-  }
+  /// What keeps each pod whose container runs from being ready, in words.
+  var unreadiness: [String: String] { links.compactMapValues(\.unreadiness) }
 
   /// A pod of the session as the cluster has it, with what admission added to its template.
   func pod(named name: String) -> KubeObject? { objects[name] }
 
+  /// Follows the pods until the task is cancelled; then closes every tunnel.
+  func follow() async {
+    let events = watch { [events] condition in
+      switch condition {
+      case .troubled(let error): events.post(.troubled(ErrorMessage(oneLineOf: error).what))
+      case .recovered: events.post(.recovered)
+      }
+    }
+    do {
+      for try await event in events { apply(event) }
+    } catch {
+      // A persistent watch ends by cancellation alone. If it did not, the tunnels are still of use.
+      if !Task.isCancelled { self.events.post(.troubled(ErrorMessage(oneLineOf: error).what)) }
+    }
+    await Self.cancelled()
+    for connection in connections.values { connection.cancel() }
+    for connection in connections.values { await connection.value }
+    await logs.end()
+    tunnels.finish()
+    self.events.finish()
+  }
+
+  private func apply(_ event: WatchEvent) {
+    switch event {
+    case .snapshot(let pods):
+      let present = Set(pods.map(\.name))
+      for name in objects.keys where !present.contains(name) { gone(name) }
+      for pod in pods { update(pod) }
+    case .added(let pod), .modified(let pod): update(pod)
+    case .deleted(let pod): gone(pod.name)
+    }
+  }
+
   private func update(_ pod: KubeObject) {
     guard pod.session == session else { return }
     let name = pod.name
+    // Its deletion may have been missed.
+    if let known = objects[name], known.uid != pod.uid { gone(name) }
     objects[name] = pod
     logs.update(pod)
     links[name, default: PodLink()].waitsFor = nil
+    links[name]?.unreadiness = PodState.unreadiness(of: pod, container: container)
     switch PodState(pod: pod, container: container) {
     case .running:
+      ending.remove(name)
       if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
     case .pending(let why):
       links[name]?.waitsFor = why
-      if waitingFor.updateValue(why, forKey: name) != why { reporter.report(.detail("pod/\(name): \(why)")) }
-    case .failed(let why):
+      announce(.waiting(pod: name, why: why), why)
+    case .hopeless(let why):
       links[name]?.waitsFor = why
-      events.send(.failed(.agentFailed(pod: name, why: why)))
+      announce(.hopeless(pod: name, why: why), why)
+    case .rejected(let why):
+      links[name]?.waitsFor = why
+      ending.insert(name)
+      announce(.rejected(pod: name, why: why), why)
     case .ending:
       links[name]?.waitsFor = "it is ending"
       ending.insert(name)
     }
+  }
+
+  /// Sends an event of a pod without a tunnel, unless the last one said the same.
+  private func announce(_ event: AgentEvent, _ words: String) {
+    guard let pod = event.pod, announced.updateValue(words, forKey: pod) != words else { return }
+    reporter.report(.detail("pod/\(pod): \(words)"))
+    events.post(event)
+  }
+
+  private func gone(_ name: String) {
+    if let pod = objects.removeValue(forKey: name) { logs.remove(pod) }
+    links[name] = nil
+    announced[name] = nil
+    ending.remove(name)
+    connections.removeValue(forKey: name)?.cancel()
+    _ = events.takeBack { $0.pod == name }
   }
 
   /// Waits until a tunnel is over, for whatever reason.
@@ -158,42 +155,78 @@ actor AgentPods {
     await withCheckedContinuation { closed in tunnel.closed.whenComplete { _ in closed.resume() } }
   }
 
-  private func gone(_ name: String) {
-    if let pod = objects.removeValue(forKey: name) { logs.remove(pod) }
-    links[name] = nil
-    waitingFor[name] = nil
-    ending.remove(name)
-    connections.removeValue(forKey: name)?.cancel()
+  /// Waits until the task is cancelled.
+  private static func cancelled() async {
+    for await _ in AsyncStream<Never>.makeStream().stream {}
   }
 
   /// Connects to a pod's agent, again and again as long as the pod is to run.
   private func keepConnected(_ pod: String) async {
-    var backoff = Backoff()
+    var retry = ConnectRetry()
+    var hasWarned = false
     while !Task.isCancelled, !ending.contains(pod) {
+      let pause: Duration
       do {
         let tunnel = try await connect(pod)
-        backoff = Backoff()
-        tunnels.attach(tunnel, pod: pod)
-        links[pod]?.attach(tunnel)
-        events.send(.attached(pod: pod))
-        reporter.report(.detail("pod/\(pod): the tunnel is up"))
+        let start = ContinuousClock.now
+        attached(tunnel, pod)
         await withTaskCancellationHandler {
           await Self.closed(tunnel)
         } onCancel: {
           Task { await tunnel.close() }
         }
         tunnels.detach(tunnel)
-        links[pod]?.detach()
-        if !Task.isCancelled, !ending.contains(pod) {
-          reporter.report(.warning(ErrorMessage("the tunnel to pod/\(pod) broke; connecting again")))
-        }
+        if Task.isCancelled { return }
+        links[pod]?.detach(tunnel)
+        if ending.contains(pod) { return }
+        let life = ContinuousClock.now - start
+        if life >= ConnectRetry.stableLife { hasWarned = false }
+        broke(pod, isRepeated: hasWarned)
+        hasWarned = true
+        pause = retry.broke(after: life, jitter: .random(in: 0...1))
       } catch {
         if Task.isCancelled { return }
-        // The container runs, which says nothing of the agent in it yet: there is no event for that.
-        links[pod]?.failure = "\(error)"
-        reporter.report(.detail("pod/\(pod): \(error)"))
+        pause = retry.failed(ConnectRetry.Failure(error, pod: pod), jitter: .random(in: 0...1))
+        failed(pod, error, isRefused: retry.isRefused)
       }
-      await backoff.pause()
+      do { try await Task.sleep(for: pause) } catch { return }
     }
+  }
+
+  private func attached(_ tunnel: Tunnel, _ pod: String) {
+    tunnels.attach(tunnel, pod: pod)
+    links[pod]?.attach(tunnel)
+    announced[pod] = nil
+    events.post(.attached(pod: pod))
+    reporter.report(.detail("pod/\(pod): the tunnel is up"))
+  }
+
+  private func broke(_ pod: String, isRepeated: Bool) {
+    let words = "the tunnel to it broke"
+    links[pod]?.failure = words
+    announce(.waiting(pod: pod, why: words), words)
+    if !isRepeated {
+      reporter.report(.warning(ErrorMessage("the tunnel to pod/\(pod) broke; connecting again")))
+    }
+  }
+
+  private func failed(_ pod: String, _ error: any Error, isRefused: Bool) {
+    let words = ErrorMessage(oneLineOf: error).what
+    links[pod]?.failure = words
+    // What keeps the container from running says more than that it cannot be connected to.
+    guard links[pod] != nil, links[pod]?.waitsFor == nil else { return }
+    if isRefused {
+      announce(.unreachable(pod: pod, error: error), "refused: \(words)")
+    } else {
+      announce(.waiting(pod: pod, why: words), words)
+    }
+  }
+}
+
+extension Broadcast<AgentEvent> {
+  /// Sends an event in place of the last one about the same pod, or about the watch.
+  fileprivate func post(_ event: AgentEvent) {
+    _ = takeBack { $0.pod == event.pod }
+    send(event)
   }
 }

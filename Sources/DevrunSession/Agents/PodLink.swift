@@ -7,6 +7,8 @@ struct PodLink: Sendable {
   var waitsFor: String?
   /// Why the last attempt to connect failed; `nil` once one has succeeded.
   var failure: String?
+  /// What keeps the pod from being ready though its container runs, if something does.
+  var unreadiness: String?
   /// How many tunnels there have been.
   private(set) var tunnels = 0
   /// Since when the present tunnel is up.
@@ -14,6 +16,9 @@ struct PodLink: Sendable {
 
   private var current: Tunnel?
   private var past = Traffic()
+
+  /// What the pod waits for; `nil` while a tunnel is up.
+  var problem: String? { since == nil ? waitsFor ?? failure : nil }
 
   /// What has gone through all of them.
   var traffic: Traffic { past + (current?.traffic ?? Traffic()) }
@@ -25,7 +30,9 @@ struct PodLink: Sendable {
     failure = nil
   }
 
-  mutating func detach() {
+  /// A tunnel is over. A pod that came anew under the same name may have another tunnel already, which stays.
+  mutating func detach(_ tunnel: Tunnel) {
+    guard current === tunnel else { return }
     past = traffic
     current = nil
     since = nil

@@ -76,7 +76,7 @@ actor StateCollector {
       state.pods.append(
         .init(
           name: name, tunnelSince: link.since, reconnects: max(link.tunnels - 1, 0),
-          problem: link.since == nil ? (link.waitsFor ?? link.failure).map(log.masked) : nil,
+          problem: link.problem.map(log.masked),
           traffic: link.traffic))
     }
     return state
