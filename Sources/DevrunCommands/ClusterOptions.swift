@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DevrunConfig
+internal import DevrunWorkload
 
 /// The options that choose cluster, user and namespace as kubectl's do, and how much is printed.
 struct ClusterOptions: ParsableArguments {
@@ -26,6 +27,12 @@ struct ClusterOptions: ParsableArguments {
 
   /// How much is printed.
   var verbosity: ProgressReport.Verbosity { verbose ? .verbose : quiet ? .quiet : .normal }
+
+  /// The command line that restores what a run could not put back, on the same cluster.
+  func restoreCommand(_ access: ClusterAccess, project: ProjectFile = ProjectFile()) -> RestoreCommandLine {
+    RestoreCommandLine(
+      namespace: access.namespace, context: context ?? project.context, kubeconfig: kubeconfig ?? project.kubeconfig)
+  }
 
   /// The cluster that these options, then the project's file, then the kubeconfig name.
   ///

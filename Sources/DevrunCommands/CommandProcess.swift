@@ -6,127 +6,129 @@ internal import DevrunSystem
 internal import DevrunWorkload
 internal import Dispatch
 internal import Glibc
+internal import Synchronization
 
 /// The two processes of a run: the front, which mirrors the command, and the keeper, which holds the session.
-struct CommandProcess: Sendable {
+///
+/// The keeper drives the run's machine: it is told of each event, and does what the machine answers.
+final class CommandProcess: Sendable {
   /// How long the command has to end after SIGTERM when its front was killed.
   static let grace = Duration.seconds(5)
 
-  /// The session that connects and puts everything back.
-  var session: Session
-  /// The namespace, for the words that tell how to restore.
-  var namespace: String
-  /// The program to run.
-  var program: ProgramInvocation
-  /// How the command's own view of files is to be made.
-  var isolation: IsolationChoice
-  /// Whether the session lasts until the last process that the command left running has ended.
-  var waitsForDescendants: Bool
-  /// The plan to launch, made of what the session has made ready.
-  var adjust: @Sendable (ReadySession) -> LaunchPlan = { $0.plan }
-  /// What prints progress on the terminal.
-  var report: ProgressReport
-  /// The session's log. It forwards every event to `report`.
-  var log: SessionLog
-  /// This process's environment; it decides where the log file is stored.
-  var environment: EnvironmentVariables
+  /// The keeper's part of a run: the session's whole life.
+  typealias Work = @Sendable (CommandProcess, Keeper) async throws -> WaitStatus
 
-  /// Parts into front and keeper. Returns in neither: both end with the command's status.
+  private let session: Session
+  private let reporter: RunReporter
+  private let environment: EnvironmentVariables
+  private let machine = Mutex(RunMachine())
+  private let child = Mutex<LaunchedChild?>(nil)
+
+  /// - Parameters:
+  ///   - session: the session that connects and puts everything back.
+  ///   - reporter: the run's voice.
+  ///   - environment: this process's environment; it decides where the log file is stored.
+  init(session: Session, reporter: RunReporter, environment: EnvironmentVariables) {
+    self.session = session
+    self.reporter = reporter
+    self.environment = environment
+  }
+
+  /// Parts into front and keeper. Returns in neither: both end with the run's status.
   ///
   /// - Throws: `SplitError`, in the calling process.
-  func run() throws -> Never {
+  func run(_ work: @escaping Work) throws -> Never {
     let keeper = try SessionProcess.split()
-    Task { await hold(keeper) }
+    Task { await hold(keeper, work) }
     dispatchMain()
   }
 
+  /// The command is launched: from now on signals are its own.
+  func launched(_ child: LaunchedChild) {
+    self.child.withLock { $0 = child }
+    reporter.report(.record("the command runs as process \(child.processID)"))
+    perform(machine.withLock { $0.handle(.launched) })
+  }
+
+  /// The command is over.
+  func commandEnded(_ status: WaitStatus) {
+    reporter.report(.record("the command has ended: \(status)"))
+    perform(machine.withLock { $0.handle(.commandEnded) })
+  }
+
+  /// The session begins to put back what it changed.
+  func ending() { perform(machine.withLock { $0.handle(.ending) }) }
+
   /// The keeper's whole life: the session, then as long as anything that the command left behind needs it.
-  private func hold(_ keeper: Keeper) async {
-    log.open(session: session.name, environment: environment)
-    let phase = RunPhase()
-    let launcher = Launcher(keeper: keeper, helper: Installation.path(of: "devrun-exec").map { RawString($0) })
-    let work = Task {
-      // What this machine does not allow is reported before the cluster is touched.
-      let isolation = try await launcher.probe(isolation)
-      log.report(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
-      return try await session.run(program, isolation: isolation, askingGroup: { keeper.askingGroup }) { connected in
-        report.end()
-        let child = try await launcher.launch(adjust(connected), redirecting: connected.redirected)
-        log.record("the command runs as process \(child.processID)")
-        phase.launched(child)
-        let serving = Task { await child.redirect?.serve(by: connected.connector) }
-        let status = await keeper.accompany(child, grace: Self.grace, waitsForDescendants: waitsForDescendants)
-        log.record("the command has ended: \(status)")
-        phase.beginRestoring()
-        await serving.value
-        return status
+  private func hold(_ keeper: Keeper, _ work: @escaping Work) async {
+    reporter.openLog(of: session.name, environment: environment)
+    let task = Task { try await work(self, keeper) }
+    let interruptions = Task {
+      for await interruption in keeper.interruptions() {
+        reporter.report(.record("interrupted: \(interruption)"))
+        perform(machine.withLock { $0.handle(.interrupted(interruption)) }, task, keeper)
       }
     }
-    let interruptions = Task {
-      for await interruption in keeper.interruptions() { handle(interruption, work, phase, keeper) }
-    }
-    let status = await finalStatus(of: work, phase)
+    let outcome = await outcome(of: task)
     interruptions.cancel()
-    log.close()
-    keeper.finish(status)
-    await linger(phase, keeper)
+    reporter.closeLog()
+    perform(machine.withLock { $0.handle(.finished(outcome)) }, task, keeper)
+    await linger(keeper)
     exit(0)
   }
 
-  /// A signal that no command could take, or the end of the front.
-  private func handle(
-    _ interruption: Interruption, _ work: Task<WaitStatus, any Error>, _ phase: RunPhase, _ keeper: Keeper
+  private func perform(
+    _ actions: [RunMachine.Action], _ task: Task<WaitStatus, any Error>? = nil, _ keeper: Keeper? = nil
   ) {
-    log.record("interrupted: \(interruption)")
-    switch phase.interrupt(interruption) {
-    case .cancel:
-      work.cancel()
-    case .skipWaits:
-      Terminal().say("putting everything back without waiting for pods; another signal ends devrun at once")
-      session.skipWaits()
-    case .giveUp:
-      showFailure(
-        Interrupted(
-          message: ErrorMessage(
-            "ended before everything was put back",
-            remedy: RestoreCommandLine.text(in: namespace))))
-      keeper.finish(.failed(.devrunFailed))
-      exit(ExitStatus.devrunFailed.rawValue)
-    case .none:
-      break
+    let child = child.withLock { $0 }
+    for action in actions {
+      switch action {
+      case .cancelStart: task?.cancel()
+      case .releaseNetwork: child?.redirect?.release()
+      case .skipWaits:
+        reporter.report(
+          .answer("putting everything back without waiting for pods; another signal ends devrun at once"))
+        session.skipWaits()
+      case .giveUp:
+        reportFailure(
+          Interrupted(
+            message: ErrorMessage("ended before everything was put back", remedy: session.restoreCommand)))
+        keeper?.finish(.failed(.devrunFailed))
+        exit(ExitStatus.devrunFailed.rawValue)
+      case .exit(let status): keeper?.finish(status)
+      }
     }
   }
 
-  /// What becomes of devrun.
-  private func finalStatus(of work: Task<WaitStatus, any Error>, _ phase: RunPhase) async -> WaitStatus {
+  /// What became of the session.
+  private func outcome(of task: Task<WaitStatus, any Error>) async -> RunMachine.Outcome {
     do {
-      let status = try await work.value
-      report.end()
-      return status
+      let status = try await task.value
+      reporter.report(.idle)
+      return .status(status)
     } catch {
-      report.end()
-      if let signal = phase.cancelledBy, !(error is any UserFacingError) { return .killed(signal, coreDumped: false) }
-      guard !(error is CancellationError) else { return .failed(.devrunFailed) }
-      showFailure(error)
+      reporter.report(.idle)
+      let isOurs = error is any UserFacingError
+      if !isOurs, machine.withLock({ $0.isCancelled }) || error is CancellationError { return .cancelled }
+      reportFailure(error)
       return .failed((error as? any UserFacingError)?.exitStatus ?? .devrunFailed)
     }
   }
 
-  /// Tells a failure of devrun itself, and where more can be read of it.
-  private func showFailure(_ error: any Error) {
-    log.record(failure: error)
-    Terminal().show(error)
-    if let path = log.path { Terminal().say("the log of this session: \(path)") }
+  /// Reports a failure of devrun itself, and where more can be read of it.
+  private func reportFailure(_ error: any Error) {
+    reporter.report(failure: error)
+    if let path = reporter.logPath { reporter.report(.answer("the log of this session: \(path)")) }
   }
 
   /// What the command left running keeps its network: each of its connects still asks this process, which answers
   /// "continue" until the last of them is gone.
-  private func linger(_ phase: RunPhase, _ keeper: Keeper) async {
-    guard let redirect = phase.redirect else { return }
+  private func linger(_ keeper: Keeper) async {
+    guard let redirect = child.withLock({ $0 })?.redirect else { return }
     do {
       try keeper.detachStandardError()
     } catch {
-      Terminal().say("standard error stays open: \(error)")
+      reporter.report(.answer("standard error stays open: \(error)"))
     }
     await redirect.unused()
   }

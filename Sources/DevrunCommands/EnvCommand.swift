@@ -5,6 +5,7 @@ internal import DevrunPlan
 internal import DevrunSession
 internal import DevrunSystem
 internal import DevrunWorkload
+internal import Glibc
 
 /// `devrun env [options]`
 struct EnvCommand: ParsableCommand {
@@ -36,6 +37,13 @@ struct EnvCommand: ParsableCommand {
     completion: .list(EnvironmentFormat.names), transform: EnvironmentFormat.named)
   var format = EnvironmentFormat.dotenv
 
+  @Option(
+    help: ArgumentHelp(
+      "How long the pod may take to start, such as 30s or 2m. Default: \(DurationText.text(SessionOptions.defaultStartTimeout)).",
+      valueName: "duration"),
+    transform: { try RunOptions.duration($0) })
+  var startTimeout: Duration?
+
   @Flag(help: "Print the values of secrets.")
   var showSecrets = false
 
@@ -45,28 +53,46 @@ struct EnvCommand: ParsableCommand {
     let process = ProcessContext()
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let access = try cluster.access(process, project: project)
-    let report = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
+    let reporter = RunReporter(terminal: ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity))
     guard let target = try target.map(TargetReference.init(parsing:)) ?? project.targetReference else {
       throw UsageError.noTarget
     }
     let (localEnv, warnings) = try environment.localEnv(process, project)
-    let log = SessionLog(telling: report)
-    for warning in warnings { log.report(.warning(ErrorMessage(warning))) }
-    let options = environment.options(
-      target: .copy(of: target), container: container ?? project.container, ports: [], localEnv: localEnv,
+    for warning in warnings { reporter.report(.warning(ErrorMessage(warning))) }
+    var options = environment.options(
+      target: .existing(target), container: container ?? project.container, ports: [], localEnv: localEnv,
       project: project)
+    options.takeOver = .never
+    if let timeout = startTimeout ?? project.startTimeout { options.startTimeout = timeout }
+    options.otherNamespaces = access.otherNamespaces
+    options.restoreCommand = cluster.restoreCommand(access, project: project)
     let session = try Session(
       access: access, options: options, environment: process.environment, user: process.user,
-      hostname: process.hostname, log: log)
-    let showSecrets = showSecrets
-    try CommandProcess(
-      session: session, namespace: access.namespace, program: PrintEnvironmentCommand.program(format: format),
-      isolation: .automatic, waitsForDescendants: false,
-      adjust: { connected in
-        var plan = connected.plan
-        if !showSecrets { plan.arguments += connected.secretNames.sorted { $0.description < $1.description } }
-        return plan
-      }, report: report, log: log, environment: process.environment
-    ).run()
+      hostname: process.hostname, reporter: reporter)
+    let (format, showSecrets) = (format, showSecrets)
+    try CommandProcess(session: session, reporter: reporter, environment: process.environment).run { process, keeper in
+      let (variables, secrets) = try await session.environment(
+        askingGroup: { keeper.askingGroup }, ending: process.ending)
+      return Self.print(variables, masking: showSecrets ? [] : secrets, as: format, reporter)
+    }
+  }
+
+  /// Prints on standard output. What cannot be printed there is no variable's fault.
+  private static func print(
+    _ variables: EnvironmentVariables, masking secrets: Set<RawString>, as format: EnvironmentFormat,
+    _ reporter: RunReporter
+  ) -> WaitStatus {
+    let text = format.text(of: variables, masking: secrets)
+    do throws(Errno) {
+      try Descriptor.writeAll(text.bytes, to: STDOUT_FILENO)
+    } catch {
+      // Whoever reads has had enough, or the disk is full.
+      return .failed(.devrunFailed)
+    }
+    if !text.omitted.isEmpty {
+      let names = text.omitted.map(\.description).joined(separator: ", ")
+      reporter.report(.answer("left out, since \(format.rawValue) cannot write the names: \(names)"))
+    }
+    return .exited(0)
   }
 }

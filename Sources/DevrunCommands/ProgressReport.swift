@@ -2,19 +2,19 @@ internal import DevrunCore
 internal import DevrunSession
 internal import Synchronization
 
-/// Tells on standard error what a session does.
+/// Prints on standard error what a run reports.
 ///
-/// A step is told only once it takes longer than a moment. Facts are told on a terminal, and with `--verbose`; warnings
-/// always, but with `--quiet`.
+/// A step is printed only once it takes longer than a moment. Facts are printed on a terminal, and with `--verbose`;
+/// warnings always, but with `--quiet`; failures and answers always.
 final class ProgressReport: Reporter {
-  /// How much is told.
+  /// How much is printed.
   enum Verbosity: Sendable {
     case quiet
     case normal
     case verbose
   }
 
-  /// How long a step may take before it is told.
+  /// How long a step may take before it is printed.
   static let moment = Duration.seconds(1)
 
   private let terminal: Terminal
@@ -30,25 +30,34 @@ final class ProgressReport: Reporter {
 
   func report(_ event: ReportEvent) {
     switch (event, verbosity) {
-    case (.detail(let text), .verbose), (.step(let text), .verbose), (.fact(let text), .verbose):
+    case (.failure(let message), _):
+      end()
+      terminal.show(message)
+    case (.answer(let text), _): terminal.say(text)
+    case (.idle, _): end()
+    case (.record, _), (.agentLine, _), (_, .quiet): break
+    case (.warning(var message), _):
+      end()
+      message.what = "warning: " + message.what
+      terminal.show(message)
+    case (.progress(let text, let done, let total), _):
+      progress("\(text): \(ByteCount.text(done)) of \(ByteCount.text(total))", isLast: done >= total)
+    case (.detail(let text), .verbose), (.step(let text), .verbose), (.fact(let text), .verbose),
+      (.waiting(let text), .verbose):
       end()
       terminal.say("[\(elapsed)] \(text)")
-    case (.step(let text), .normal):
-      begin(text)
-    case (.progress(let text, let done, let total), .normal), (.progress(let text, let done, let total), .verbose):
-      progress("\(text): \(ByteCount.text(done)) of \(ByteCount.text(total))", isLast: done >= total)
+    case (.step(let text), .normal): begin(text)
+    case (.waiting(let text), .normal):
+      end()
+      terminal.say(text)
     case (.fact(let text), .normal):
       end()
       if terminal.isTerminal { terminal.say(text) }
-    case (.warning(var message), .normal), (.warning(var message), .verbose):
-      message.what = "warning: " + message.what
-      terminal.show(message)
-    case (_, .quiet), (.detail, _), (.agentLine, _):
-      break
+    case (.detail, .normal): break
     }
   }
 
-  /// Tells how far a step is: on a terminal, in a line that is written again, some times a second at most.
+  /// Prints how far a step is: on a terminal, in a line that is written again, some times a second at most.
   private func progress(_ text: String, isLast: Bool) {
     guard terminal.isTerminal else { return }
     let isDue = lastProgress.withLock { last in
@@ -62,8 +71,8 @@ final class ProgressReport: Reporter {
     terminal.write("\rdevrun: \(text)\u{1b}[K" + (isLast ? "\n" : ""))
   }
 
-  /// Nothing is under way any more: the command runs, or all is done.
-  func end() { current.withLock { $0 += 1 } }
+  /// Nothing is under way any more.
+  private func end() { current.withLock { $0 += 1 } }
 
   private func begin(_ text: String) {
     let number = current.withLock { number in

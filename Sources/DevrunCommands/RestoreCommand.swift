@@ -18,7 +18,11 @@ struct RestoreCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The workloads to restore.", valueName: "kind/name"))
   var targets: [String] = []
 
-  @Flag(help: "Restore everything in the namespace that any session has changed.")
+  @Flag(
+    help: """
+      Restore everything in the namespace that your sessions, or sessions that are dead, have changed. Live sessions of \
+      others are left alone.
+      """)
   var all = false
 
   @OptionGroup var cluster: ClusterOptions
@@ -32,23 +36,42 @@ struct RestoreCommand: ParsableCommand {
     let references = try targets.map(TargetReference.init(parsing:))
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let access = try cluster.access(process, project: project)
-    let terminal = Terminal()
-    let restoration = Restoration(
-      access: access, environment: process.environment,
-      reporter: ProgressReport(terminal: terminal, verbosity: cluster.verbosity))
+    let reporter = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
+    let restoration = Restoration(access: access, process: process, reporter: reporter)
+    let command = cluster.restoreCommand(access, project: project)
     guard all || !references.isEmpty else {
       let redirected = try runBlocking { try await restoration.redirected() }
-      terminal.say(
-        redirected.isEmpty
-          ? "nothing in namespace \(access.namespace) is redirected"
-          : (["redirected in namespace \(access.namespace):"]
-            + redirected.map { "\($0.workload)  by \($0.holder) since \($0.since)" }
-            + ["restore with: \(RestoreCommandLine.text(of: redirected[0].workload, in: access.namespace))"])
-            .joined(separator: "\n"))
+      let remedy = "restore one with: \(command.text(of: "KIND/NAME"))"
+      let lines = ["sessions in namespace \(access.namespace):"] + redirected + [remedy]
+      reporter.report(
+        .answer(
+          redirected.isEmpty
+            ? "nothing in namespace \(access.namespace) is redirected" : lines.joined(separator: "\n")))
       return
     }
-    let done = try runBlocking { try await restoration.restore(all ? nil : references) }
-    guard !cluster.quiet else { return }
-    terminal.say(done.isEmpty ? "there was nothing to restore" : "restored \(done.joined(separator: ", "))")
+    let outcome = try runBlocking { try await restoration.restore(all ? nil : references) }
+    if !outcome.leftAlone.isEmpty {
+      let message = ErrorMessage(
+        "live sessions of others are left alone", why: outcome.leftAlone.joined(separator: "\n"),
+        remedy: "end one with: \(command.text(of: "KIND/NAME"))")
+      reporter.report(.warning(message))
+    }
+    if !cluster.quiet {
+      let restored = outcome.restored
+      reporter.report(
+        .answer(restored.isEmpty ? "there was nothing to restore" : "restored \(restored.joined(separator: ", "))"))
+    }
+    guard outcome.failures.isEmpty else {
+      throw SessionError.notRestored(outcome.failures, remedy: "run the same command again")
+    }
+  }
+}
+
+extension Restoration {
+  /// A restoration by the user of this process.
+  init(access: ClusterAccess, process: ProcessContext, reporter: any Reporter) {
+    self.init(
+      access: access, environment: process.environment, holder: "\(process.user)@\(process.hostname)",
+      reporter: reporter)
   }
 }

@@ -24,7 +24,7 @@ struct RootCommand: ParsableCommand {
       'devrun -- env' runs the program env.
       """,
     version: devrunVersion,
-    subcommands: [EnvCommand.self, RestoreCommand.self, DiagnoseCommand.self, PrintEnvironmentCommand.self])
+    subcommands: [EnvCommand.self, RestoreCommand.self, DiagnoseCommand.self])
 
   /// What the text of an error begins with.
   static var _errorPrefix: String { "devrun: " }

@@ -33,24 +33,25 @@ struct RunCommand: ParsableCommand {
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let (sessionOptions, warnings) = try options.sessionOptions(process, project)
     let access = try options.cluster.access(process, project: project)
-    let report = ProgressReport(terminal: Terminal(), verbosity: options.cluster.verbosity)
-    let log = SessionLog(telling: report)
-    for warning in warnings { log.report(.warning(ErrorMessage(warning))) }
+    let reporter = RunReporter(
+      terminal: ProgressReport(terminal: Terminal(), verbosity: options.cluster.verbosity))
+    for warning in warnings { reporter.report(.warning(ErrorMessage(warning))) }
     try checkMountPaths(sessionOptions, process, executable: executable)
-    guard let sessionOptions else {
-      let restoration = Restoration(access: access, environment: process.environment, reporter: log)
+    guard var sessionOptions else {
+      let restoration = Restoration(access: access, process: process, reporter: reporter)
       let candidates = try runBlocking { try await restoration.candidates() }
       throw SessionError.noTarget(namespace: access.namespace, candidates: candidates)
     }
+    sessionOptions.otherNamespaces = access.otherNamespaces
+    sessionOptions.restoreCommand = options.cluster.restoreCommand(access, project: project)
     let session = try Session(
       access: access, options: sessionOptions, environment: process.environment, user: process.user,
-      hostname: process.hostname, log: log)
-    try CommandProcess(
-      session: session, namespace: access.namespace,
-      program: ProgramInvocation(executable: executable, arguments: arguments),
-      isolation: options.isolation ?? project.isolation ?? .automatic, waitsForDescendants: options.wait,
-      report: report, log: log, environment: process.environment
-    ).run()
+      hostname: process.hostname, reporter: reporter)
+    let program = ProgramInvocation(executable: executable, arguments: arguments)
+    let run = CommandRun(
+      session: session, program: program, isolation: options.isolation ?? project.isolation ?? .automatic,
+      waitsForDescendants: options.wait, reporter: reporter)
+    try CommandProcess(session: session, reporter: reporter, environment: process.environment).run(run.hold)
   }
 
   /// Checks, before the cluster is touched, that no volume hides what is needed at the path that a file gives it.

@@ -54,6 +54,24 @@ struct RunOptions: ParsableArguments {
     completion: .list(IsolationChoice.names), transform: IsolationChoice.named)
   var isolation: IsolationChoice?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      When connections to the target come here: listen (when the command first listens on a redirected port), now \
+      (before the command starts) or never. Default: listen; now for a container without ports.
+      """, valueName: "when"),
+    completion: .list(TakeOver.names), transform: TakeOver.named)
+  var takeOver: TakeOver?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      How long the session's pod, and later the target's, may take to start, such as 30s or 2m. Default: \
+      \(DurationText.text(SessionOptions.defaultStartTimeout)).
+      """, valueName: "duration"),
+    transform: { try RunOptions.duration($0) })
+  var startTimeout: Duration?
+
   @OptionGroup var cluster: ClusterOptions
 
   /// What the command line and the files ask for; no options if they name no target.
@@ -74,7 +92,14 @@ struct RunOptions: ParsableArguments {
       target: chosen, container: container ?? project.container, ports: ports, localEnv: localEnv, project: project)
     if let volumeLimit { options.volumeLimit = volumeLimit }
     options.forcesVolumes = forceVolumes
+    options.takeOver = takeOver ?? project.takeOver
+    if let timeout = startTimeout ?? project.startTimeout { options.startTimeout = timeout }
     return (options, warnings)
+  }
+
+  static func duration(_ text: String) throws -> Duration {
+    guard let duration = DurationText.parse(text) else { throw ValidationError("write a duration such as 30s or 5m") }
+    return duration
   }
 
   private static func byteCount(_ text: String) throws -> Int {

@@ -23,6 +23,16 @@ public struct ReadySession: Sendable {
   public var connector: any OutboundConnector
   /// The addresses whose connections are redirected.
   public var redirected: RedirectTable
-  /// The names of its variables whose values are secrets: of a Secret, equal to one of such, or named as if they were.
-  public var secretNames: Set<RawString>
+}
+
+/// The command of a session, running.
+public protocol RunningCommand: Sendable {
+  /// What begins to listen on this machine's ports, until the command has ended.
+  var listenEvents: AsyncStream<ListenEvent> { get }
+
+  /// Waits until the command has ended, also when the task is cancelled.
+  func ended() async -> WaitStatus
+
+  /// Ends the command: SIGTERM, and SIGKILL if that is of no use for some time.
+  func terminate() async
 }

@@ -8,36 +8,47 @@ internal import NIOCore
 internal import NIOPosix
 
 /// Puts back what interrupted runs left changed, from any machine: all that is needed stands in the cluster.
+///
+/// Sessions of others that live are left alone unless they are named. Every target is restored beside the others, so that
+/// one that cannot be restored holds up none.
 public struct Restoration: Sendable {
   private let access: ClusterAccess
   private let environment: EnvironmentVariables
+  private let holder: String
   private let reporter: any Reporter
 
   /// Works on the namespace of the given access.
-  public init(access: ClusterAccess, environment: EnvironmentVariables, reporter: any Reporter) {
+  ///
+  /// - Parameters:
+  ///   - access: the cluster, the credentials and the namespace.
+  ///   - environment: this process's.
+  ///   - holder: who restores, as `user@machine`: their own sessions are theirs to end.
+  ///   - reporter: who gets the news.
+  public init(access: ClusterAccess, environment: EnvironmentVariables, holder: String, reporter: any Reporter) {
     self.access = access
     self.environment = environment
+    self.holder = holder
     self.reporter = reporter
   }
 
-  /// A workload that is redirected, and by whom.
-  public struct Redirected: Sendable, Hashable {
-    /// `deployment/NAME`
-    public var workload: String
-    /// Who holds the session, as `user@machine`.
-    public var holder: String
-    /// When it began (RFC 3339).
-    public var since: String
+  /// What a restore has done.
+  public struct Outcome: Sendable {
+    /// What was restored or deleted, as `kind/name`.
+    public var restored: [String] = []
+    /// Live sessions of others, which were left alone: what they redirect, and who holds them.
+    public var leftAlone: [String] = []
+    /// What could not be restored, and why.
+    public var failures: [String] = []
   }
 
-  /// What is redirected in the namespace.
+  /// What is redirected in the namespace, in words: the workload, who holds the session, and since when.
   ///
-  /// - Throws: `KubeError`, `SessionError`
-  public func redirected() async throws -> [Redirected] {
+  /// - Throws: `KubeError`
+  public func redirected() async throws -> [String] {
     try await inNamespace { namespace in
-      try await DeploymentRestore.redirected(in: namespace).map {
-        Redirected(workload: "deployment/\($0.name)", holder: $0.holder, since: $0.since)
-      }
+      let sessions = try await LeftSessions.read(in: namespace)
+      for error in sessions.unreadable { reporter.report(.warning(error.message)) }
+      return sessions.all.map(\.description)
     }
   }
 
@@ -48,43 +59,62 @@ public struct Restoration: Sendable {
     try await inNamespace { try await TargetKinds.candidates(in: $0) }
   }
 
-  /// Removes the files that killed runs left here, and restores the named workloads, or with `nil` everything of the
-  /// namespace that any session changed, pods of sessions' own included.
+  /// Removes the files that killed runs left here, and restores the named workloads; with `nil` everything of the
+  /// namespace that dead sessions, or this user's own, have changed or made.
   ///
-  /// - Returns: what was restored, in words.
-  /// - Throws: `KubeError`, `SessionError`
-  public func restore(_ targets: [TargetReference]?) async throws -> [String] {
+  /// - Throws: `KubeError`, `WorkloadError`
+  public func restore(_ targets: [TargetReference]?) async throws -> Outcome {
     // At the end: what was killed a moment ago may take some time to let go of its folder.
     defer { SessionDirectory.removeAbandoned(environment: environment) }
     return try await inNamespace { namespace in
-      var done: [String] = []
-      var names: [String] = []
+      try await Rights(in: namespace).checkRestore()
+      let sessions = try await LeftSessions.read(in: namespace)
+      for error in sessions.unreadable { reporter.report(.warning(error.message)) }
+      var outcome = Outcome()
+      let chosen: [LeftSession]
       if let targets {
-        for target in targets { names.append(try await TargetKinds.workload(target, in: namespace).name) }
+        var names: Set<String> = []
+        for target in targets { names.insert(try await TargetKinds.workload(target, in: namespace).name) }
+        chosen = sessions.all.filter { $0.deployment.map(names.contains) ?? false }
       } else {
-        names = try await DeploymentRestore.redirected(in: namespace).map(\.name)
+        chosen = sessions.all.filter { !$0.isAlive || $0.holder == holder }
+        outcome.leftAlone = sessions.all.filter { $0.isAlive && $0.holder != holder }.map(\.description)
       }
-      for name in names {
-        if try await DeploymentRestore(of: name, in: namespace).run(reporter: reporter) {
-          done.append("deployment/\(name)")
+      await withTaskGroup(of: (String, Result<Bool, any Error>).self) { group in
+        for session in chosen {
+          group.addTask { (session.what, await Result { try await self.end(session, in: namespace) }) }
+        }
+        for await (what, result) in group {
+          switch result {
+          case .success(true): outcome.restored.append(what)
+          case .success(false): continue
+          case .failure(let error): outcome.failures.append("\(what): \(error)")
+          }
         }
       }
-      if targets == nil { done += try await removeLeftovers(in: namespace) }
-      return done
+      outcome.restored.sort()
+      outcome.failures.sort()
+      return outcome
     }
   }
 
-  /// Deletes the pods and ConfigMaps of sessions: what is labelled with one.
-  private func removeLeftovers(in namespace: Namespace) async throws -> [String] {
-    var done: [String] = []
-    let (client, ownPods) = (namespace.client, OwnPods(in: namespace))
-    for pod in try await client.list(namespace.pods, labelSelector: SessionMark.key).items {
-      try await ownPods.remove(pod.name)
-      done.append("pod/\(pod.name)")
+  /// Ends a session: its workload, its pods, its ConfigMaps.
+  private func end(_ session: LeftSession, in namespace: Namespace) async throws -> Bool {
+    var isChanged = false
+    if session.isRedirecting, let deployment = session.deployment {
+      isChanged = try await reporter.reportingRetries {
+        try await DeploymentRestore(of: deployment, in: namespace).run(
+          session: session.name, urgency: RestoreUrgency(), reporter: reporter)
+      }
     }
-    let configMaps = try await client.list(namespace.configMaps, labelSelector: SessionMark.key).items
-    try await PayloadUpload(in: namespace, session: "").delete(configMaps.map(\.name))
-    return done
+    let ownPods = OwnPods(in: namespace)
+    for pod in session.pods {
+      try await reporter.reportingRetries { try await ownPods.remove(pod) }
+      isChanged = true
+    }
+    let upload = PayloadUpload(in: namespace, session: session.name)
+    try await reporter.reportingRetries { try await upload.delete(session.configMaps) }
+    return isChanged || !session.configMaps.isEmpty
   }
 
   private func inNamespace<Result: Sendable>(_ body: (Namespace) async throws -> Result) async throws -> Result {

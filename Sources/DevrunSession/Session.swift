@@ -1,6 +1,6 @@
 internal import DevrunAgentAPI
 public import DevrunConfig
-internal import DevrunCore
+public import DevrunCore
 internal import DevrunKube
 public import DevrunPlan
 public import DevrunSystem
@@ -9,10 +9,10 @@ internal import DevrunWorkload
 internal import NIOCore
 internal import NIOPosix
 
-/// One connection to one target, for as long as one command runs.
+/// One connection of one command to one target.
 ///
-/// `run` is the story: find the target, put the agent in its place, connect, gather what the container has, start the
-/// command, and make everything what it was. Each thing that is done registers first how it is undone.
+/// `run` is the story: find the target, start the session's own pod, gather what the container has, start the command,
+/// and take the target's traffic when the command listens. What is started is stopped in reverse.
 public struct Session: Sendable {
   /// The session's name: part of the names of all that it makes.
   public let name: String
@@ -21,7 +21,7 @@ public struct Session: Sendable {
   let environment: EnvironmentVariables
   let holder: String
   let hostname: String
-  let log: SessionLog
+  let reporter: RunReporter
   private let payloadDirectory: String
   private let urgency = RestoreUrgency()
 
@@ -33,11 +33,11 @@ public struct Session: Sendable {
   ///   - environment: this process's environment, which the command's is made from.
   ///   - user: who runs it, for the record on the workload.
   ///   - hostname: this machine's name.
-  ///   - log: the session's log, which gets the news and hands it on.
+  ///   - reporter: who gets the news.
   /// - Throws: `WorkloadError.payloadMissing`
   public init(
     access: ClusterAccess, options: SessionOptions, environment: EnvironmentVariables, user: String,
-    hostname: String, log: SessionLog
+    hostname: String, reporter: RunReporter
   ) throws {
     self.name = SessionName.random()
     self.access = access
@@ -46,126 +46,113 @@ public struct Session: Sendable {
     self.payloadDirectory = try Payload.directory()
     self.holder = "\(user)@\(hostname)"
     self.hostname = hostname
-    self.log = log
+    self.reporter = reporter
   }
 
-  /// Has everything put back without waiting for what need not be waited for: the cluster makes the app's pods anew by
-  /// itself, and connections that are still open are cut.
+  /// Has everything put back without waiting for what need not be waited for.
   public func skipWaits() { urgency.skipWaits() }
 
-  /// Connects, runs the command by `launch`, and takes everything down again, whatever happens in between and when the
-  /// task is cancelled too.
+  /// The command line that puts back what this session could not put back.
+  public var restoreCommand: String { options.restoreCommand.text(of: target) }
+
+  /// A run, from the first look at the cluster to the last restored field.
   ///
   /// - Parameters:
   ///   - program: the program and its arguments.
   ///   - isolation: how its own view of files will be made.
   ///   - askingGroup: the process group in which a credential plugin can ask the user, `nil` while it cannot.
-  ///   - launch: starts the command as the plan says and returns when it has ended.
-  /// - Returns: what `launch` returned.
+  ///   - ending: called when the session begins to put back what it changed.
+  ///   - launch: starts the command as the plan says.
+  /// - Returns: how the command ended.
   /// - Throws: what connecting failed of; `SessionError.notRestored` if something could not be put back.
-  public func run<Result: Sendable>(
+  public func run(
     _ program: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
-    launch: @Sendable (ReadySession) async throws -> Result
-  ) async throws -> Result {
+    ending: @escaping @Sendable () -> Void, launch: @Sendable (ReadySession) async throws -> any RunningCommand
+  ) async throws -> WaitStatus {
+    try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
+      let pod = try await connection.startPod(options, payload: try Payload(directory: payloadDirectory))
+      let view = try await gather(from: pod, connection, isolation: isolation)
+      let connector = await connection.serve(view, through: pod, limit: options.volumeLimit)
+      let wayIn = connection.wayIn(to: pod, options)
+      try await wayIn?.begin()
+
+      let plan = view.plan(
+        for: program, isolation: isolation, forcesVolumes: options.forcesVolumes, listening: wayIn?.localPorts ?? [])
+      let command = try await launch(
+        ReadySession(plan: plan, connector: connector, redirected: view.cluster.redirected))
+      return try await accompany(command, by: wayIn)
+    }
+  }
+
+  /// What a command would get as its environment.
+  ///
+  /// - Parameters: as `run`.
+  /// - Returns: the variables, and the names of those whose values are secrets.
+  /// - Throws: as `run`.
+  public func environment(
+    askingGroup: @escaping @Sendable () -> Int32?, ending: @escaping @Sendable () -> Void
+  ) async throws -> (variables: EnvironmentVariables, secretNames: Set<RawString>) {
+    let program = ProgramInvocation(executable: "", arguments: [])
+    return try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
+      let pod = try await connection.startPod(options, payload: try Payload(directory: payloadDirectory))
+      let view = try await gather(from: pod, connection, isolation: .user)
+      return (view.environment.sorted(), view.secretNames)
+    }
+  }
+
+  /// Connects to the cluster for as long as some work lasts, and stops whatever the work has started.
+  private func connected<Value: Sendable>(
+    _ program: ProgramInvocation, askingGroup: @escaping @Sendable () -> Int32?, ending: @escaping @Sendable () -> Void,
+    _ work: (ClusterConnection) async throws -> Value
+  ) async throws -> Value {
     introduce(program)
-    let teardown = Teardown(reporter: log)
-    let diagnosis = StateCollector(of: snapshot(of: program), log: log)
-    let outcome: Swift.Result<Result, any Error>
-    do {
-      outcome = .success(
-        try await connectAndRun(
-          program, isolation: isolation, askingGroup: askingGroup, teardown: teardown, diagnosis: diagnosis,
-          launch: launch))
-    } catch {
-      outcome = .failure(error)
+    let diagnosis = StateCollector(of: snapshot(of: program), reporter: reporter)
+    let stopping: @Sendable () async -> Void = {
+      ending()
+      await diagnosis.restoring()
     }
-    await diagnosis.restoring()
-    let failures = await withoutCancellation { await teardown.run() }
-    if !failures.isEmpty {
-      let lost = SessionError.notRestored(failures, remedy: RestoreCommandLine.text(in: access.namespace))
-      if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
-      throw lost
+    return try await withServices(reporter: reporter, stopping: stopping, remedy: restoreCommand) { services in
+      let directory = try SessionDirectory(session: name, environment: environment)
+      await services.onStop("removing \(directory.path)") { try directory.remove() }
+      let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+      await services.onStop("stopping the event loop") { try await group.shutdownGracefully() }
+      await answer(diagnosis, in: directory, group: group, services: services)
+      let client = try KubeClient(
+        access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
+      await services.onStop("closing the connections to the API server") { try await client.shutdown() }
+      let context = SessionContext(
+        name: name, namespace: Namespace(access.namespace, client: client), holder: holder, reporter: reporter,
+        urgency: urgency, services: services, startTimeout: options.startTimeout, loop: group.next())
+      return try await work(
+        ClusterConnection(context: context, directory: directory, group: group, diagnosis: diagnosis))
     }
-    return try outcome.get()
   }
 
-  private func connectAndRun<Result: Sendable>(
-    _ program: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
-    teardown: Teardown, diagnosis: StateCollector, launch: @Sendable (ReadySession) async throws -> Result
-  ) async throws -> Result {
-    let payload = try Payload(directory: payloadDirectory)
-    let directory = try SessionDirectory(session: name, environment: environment)
-    await teardown.add("removing \(directory.path)") { try directory.remove() }
-
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    await teardown.add("stopping the event loop") { try await group.shutdownGracefully() }
-    await answer(diagnosis, in: directory, group: group, teardown: teardown)
-    let client = try KubeClient(
-      access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
-    await teardown.add("closing the connections to the API server") { try await client.shutdown() }
-
-    let namespace = Namespace(access.namespace, client: client)
-    let watch = ServiceWatch(
-      from: namespace, others: options.localEnv.serviceReferences.compactMap(\.namespace) + access.otherNamespaces)
-    let listing = try await watch.list()
-    if !listing.omitted.isEmpty {
-      log.report(.detail("services of these namespaces are left out: \(listing.omitted.joined(separator: ", "))"))
+  /// Waits until the command has ended. Meanwhile the way in follows what the command listens on; if it fails, the command
+  /// is ended.
+  private func accompany(_ command: any RunningCommand, by wayIn: ReplaceWay?) async throws -> WaitStatus {
+    try await withThrowingTaskGroup(of: WaitStatus?.self) { group in
+      group.addTask { await command.ended() }
+      if let wayIn {
+        group.addTask {
+          try await wayIn.follow(command.listenEvents)
+          return nil
+        }
+      }
+      do {
+        while let ended = try await group.next() {
+          guard let ended else { continue }
+          group.cancelAll()
+          // What the way in fails of now, it fails of because it is cancelled.
+          while let rest = await group.nextResult() { _ = rest }
+          return ended
+        }
+      } catch {
+        await command.terminate()
+        throw error
+      }
+      throw CancellationError()
     }
-
-    let placement = AgentPlacement(
-      context: SessionContext(
-        name: name, namespace: namespace, holder: holder, reporter: log, urgency: urgency, teardown: teardown),
-      container: options.container, ports: options.ports, localEnv: options.localEnv, payload: payload,
-      loop: group.next(), diagnosis: diagnosis)
-    let agents = try await placement.place(options.target)
-    await diagnosis.placed(agents)
-    let view = try await makeView(
-      of: agents, listing.services, isolation: isolation, in: directory, teardown: teardown)
-    await diagnosis.gathered(view)
-
-    let connector = TunnelConnector(tunnels: agents.pods.tunnels, view: view.cluster, group: group)
-    await teardown.add("closing the local ends") { await connector.close() }
-    await teardown.inBackground("following the services", failure: "new services are not seen any more") {
-      try await watch.follow(view.cluster, scopes: listing.scopes)
-    }
-    let renewal = VolumeRenewal(
-      view.volumes, tunnels: agents.pods.tunnels, directory: directory, limit: options.volumeLimit, reporter: log)
-    await teardown.inBackground("renewing volumes") { await renewal.run() }
-    for fact in agents.facts { log.report(.fact(fact)) }
-    return try await launch(
-      ReadySession(
-        plan: view.plan(for: program, isolation: isolation, forcesVolumes: options.forcesVolumes),
-        connector: connector, redirected: view.cluster.redirected, secretNames: view.secretNames))
-  }
-
-  /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services.
-  private func makeView(
-    of agents: PlacedAgents, _ services: [KubeObject], isolation: Isolation, in directory: SessionDirectory,
-    teardown: Teardown
-  ) async throws -> SessionView {
-    async let variables = agents.tunnel.environment()
-    async let facts = agents.tunnel.info()
-    let (container, info) = try await (variables, facts)
-    let secrets = SecretMask.secrets(in: container, of: agents.pod, container: agents.container)
-    log.mask(secrets.map(\.description))
-    let cluster = ClusterView.make(
-      of: services, localEnv: options.localEnv, namespace: access.namespace, domain: info.clusterDomain,
-      container: container, hostname: hostname, directory: directory, reporter: log)
-    let volumes = try await MaterializedVolumes.make(
-      of: agents.container, in: agents.pod, localEnv: options.localEnv, isolation: isolation,
-      fetch: VolumeFetch(tunnel: agents.tunnel, limit: options.volumeLimit, reporter: log), memory: directory
-    ) {
-      let disk = try SessionDirectory(onDiskFor: name, environment: environment)
-      await teardown.add("removing \(disk.path)") { try disk.remove() }
-      return disk
-    }
-    let resolved = try ChildEnvironment.make(
-      options.environmentRequest, shell: environment, container: container, view: cluster, volumes: volumes,
-      namespace: access.namespace)
-    log.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
-    return SessionView(
-      cluster: cluster, info: info, volumes: volumes, environment: resolved, secrets: secrets,
-      hostsFile: try cluster.writeHosts(), nameService: try NameService(directory: directory))
   }
 }
 

@@ -1,6 +1,8 @@
 internal import DevrunCore
 internal import DevrunKube
 internal import DevrunWorkload
+internal import FoundationEssentials
+internal import NIOCore
 
 /// What the parts of a session share: who it is, where it works, and who gets the news.
 struct SessionContext: Sendable {
@@ -14,8 +16,15 @@ struct SessionContext: Sendable {
   var reporter: any Reporter
   /// Whether the restore still waits for what it should.
   var urgency: RestoreUrgency
-  /// Where each thing that is done registers how it is undone.
-  var teardown: Teardown
+  /// What the session has started.
+  var services: Services
+  /// How long a start may take.
+  var startTimeout: Duration
+  /// The event loop of the tunnels.
+  var loop: any EventLoop
+
+  /// Now, as RFC 3339 has it.
+  static func now() -> String { Date.now.formatted(.iso8601) }
 }
 
 /// Does work that must not be broken off: it goes on when the caller's task is cancelled.

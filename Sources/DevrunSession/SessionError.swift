@@ -7,6 +7,10 @@ public enum SessionError: UserFacingError, Hashable {
   case noTarget(namespace: String, candidates: [String])
   /// The agent's pods do not come up.
   case agentFailed(pod: String, why: String)
+  /// No tunnel came up in time.
+  case startTimedOut(String, after: Duration, why: [String])
+  /// Somebody else removed what brings the target's traffic here.
+  case trafficLost(String, by: String?)
   /// The session's log cannot be written.
   case noSessionLog(String, Errno)
   /// Some of what was changed could not be put back.
@@ -21,6 +25,15 @@ public enum SessionError: UserFacingError, Hashable {
         why: Self.listing("in namespace \(namespace) there are", candidates, none: "namespace \(namespace) has none"))
     case .agentFailed(let pod, let why):
       ErrorMessage("the agent does not run in pod/\(pod)", why: why)
+    case .startTimedOut(let what, let timeout, let why):
+      ErrorMessage(
+        "\(what) did not start within \(DurationText.text(timeout))",
+        why: why.isEmpty ? nil : why.joined(separator: "\n"),
+        remedy: "if it only needs more time: --start-timeout 10m")
+    case .trafficLost(let what, let who):
+      ErrorMessage(
+        "\(what) is not redirected any more: it was changed by \(who ?? "somebody else")",
+        remedy: "pause what changes it (Argo CD, Flux, another apply) and start again")
     case .noSessionLog(let path, let error):
       ErrorMessage("this session has no log: \(path)", why: error.description)
     case .notRestored(let failures, let remedy):

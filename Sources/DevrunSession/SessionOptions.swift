@@ -1,5 +1,6 @@
 public import DevrunConfig
 internal import DevrunCore
+public import DevrunPlan
 public import DevrunSystem
 public import DevrunView
 public import DevrunWorkload
@@ -10,8 +11,6 @@ public struct SessionOptions: Sendable {
   public enum Target: Sendable, Hashable {
     /// Something that runs.
     case existing(TargetReference)
-    /// A pod of its own, with one container that is like the one in something that runs, which is not touched.
-    case copy(of: TargetReference)
     /// A pod of its own; `image` carries the agent, `nil` for one that runs in the namespace already.
     case newPod(image: String?)
   }
@@ -35,6 +34,19 @@ public struct SessionOptions: Sendable {
   public var forcesVolumes = false
   /// The most that is copied of one volume, in bytes.
   public var volumeLimit = defaultVolumeLimit
+
+  /// Namespaces of other contexts of the kubeconfig: their services get names too.
+  public var otherNamespaces: [String] = []
+  /// The command line that puts back what a session could not put back.
+  public var restoreCommand = RestoreCommandLine(namespace: "default")
+
+  /// When the cluster's traffic is taken; `nil` for when the command listens, or at once if the container has no ports.
+  public var takeOver: TakeOver?
+  /// How long the session's pod may take to start, and later those of the target.
+  public var startTimeout = defaultStartTimeout
+
+  /// How long a start may take where nothing else is asked for: a cluster that adds a node for it needs minutes.
+  public static let defaultStartTimeout = Duration.seconds(300)
 
   /// What is copied of one volume where nothing else is asked for, in bytes: most of it lies in memory.
   public static let defaultVolumeLimit = 256 << 20

@@ -31,11 +31,17 @@ struct SessionView: Sendable {
   }
 
   /// The plan to run a program with this view.
-  func plan(for program: ProgramInvocation, isolation: Isolation, forcesVolumes: Bool) -> LaunchPlan {
-    LaunchPlan(
+  ///
+  /// - Parameter ports: the local ports on which the program is expected to listen.
+  func plan(
+    for program: ProgramInvocation, isolation: Isolation, forcesVolumes: Bool, listening ports: Set<UInt16>
+  ) -> LaunchPlan {
+    var plan = LaunchPlan(
       executable: program.executable, arguments: program.arguments, environment: environment.sorted(),
       isolation: isolation, hostsFile: RawString(hostsFile),
       nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
       forcesVolumes: forcesVolumes, hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
+    plan.listenPorts = ports
+    return plan
   }
 }

@@ -13,7 +13,6 @@ private enum Request: Equatable, Sendable {
   case env(target: String? = nil, format: EnvironmentFormat = .dotenv)
   case restore([String], all: Bool = false, namespace: String? = nil)
   case diagnose(json: Bool)
-  case printEnvironment(EnvironmentFormat, masked: [String])
 
   init(_ arguments: [String]) throws {
     switch try Devrun.parse(arguments) {
@@ -23,7 +22,6 @@ private enum Request: Equatable, Sendable {
     case let restore as RestoreCommand:
       self = .restore(restore.targets, all: restore.all, namespace: restore.cluster.namespace)
     case let diagnose as DiagnoseCommand: self = .diagnose(json: diagnose.json)
-    case let print as PrintEnvironmentCommand: self = .printEnvironment(print.format, masked: print.masked)
     case let other: throw UnexpectedCommand(description: "\(other)")
     }
   }
@@ -79,17 +77,12 @@ struct CommandLineTests {
       ),
       (["diagnose"], .diagnose(json: false)),
       (["diagnose", "--json"], .diagnose(json: true)),
-      (["print-environment", "shell"], .printEnvironment(.shell, masked: [])),
-      (
-        ["print-environment", "json", "--", "A", "--help", "---x"],
-        .printEnvironment(.json, masked: ["A", "--help", "---x"])
-      ),
     ] as [([String], Request)])
   fileprivate func `A subcommand is the first word of the command line`(arguments: [String], request: Request) throws {
     #expect(try Request(arguments) == request)
   }
 
-  @Test(arguments: ["env", "restore", "diagnose", "print-environment", "help"])
+  @Test(arguments: ["env", "restore", "diagnose", "help"])
   func `A program that is named like a subcommand runs after two hyphens or after an option`(name: String) throws {
     #expect(try Request(["--", name]) == .run(["--", name]))
     #expect(try Request(["--", name, "--help"]) == .run(["--", name, "--help"]))
@@ -108,7 +101,8 @@ struct CommandLineTests {
     let arguments = [
       "--new-pod", "--image", "registry/image:1", "-c", "app", "-p", "80:8080", "--port", "81", "--env-file", "a.env",
       "--env-file", "b.yaml", "-e", "A=1", "--env", "B=x=y", "--env-include", "P*", "--env-exclude", "Q*",
-      "--volume-limit", "2Gi", "--force-volumes", "--wait", "--isolation", "trap", "-n", "shop", "--context", "test",
+      "--volume-limit", "2Gi", "--force-volumes", "--wait", "--isolation", "trap",
+      "--take-over", "now", "--start-timeout", "1m30s", "-n", "shop", "--context", "test",
       "--kubeconfig", "config", "-q", "cmd",
     ]
     let command = try #require(try Devrun.parse(arguments) as? RunCommand)
@@ -127,6 +121,8 @@ struct CommandLineTests {
     #expect(options.forceVolumes)
     #expect(options.wait)
     #expect(options.isolation == .trap)
+    #expect(options.takeOver == .now)
+    #expect(options.startTimeout == .seconds(90))
     #expect(options.cluster.namespace == "shop")
     #expect(options.cluster.context == "test")
     #expect(options.cluster.kubeconfig == "config")
@@ -140,6 +136,7 @@ struct CommandLineTests {
     #expect(options.port.isEmpty && options.environment.envFile.isEmpty && options.environment.env.isEmpty)
     #expect(options.environment.envInclude.isEmpty && options.environment.envExclude.isEmpty)
     #expect(options.volumeLimit == nil && !options.forceVolumes && !options.wait && options.isolation == nil)
+    #expect(options.takeOver == nil && options.startTimeout == nil)
     #expect(options.cluster.namespace == nil && options.cluster.context == nil && options.cluster.kubeconfig == nil)
     #expect(options.cluster.verbosity == .normal)
   }

@@ -53,21 +53,6 @@ struct ProgramTests {
     #expect(found.errors.hasPrefix("devrun: no cluster is configured\n"), "\(found)")
   }
 
-  @Test func `The environment is printed to the letter, and the values of named variables are masked`() async throws {
-    let outcome = try await shell(
-      #"""
-      name=$(printf 'N\377')
-      env -i A=1 B=2 "$name=3" ---x=4 --help=5 "$devrun" print-environment json -- B "$name" ---x
-      """#)
-    #expect(outcome.status == 0)
-    #expect(outcome.errors == "")
-    let lines = outcome.output.split(separator: "\n").map { $0.trimmingCharacters(in: [" ", ","]) }
-    #expect(
-      lines == [
-        "{", #""---x": "***""#, #""--help": "5""#, #""A": "1""#, #""B": "***""#, #""N\udcff": "***""#, "}",
-      ], "\(outcome)")
-  }
-
   @Test func `Without a target in the command line and in devrun.yaml, devrun env asks for one`() async throws {
     let kubeconfig = try folder.write(
       "config",

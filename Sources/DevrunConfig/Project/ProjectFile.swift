@@ -18,6 +18,8 @@ internal import DevrunYAML
 ///     image: registry.example/carrier:1
 ///     agent-image: registry.example/agent:1
 ///     isolation: user
+///     take-over: listen
+///     start-timeout: 5m
 ///
 /// Paths are relative to the file. The command line has precedence.
 public struct ProjectFile: Sendable {
@@ -48,6 +50,10 @@ public struct ProjectFile: Sendable {
   public var agentImage: String?
   /// How the command's private view is made.
   public var isolation: IsolationChoice?
+  /// When the cluster's traffic is taken.
+  public var takeOver: TakeOver?
+  /// How long the start may take.
+  public var startTimeout: Duration?
 
   /// A file without options.
   public init() {}
@@ -95,6 +101,8 @@ public struct ProjectFile: Sendable {
     case envFile = "env-file"
     case newPod = "new-pod"
     case agentImage = "agent-image"
+    case takeOver = "take-over"
+    case startTimeout = "start-timeout"
   }
 
   private mutating func set(_ key: Key, to field: YAMLField, directory: String) throws {
@@ -112,7 +120,9 @@ public struct ProjectFile: Sendable {
     case .newPod: newPod = try field.bool()
     case .image: image = try field.nonEmptyString()
     case .agentImage: agentImage = try field.nonEmptyString()
-    case .isolation: isolation = try field.isolation()
+    case .isolation: isolation = try field.choice(of: IsolationChoice.self)
+    case .takeOver: takeOver = try field.choice(of: TakeOver.self)
+    case .startTimeout: startTimeout = try field.duration()
     }
   }
 
@@ -167,14 +177,22 @@ extension YAMLField {
     return text
   }
 
-  fileprivate func isolation() throws -> IsolationChoice {
+  fileprivate func choice<Choice: CaseIterable & RawRepresentable<String>>(of type: Choice.Type) throws -> Choice {
     let text = try string()
-    let all = IsolationChoice.allCases.map(\.rawValue)
-    guard let isolation = IsolationChoice(rawValue: text) else {
+    let all = Choice.allCases.map(\.rawValue)
+    guard let choice = Choice(rawValue: text) else {
       throw error(
         "is '\(text)', but must be one of \(all.joined(separator: ", "))",
         remedy: nearest(to: text, in: all).map { "did you mean \($0)?" })
     }
-    return isolation
+    return choice
+  }
+
+  fileprivate func duration() throws -> Duration {
+    let text = try text()
+    guard let duration = DurationText.parse(text) else {
+      throw error("is '\(text)', but must be a duration such as 30s or 5m")
+    }
+    return duration
   }
 }

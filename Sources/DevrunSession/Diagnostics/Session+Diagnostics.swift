@@ -8,10 +8,10 @@ internal import NIOPosix
 extension Session {
   /// The log's first words.
   func introduce(_ program: ProgramInvocation) {
-    log.mask(SecretMask.secrets(of: access.credentials))
-    log.record(
-      "devrun \(devrunVersion), session \(name), process \(getpid()): \(program.executable) for \(target)"
-        + " in namespace \(access.namespace) of context \(access.contextName) (\(access.server))")
+    reporter.mask(SecretMask.secrets(of: access.credentials))
+    reporter.report(
+      .record("devrun \(devrunVersion), session \(name), process \(getpid()): \(program.executable) for \(target)"
+        + " in namespace \(access.namespace) of context \(access.contextName) (\(access.server))"))
   }
 
   /// What is known of the session before it connects.
@@ -26,22 +26,22 @@ extension Session {
   var target: String {
     switch options.target {
     case .existing(let reference): "\(reference)"
-    case .copy, .newPod: "pod/devrun-\(name)"
+    case .newPod: "pod/devrun-\(name)"
     }
   }
 
   /// Lets `devrun diagnose` ask what this session is, until its end. A session that cannot be asked is none the worse.
   func answer(
-    _ diagnosis: StateCollector, in directory: SessionDirectory, group: MultiThreadedEventLoopGroup, teardown: Teardown
+    _ diagnosis: StateCollector, in directory: SessionDirectory, group: MultiThreadedEventLoopGroup, services: Services
   ) async {
     await diagnosis.opened(directory.path)
     do {
       let server = try await DiagnosisServer(at: "\(directory.path)/\(DiagnosisServer.socketName)", group: group) {
         try await diagnosis.state().json()
       }
-      await teardown.add("ending the answers to devrun diagnose") { try await server.close() }
+      await services.onStop("ending the answers to devrun diagnose") { try await server.close() }
     } catch {
-      log.report(.detail("devrun diagnose cannot ask this session: \(error)"))
+      reporter.report(.detail("devrun diagnose cannot ask this session: \(error)"))
     }
   }
 }

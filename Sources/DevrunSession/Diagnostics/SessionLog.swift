@@ -1,14 +1,13 @@
-public import DevrunCore
-public import DevrunSystem
+internal import DevrunCore
+internal import DevrunSystem
 internal import Foundation
 internal import Glibc
 internal import Synchronization
 
-/// A session's log: a file of its own with all that was told, each event with its time and level, without secrets.
+/// The log file of a session: every event with its time and level.
 ///
-/// It stands between the session and whoever else is told. What comes before the file is opened is kept for it: devrun
-/// parts into two processes, and the log is the keeper's.
-public final class SessionLog: Reporter {
+/// What comes before the file is opened is kept for it: devrun parts into two processes, and the log is the keeper's.
+final class SessionLog: Reporter {
   private enum Level: String {
     case error, warn, info, step, debug, agent
   }
@@ -27,13 +26,12 @@ public final class SessionLog: Reporter {
 
   private struct State {
     var file = File.awaited([])
-    var mask = SecretMask()
     let limit: Int
 
     /// Writes an entry in one piece: the time, the level, the text; further lines of it are indented.
     mutating func write(_ entry: Entry) {
       guard case .open(let descriptor, let path, let size) = file, size < limit else { return }
-      let lines = SessionLog.printable(mask.apply(entry.text)).split(separator: "\n")
+      let lines = SessionLog.printable(entry.text).split(separator: "\n")
       let time = entry.time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
       let level = entry.level.rawValue.padding(toLength: 5, withPad: " ", startingAt: 0)
       let line = "\(time) \(level) \(lines.joined(separator: "\n    "))\n"
@@ -45,21 +43,15 @@ public final class SessionLog: Reporter {
     }
   }
 
-  private let next: any Reporter
   private let state: Mutex<State>
 
   /// A log without a file yet.
   ///
-  /// - Parameters:
-  ///   - next: who else is told everything.
-  ///   - limit: how many bytes the log may hold: a container that writes without end must not fill the disk.
-  public init(telling next: any Reporter, limit: Int = 16 << 20) {
-    self.next = next
-    self.state = Mutex(State(limit: limit))
-  }
+  /// - Parameter limit: how many bytes the log may hold.
+  init(limit: Int) { self.state = Mutex(State(limit: limit)) }
 
   /// The log's file; `nil` where there is none.
-  public var path: String? {
+  var path: String? {
     state.withLock { state in
       switch state.file {
       case .awaited: nil
@@ -69,12 +61,13 @@ public final class SessionLog: Reporter {
     }
   }
 
-  /// Opens the session's file and tells its path. Where that fails there is no log, which is told; the session goes on.
+  /// Opens the session's file. Where that fails there is no log.
   ///
   /// - Parameters:
   ///   - session: the session's name.
   ///   - environment: this process's, for `TMPDIR`.
-  public func open(session: String, environment: EnvironmentVariables) {
+  /// - Returns: what is to be reported of it.
+  func open(session: String, environment: EnvironmentVariables) -> [ReportEvent] {
     let opened: Result<(Descriptor, String, [String]), any Error> = Result {
       let folder = try LogFolder(environment: environment)
       let time = Date.now.formatted(.iso8601).replacing("-", with: "").replacing(":", with: "")
@@ -88,40 +81,33 @@ public final class SessionLog: Reporter {
         state.file = .open(file: descriptor, path: path, size: 0)
         for entry in entries { state.write(entry) }
       }
-      for folder in passedOver {
-        report(.detail("\(folder) is not a folder of mode 0700 of this user's: the log is elsewhere"))
-      }
-      report(.detail("the log of this session: \(path)"))
+      return passedOver.map {
+        .detail("\($0) is not a folder of mode 0700 of this user's: the log is elsewhere")
+      } + [.detail("the log of this session: \(path)")]
     case .failure(let error):
       state.withLock { $0.file = .closed(path: nil) }
-      report(.detail("\(error)"))
+      return [.detail("\(error)")]
     }
   }
 
-  /// Writes the event, and tells it on.
-  public func report(_ event: ReportEvent) {
+  /// Writes the event.
+  func report(_ event: ReportEvent) {
     switch event {
-    case .step(let text): record(.step, text)
+    case .step(let text): write(.step, text)
     case .progress(let text, let done, let total):
-      if done >= total { record(.debug, "\(text): \(ByteCount.text(total))") }
-    case .fact(let text): record(.info, text)
-    case .warning(let message): record(.warn, message)
-    case .detail(let text): record(.debug, text)
-    case .agentLine(let pod, let line): record(.agent, "pod/\(pod): \(line)")
+      if done >= total { write(.debug, "\(text): \(ByteCount.text(total))") }
+    case .waiting(let text): write(.step, text)
+    case .fact(let text), .answer(let text), .record(let text): write(.info, text)
+    case .warning(let message): write(.warn, message.description)
+    case .failure(let message): write(.error, message.description)
+    case .detail(let text): write(.debug, text)
+    case .agentLine(let pod, let line): write(.agent, "pod/\(pod): \(line)")
+    case .idle: break
     }
-    next.report(event)
   }
 
-  /// Writes what ended the session or kept it from beginning. It is told on by others.
-  public func record(failure error: any Error) {
-    record(.error, (error as? any UserFacingError)?.message ?? ErrorMessage("\(error)"))
-  }
-
-  /// Writes a line that only the log has.
-  public func record(_ text: String) { record(.info, text) }
-
-  /// Ends the log; what is told from now on is not written.
-  public func close() {
+  /// Ends the log. What is reported from now on is not written.
+  func close() {
     state.withLock { state in
       switch state.file {
       case .awaited: state.file = .closed(path: nil)
@@ -133,17 +119,7 @@ public final class SessionLog: Reporter {
     }
   }
 
-  /// From now on these do not appear in the log.
-  func mask(_ secrets: [String]) { state.withLock { $0.mask.add(secrets) } }
-
-  /// A text without secrets.
-  func masked(_ text: String) -> String { state.withLock(\.mask).apply(text) }
-
-  private func record(_ level: Level, _ message: ErrorMessage) {
-    record(level, message.description)
-  }
-
-  private func record(_ level: Level, _ text: String) {
+  private func write(_ level: Level, _ text: String) {
     let entry = Entry(time: .now, level: level, text: text)
     state.withLock { state in
       if case .awaited(let entries) = state.file {

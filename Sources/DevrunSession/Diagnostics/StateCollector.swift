@@ -5,17 +5,18 @@ internal import DevrunPlan
 internal import DevrunSystem
 internal import DevrunTunnel
 internal import DevrunView
+internal import DevrunWorkload
 internal import Foundation
 internal import Glibc
 
 /// Gathers what a session is at a moment, from its parts. They are made known as they come to be; asking them holds
 /// nothing up.
 actor StateCollector {
-  private let log: SessionLog
+  private let reporter: RunReporter
   private var base: SessionSnapshot
   private var stage = SessionSnapshot.Stage.connecting
-  private var pods: AgentPods?
-  private var placed: PlacedAgents?
+  private var followed: [AgentPods] = []
+  private var pod: StartedPod?
   private var volumes: MaterializedVolumes?
   private var view: ClusterView?
   private var info: AgentInfo?
@@ -23,20 +24,20 @@ actor StateCollector {
 
   /// - Parameters:
   ///   - base: what is known of a session that is about to connect.
-  ///   - log: the session's log, which masks secrets.
-  init(of base: SessionSnapshot, log: SessionLog) {
+  ///   - reporter: the run's voice, which masks secrets.
+  init(of base: SessionSnapshot, reporter: RunReporter) {
     self.base = base
-    self.log = log
+    self.reporter = reporter
   }
 
   /// The session's folder is made.
   func opened(_ folder: String) { base.folder = folder }
 
-  /// The pods are followed.
-  func following(_ pods: AgentPods) { self.pods = pods }
+  /// Some pods are followed: the session's own, or the target's.
+  func following(_ pods: AgentPods) { followed.append(pods) }
 
-  /// The agents are in their place.
-  func placed(_ placed: PlacedAgents) { self.placed = placed }
+  /// The session's own pod is there.
+  func started(_ pod: StartedPod) { self.pod = pod }
 
   /// The command is about to start.
   func gathered(_ gathered: SessionView) {
@@ -55,13 +56,13 @@ actor StateCollector {
   func state() async -> SessionSnapshot {
     var state = base
     state.stage = stage
-    state.server = log.masked(base.server)
-    state.logFile = log.path
+    state.server = reporter.masked(base.server)
+    state.logFile = reporter.logPath
     state.environment = environment
-    if let placed {
-      state.target = placed.target
-      state.container = placed.container
-      state.ports = placed.ports.map { .init(remote: $0.remote, local: $0.local) }
+    if let pod {
+      if case .workload(let workload, _) = pod.target { state.target = "deployment/\(workload.name)" }
+      state.container = pod.container
+      state.ports = pod.target.choice.ports.map { .init(remote: $0.remote, local: $0.local) }
     }
     if let view {
       state.services = view.services.sorted { $0.key < $1.key }.map { key, entry in
@@ -71,13 +72,15 @@ actor StateCollector {
       }
       state.names = names(view)
     }
-    if let volumes, let placed { state.volumes = Self.volumes(volumes, placed) }
-    for (name, link) in await pods?.links.sorted(by: { $0.key < $1.key }) ?? [] {
-      state.pods.append(
-        .init(
-          name: name, tunnelSince: link.since, reconnects: max(link.tunnels - 1, 0),
-          problem: link.problem.map(log.masked),
-          traffic: link.traffic))
+    if let volumes, let pod { state.volumes = Self.volumes(volumes, pod) }
+    for pods in followed {
+      for (name, link) in await pods.links.sorted(by: { $0.key < $1.key }) {
+        state.pods.append(
+          .init(
+            name: name, tunnelSince: link.since, reconnects: max(link.tunnels - 1, 0),
+            problem: link.problem.map(reporter.masked),
+            traffic: link.traffic))
+      }
     }
     return state
   }
@@ -96,8 +99,8 @@ actor StateCollector {
       redirectedAddresses: view.redirectedCount)
   }
 
-  private static func volumes(_ volumes: MaterializedVolumes, _ placed: PlacedAgents) -> [SessionSnapshot.Volume] {
-    let container = ContainerVolumes(of: placed.pod, container: placed.container)
+  private static func volumes(_ volumes: MaterializedVolumes, _ pod: StartedPod) -> [SessionSnapshot.Volume] {
+    let container = ContainerVolumes(of: pod.object, container: pod.container)
     let copied = Set(volumes.copies.map(\.item.volume.mountPath))
     let absent = container.mounts.filter { !copied.contains($0.mountPath) }.map { volume in
       SessionSnapshot.Volume(

@@ -22,13 +22,13 @@ struct SessionLogTests {
 
   init() throws { scratch = try TemporaryFolder() }
 
-  private func open(_ log: SessionLog) {
-    log.open(session: "bcdf2345", environment: ["TMPDIR": RawString(scratch.path)])
+  private func open(_ log: RunReporter) {
+    log.openLog(of: "bcdf2345", environment: ["TMPDIR": RawString(scratch.path)])
   }
 
   /// The lines without their times, which are checked to be times.
-  private func lines(_ log: SessionLog) throws -> [String] {
-    let text = try String(contentsOfFile: try #require(log.path), encoding: .utf8)
+  private func lines(_ log: RunReporter) throws -> [String] {
+    let text = try String(contentsOfFile: try #require(log.logPath), encoding: .utf8)
     return try text.split(separator: "\n").map { line in
       guard !line.hasPrefix("    ") else { return String(line) }
       let time = try #require(line.prefixMatch(of: /[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z\x20/))
@@ -37,17 +37,17 @@ struct SessionLogTests {
   }
 
   @Test func `A session's log has every event with its time and level, even those from before its opening`() throws {
-    let log = SessionLog(telling: listener)
+    let log = RunReporter(terminal: listener)
     log.report(.warning(ErrorMessage("early", why: "because")))
-    #expect(log.path == nil)
+    #expect(log.logPath == nil)
     open(log)
     log.report(.step("stepping"))
     log.report(.fact("a fact"))
     log.report(.detail("a detail"))
     log.report(.agentLine(pod: "web-1", "devrun-agent: ready"))
-    log.record("for the log alone")
-    log.record(failure: SessionError.noTarget(namespace: "shop", candidates: []))
-    let path = try #require(log.path)
+    log.report(.record("for the log alone"))
+    log.report(failure: SessionError.noTarget(namespace: "shop", candidates: []))
+    let path = try #require(log.logPath)
     #expect(path.hasPrefix("\(scratch.path)/devrun/") && path.hasSuffix("Z-bcdf2345.log"))
     #expect(
       try lines(log) == [
@@ -56,23 +56,23 @@ struct SessionLogTests {
         "error no target: say what to redirect with --target KIND/NAME, or ask for a pod of its own with --new-pod",
         "    namespace shop has none",
       ])
-    #expect(listener.events.withLock(\.count) == 6)
+    #expect(listener.events.withLock(\.count) == 8)
   }
 
   @Test func `A session's log file is private, has a log's name and takes no events after it is closed`() throws {
-    let log = SessionLog(telling: listener)
+    let log = RunReporter(terminal: listener)
     open(log)
     let name = try #require(try scratch.names(in: "devrun").first)
     #expect(LogFolder.isLog(name))
     #expect(try scratch.mode(of: "devrun/\(name)") == 0o600)
-    log.close()
+    log.closeLog()
     log.report(.fact("late"))
     #expect(try lines(log).count == 1)
     #expect(listener.events.withLock(\.count) == 2, "what comes after its end is told on")
   }
 
   @Test func `A session's log contains no known secrets and no control characters`() throws {
-    let log = SessionLog(telling: listener)
+    let log = RunReporter(terminal: listener)
     open(log)
     log.mask(["hunter2hunter2", "first line\nsecond line"])
     log.report(.agentLine(pod: "a", "with hunter2hunter2 in it"))
@@ -85,23 +85,24 @@ struct SessionLogTests {
         "agent pod/a: \\u{1b}[31mred\\u{7}",
       ])
     #expect(log.masked("hunter2hunter2") == "***")
+    #expect(!listener.events.withLock { $0 }.contains { $0.contains("hunter2") }, "the terminal gets no secret either")
   }
 
   @Test func `A session's log ends at its limit with a line that reports this`() throws {
-    let log = SessionLog(telling: listener, limit: 1000)
+    let log = RunReporter(terminal: listener, logLimit: 1000)
     open(log)
-    for _ in 1...20 { log.record(String(repeating: "x", count: 100)) }
+    for _ in 1...20 { log.report(.record(String(repeating: "x", count: 100))) }
     let lines = try lines(log)
     #expect(lines.last == "warn  the log is full")
     #expect((3..<12).contains(lines.count))
   }
 
   @Test func `A log that cannot be written is reported, and the session goes on without it`() throws {
-    let log = SessionLog(telling: listener)
-    log.open(session: "a", environment: ["TMPDIR": RawString("\(scratch.path)/none")])
-    #expect(log.path == nil)
+    let log = RunReporter(terminal: listener)
+    log.openLog(of: "a", environment: ["TMPDIR": RawString("\(scratch.path)/none")])
+    #expect(log.logPath == nil)
     log.report(.fact("a fact"))
-    log.close()
+    log.closeLog()
     let told = listener.events.withLock { $0 }
     #expect(told.count == 2 && told[0].contains("this session has no log: \(scratch.path)/none/devrun"), "\(told)")
   }

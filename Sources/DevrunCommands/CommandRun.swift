@@ -1,0 +1,61 @@
+internal import DevrunCore
+internal import DevrunLauncher
+internal import DevrunPlan
+internal import DevrunSession
+internal import DevrunWorkload
+
+/// What the keeper of `devrun -- <command>` does: it holds the session, in which the command runs.
+struct CommandRun: Sendable {
+  /// The session that connects and puts everything back.
+  var session: Session
+  /// The program to run.
+  var program: ProgramInvocation
+  /// How the command's own view of files is to be made.
+  var isolation: IsolationChoice
+  /// Whether the session lasts until the last process that the command left running has ended.
+  var waitsForDescendants: Bool
+  /// The run's voice.
+  var reporter: RunReporter
+
+  /// Runs the command in the session.
+  @Sendable func hold(_ process: CommandProcess, _ keeper: Keeper) async throws -> WaitStatus {
+    let launcher = Launcher(keeper: keeper, helper: Installation.path(of: "devrun-exec").map { RawString($0) })
+    // What this machine does not allow is reported before the cluster is touched.
+    let isolation = try await launcher.probe(isolation)
+    reporter.report(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
+    return try await session.run(
+      program, isolation: isolation, askingGroup: { keeper.askingGroup }, ending: process.ending
+    ) { ready in
+      reporter.report(.idle)
+      let child = try await launcher.launch(ready.plan, redirecting: ready.redirected)
+      process.launched(child)
+      let serving = Task { await child.redirect?.serve(by: ready.connector) }
+      return LaunchedCommand(
+        child: child, keeper: keeper, process: process, serving: serving, waitsForDescendants: waitsForDescendants)
+    }
+  }
+}
+
+/// The command of a session, as the launcher has started it.
+private struct LaunchedCommand: RunningCommand {
+  var child: LaunchedChild
+  var keeper: Keeper
+  var process: CommandProcess
+  var serving: Task<Void, Never>
+  var waitsForDescendants: Bool
+
+  var listenEvents: AsyncStream<ListenEvent> { child.listenEvents }
+
+  func ended() async -> WaitStatus {
+    let status = await keeper.accompany(
+      child, grace: CommandProcess.grace, waitsForDescendants: waitsForDescendants)
+    process.commandEnded(status)
+    await serving.value
+    return status
+  }
+
+  func terminate() async {
+    _ = await child.terminate(grace: CommandProcess.grace)
+    _ = await ended()
+  }
+}

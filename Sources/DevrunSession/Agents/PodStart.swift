@@ -1,0 +1,132 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunTunnel
+internal import DevrunView
+internal import DevrunWorkload
+
+/// The session's own pod, with a tunnel to the agent in it.
+struct StartedPod: Sendable {
+  /// Follows the pod.
+  var pods: AgentPods
+  /// The tunnel that is up.
+  var tunnel: Tunnel
+  /// The pod as the cluster has it, with what admission added to it.
+  var object: KubeObject
+  /// What the session is aimed at.
+  var target: SessionTarget
+  /// The ConfigMaps that hold the agent.
+  var payload: PayloadConfigMaps
+  /// The cluster's services.
+  var services: SeenServices
+
+  /// The container that the agent is in.
+  var container: String { target.choice.name }
+}
+
+/// Starts the session's own pod: nothing else in the cluster is written for it, apart from the ConfigMaps that carry the
+/// agent.
+struct PodStart: Sendable {
+  var context: SessionContext
+  var payload: Payload
+  var diagnosis: StateCollector
+  /// What the files that name volumes say.
+  var localEnv: LocalEnvFile
+  /// Whether connections to the pod's own address come here.
+  var receives: Bool
+
+  private var namespace: Namespace { context.namespace }
+
+  /// Creates the pod and waits for the first tunnel to it.
+  ///
+  /// - Throws: `SessionError`, `WorkloadError`, `KubeError`
+  func start(_ target: SessionTarget, services: SeenServices) async throws -> StartedPod {
+    let name = name(for: target)
+    context.reporter.report(.step("starting pod/\(name)"))
+    let upload = PayloadUpload(in: namespace, session: context.name)
+    let names = upload.names(of: payload)
+    let template: KubeObject = if case .workload(let workload, _) = target { workload.template } else { [:] }
+    let access = AgentAccess.random(avoiding: template)
+    let agent = AgentTemplate(
+      session: context.name, container: target.choice.name, payload: names, access: access.ports,
+      secretDigest: access.secretDigest, ports: receives ? target.choice.ports.map(\.remote) : [])
+
+    let reporter = context.reporter
+    async let object = try object(named: name, for: target, agent: agent)
+    try await context.services.start("deleting the agent's ConfigMaps", stop: {
+      try await reporter.reportingRetries { try await upload.delete([names.loader] + names.pieces) }
+    }) {
+      try await withoutCancellation { try await upload.create(payload, owner: nil) }
+      try Task.checkCancellation()
+    }
+
+    let (ownPods, created) = (OwnPods(in: namespace), try await object)
+    try await context.services.start("deleting pod/\(name)", stop: {
+      try await reporter.reportingRetries { try await ownPods.remove(name) }
+    }) {
+      _ = try await withoutCancellation { [namespace] in
+        try await namespace.client.create(created, in: namespace.pods)
+      }
+      try Task.checkCancellation()
+    }
+    let pods = AgentPods(
+      in: namespace, labelSelector: "\(SessionMark.key)=\(context.name)", session: context.name,
+      container: target.choice.name, reporter: reporter,
+      connect: context.connecting(access, to: receives ? target.choice.ports : []))
+    await diagnosis.following(pods)
+    await context.services.inBackground("closing the tunnel") { await pods.follow() }
+    try await FirstTunnel(to: "pod/\(name)", context: context, endsWhenHopeless: true).wait(for: pods)
+
+    guard let tunnel = pods.tunnels.outbound, let pod = await pods.pod(named: name) else {
+      throw SessionError.agentFailed(pod: name, why: "its tunnel broke at once")
+    }
+    await context.services.inBackground("watching pod/\(name)") { await pods.reportTrouble(to: reporter) }
+    if receives {
+      for port in target.choice.ports {
+        reporter.report(.fact("pod/\(name) port \(port.remote) -> localhost:\(port.local)"))
+      }
+    }
+    return StartedPod(
+      pods: pods, tunnel: tunnel, object: pod, target: target, payload: names, services: services)
+  }
+
+  private func name(for target: SessionTarget) -> String {
+    switch target {
+    case .workload(let workload, _): SessionPod.name(target: workload.name, session: context.name)
+    case .none: "devrun-\(context.name)"
+    }
+  }
+
+  private func object(named name: String, for target: SessionTarget, agent: AgentTemplate) async throws -> KubeObject {
+    switch target {
+    case .none(let carrier, let choice):
+      return try OwnPods(in: namespace).pod(named: name, on: carrier, ports: choice.ports.map(\.remote), agent: agent)
+    case .workload(let workload, let choice):
+      let volumes = ContainerVolumes(of: workload.template, container: choice.name).volumes.map(\.name)
+      let named = volumes.filter { name in localEnv.volumeReferences.contains { $0.pattern.matches(name) } }
+      let pod = SessionPod(
+        of: workload, agent: agent, named: Set(named),
+        surroundings: try await SessionPodSurroundings.read(in: namespace, for: workload))
+      for omission in pod.omissions { context.reporter.report(.warning(ErrorMessage(omission))) }
+      var object = try pod.object(named: name, in: namespace.name)
+      object.annotations[SessionMark.holder] = context.holder
+      object.annotations[SessionMark.target] = "deployment/\(workload.name)"
+      return object
+    }
+  }
+}
+
+extension SessionContext {
+  /// How a tunnel to a pod's agent is made.
+  func connecting(_ access: AgentAccess, to ports: [PortMapping]) -> AgentPods.Connect {
+    let (namespace, loop) = (namespace, loop)
+    let inbound = InboundDialer(
+      localPorts: Dictionary(ports.map { (Int($0.remote), Int($0.local)) }, uniquingKeysWith: { first, _ in first }))
+    return { pod in
+      try await Tunnel.connect(secret: access.secret, inbound: inbound, on: loop) { configure in
+        try await namespace.client.portForward(
+          namespace: namespace.name, pod: pod, port: access.ports.control, on: loop, configure: configure)
+      }
+    }
+  }
+}

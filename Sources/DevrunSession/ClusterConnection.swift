@@ -1,0 +1,78 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunPlan
+internal import DevrunTunnel
+internal import DevrunView
+internal import DevrunWorkload
+internal import NIOPosix
+
+/// A session's connection to the cluster: what its parts are started with.
+struct ClusterConnection: Sendable {
+  /// What the parts share.
+  var context: SessionContext
+  /// The session's private folder.
+  var directory: SessionDirectory
+  /// The event loops.
+  var group: MultiThreadedEventLoopGroup
+  /// Gathers the session's state for `devrun diagnose`.
+  var diagnosis: StateCollector
+
+  /// Finds the target, and starts the session's own pod. Until then nothing is written.
+  ///
+  /// - Throws: `SessionError`, `WorkloadError`, `KubeError`, `TunnelError`
+  func startPod(_ options: SessionOptions, payload: Payload) async throws -> StartedPod {
+    let watch = ServiceWatch(
+      from: context.namespace,
+      others: options.localEnv.serviceReferences.compactMap(\.namespace) + options.otherNamespaces)
+    async let listed = watch.list()
+    let target = try await SessionTarget.find(options, in: context)
+    let listing = try await listed
+    if !listing.omitted.isEmpty {
+      let names = listing.omitted.joined(separator: ", ")
+      context.reporter.report(.detail("services of these namespaces are left out: \(names)"))
+    }
+    // Where the target is left alone, the pod's own address is the way in.
+    let receives = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
+    let start = PodStart(
+      context: context, payload: payload, diagnosis: diagnosis, localEnv: options.localEnv, receives: receives)
+    let pod = try await start.start(target, services: SeenServices(watch: watch, listing: listing))
+    await diagnosis.started(pod)
+    return pod
+  }
+
+  /// Lets the command reach the cluster through the session's pod, and keeps what it sees up to date.
+  func serve(_ view: SessionView, through pod: StartedPod, limit: Int) async -> TunnelConnector {
+    let connector = TunnelConnector(tunnels: pod.pods.tunnels, view: view.cluster, group: group)
+    let (services, watched) = (context.services, pod.services)
+    await services.onStop("closing the local ends") { await connector.close() }
+    await services.inBackground("following the services", failure: "new services are not seen any more") {
+      try await watched.watch.follow(view.cluster, scopes: watched.listing.scopes)
+    }
+    let renewal = VolumeRenewal(
+      view.volumes, tunnels: pod.pods.tunnels, directory: directory, limit: limit, reporter: context.reporter)
+    await services.inBackground("renewing volumes") { await renewal.run() }
+    return connector
+  }
+
+  /// How the target's traffic comes here; `nil` if it does not.
+  func wayIn(to pod: StartedPod, _ options: SessionOptions) -> ReplaceWay? {
+    guard case .workload(let workload, let choice) = pod.target, let takeOver = options.takeOver(of: choice) else {
+      return nil
+    }
+    return ReplaceWay(
+      context: context, workload: workload, choice: choice, takeOver: takeOver, payload: pod.payload,
+      diagnosis: diagnosis)
+  }
+}
+
+/// The cluster's services that the command can name.
+struct SeenServices: Sendable {
+  /// Follows them.
+  var watch: ServiceWatch
+  /// What there was at the start.
+  var listing: ServiceWatch.Listing
+
+  /// The services.
+  var services: [KubeObject] { listing.services }
+}

@@ -1,0 +1,40 @@
+internal import DevrunAgentAPI
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunPlan
+internal import DevrunSystem
+internal import DevrunView
+
+extension Session {
+  /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services.
+  func gather(
+    from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation
+  ) async throws -> SessionView {
+    async let variables = pod.tunnel.environment()
+    async let facts = pod.tunnel.info()
+    let (container, info) = try await (variables, facts)
+    let secrets = SecretMask.secrets(in: container, of: pod.object, container: pod.container)
+    reporter.mask(secrets.map(\.description))
+    let directory = connection.directory
+    let cluster = ClusterView.make(
+      of: pod.services.services, localEnv: options.localEnv, namespace: access.namespace, domain: info.clusterDomain,
+      container: container, hostname: hostname, directory: directory, reporter: reporter)
+    let volumes = try await MaterializedVolumes.make(
+      of: pod.container, in: pod.object, localEnv: options.localEnv, isolation: isolation,
+      fetch: VolumeFetch(tunnel: pod.tunnel, limit: options.volumeLimit, reporter: reporter), memory: directory
+    ) {
+      let disk = try SessionDirectory(onDiskFor: name, environment: environment)
+      await connection.context.services.onStop("removing \(disk.path)") { try disk.remove() }
+      return disk
+    }
+    let resolved = try ChildEnvironment.make(
+      options.environmentRequest, shell: environment, container: container, view: cluster, volumes: volumes,
+      namespace: access.namespace)
+    reporter.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
+    let view = SessionView(
+      cluster: cluster, info: info, volumes: volumes, environment: resolved, secrets: secrets,
+      hostsFile: try cluster.writeHosts(), nameService: try NameService(directory: directory))
+    await connection.diagnosis.gathered(view)
+    return view
+  }
+}

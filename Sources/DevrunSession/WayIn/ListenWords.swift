@@ -1,0 +1,46 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunPlan
+
+/// What is printed of the ports on which a command listens, and whether its traffic is taken now. Pure.
+struct ListenWords: Sendable {
+  private let ports: [PortMapping]
+  private var isTaken: Bool
+  private var hasNamedAnother = false
+
+  /// - Parameters:
+  ///   - ports: the redirected ports.
+  ///   - isTaken: whether the traffic is taken already.
+  init(ports: [PortMapping], isTaken: Bool) {
+    self.ports = ports
+    self.isTaken = isTaken
+  }
+
+  /// Whether the traffic is to be taken: at the first listener, and never again.
+  mutating func takesTraffic() -> Bool {
+    defer { isTaken = true }
+    return !isTaken
+  }
+
+  /// What is to be reported of an event.
+  mutating func reports(of event: ListenEvent) -> [ReportEvent] {
+    switch event {
+    case .began(let port): return [.detail("the command listens on port \(port)")]
+    case .occupied(let port, let process):
+      let remote = ports.first { $0.local == port }?.remote ?? port
+      return [
+        .warning(
+          ErrorMessage(
+            "port \(port) is listened on already, by \(process ?? "another process")",
+            why: isTaken
+              ? "connections to the target reach that process, not the command"
+              : "the command did not start it, so connections to the target are not brought to it",
+            remedy: "end it, or let the command listen on another port with -p \(remote):PORT"))
+      ]
+    case .elsewhere(let port):
+      guard !isTaken, !hasNamedAnother, let first = ports.first else { return [] }
+      hasNamedAnother = true
+      return [.waiting("the command listens on \(port); -p \(first.remote):\(port) redirects \(first.remote) to it")]
+    }
+  }
+}

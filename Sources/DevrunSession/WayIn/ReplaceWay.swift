@@ -1,0 +1,178 @@
+internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunPlan
+internal import DevrunSystem
+internal import DevrunWorkload
+internal import Synchronization
+
+/// The way in `replace`: while it is set up, the agent runs in the place of the target's container, and what the cluster
+/// sends to the target's ports comes here.
+///
+/// It is set up when the command first listens, and stays until the command ends, also while its server is stopped.
+struct ReplaceWay: Sendable {
+  /// The session's parts.
+  let context: SessionContext
+  /// The Deployment.
+  let workload: Workload
+  /// The container that is replaced, and its ports.
+  let choice: ContainerChoice
+  /// When it is set up.
+  let takeOver: TakeOver
+  /// The ConfigMaps that hold the agent.
+  let payload: PayloadConfigMaps
+  /// Gathers the session's state.
+  let diagnosis: StateCollector
+
+  private let changes = Broadcast<RedirectWatch.Event>()
+
+  init(
+    context: SessionContext, workload: Workload, choice: ContainerChoice, takeOver: TakeOver,
+    payload: PayloadConfigMaps, diagnosis: StateCollector
+  ) {
+    self.context = context
+    self.workload = workload
+    self.choice = choice
+    self.takeOver = takeOver
+    self.payload = payload
+    self.diagnosis = diagnosis
+  }
+
+  private var what: String { "deployment/\(workload.name)" }
+  private var reporter: any Reporter { context.reporter }
+
+  /// The local ports on which the command is expected to listen.
+  var localPorts: Set<UInt16> { Set(choice.ports.map(\.local)) }
+
+  /// Before the command starts: sets the way in up if that is asked for now.
+  ///
+  /// - Throws: as `takeTraffic`
+  func begin() async throws {
+    if takeOver == .now { try await takeTraffic() }
+  }
+
+  /// While the command runs: sets the way in up when it listens, and reports what others do to it.
+  ///
+  /// - Throws: as `takeTraffic`; `SessionError.trafficLost` if others removed it, and it was asked for from the start.
+  func follow(_ listeners: AsyncStream<ListenEvent>) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await take(whenListening: listeners) }
+      if takeOver == .now { group.addTask { try await endWhenLost() } }
+      try await group.waitForAll()
+    }
+  }
+
+  /// A server may listen on a port of its own first, so that a listener elsewhere counts only after a moment.
+  private static let moment = Duration.seconds(2)
+
+  private func take(whenListening listeners: AsyncStream<ListenEvent>) async throws {
+    let words = Mutex(ListenWords(ports: choice.ports, isTaken: takeOver == .now))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for await event in listeners {
+        if case .elsewhere = event {
+          group.addTask {
+            try await Task.sleep(for: Self.moment)
+            for report in words.withLock({ $0.reports(of: event) }) { reporter.report(report) }
+          }
+          continue
+        }
+        for report in words.withLock({ $0.reports(of: event) }) { reporter.report(report) }
+        if case .began = event, words.withLock({ $0.takesTraffic() }) { try await takeTraffic() }
+      }
+      group.cancelAll()
+    }
+  }
+
+  private func endWhenLost() async throws {
+    for await change in changes.stream() {
+      switch change {
+      case .removed(let who): throw SessionError.trafficLost(what, by: who)
+      case .deleted: throw SessionError.trafficLost(what, by: nil)
+      case .setAgain, .paused: continue
+      }
+    }
+  }
+
+  /// Puts the agent in the container's place, and waits for the first tunnel. How that is undone is registered first.
+  ///
+  /// - Throws: `WorkloadError`, `KubeError`, `SessionError`
+  private func takeTraffic() async throws {
+    reporter.report(.step("redirecting \(what)"))
+    let (namespace, session, name) = (context.namespace, context.name, workload.name)
+    let (urgency, reporter, services) = (context.urgency, reporter, context.services)
+    let access = AgentAccess.random(avoiding: workload.template)
+    let agent = AgentTemplate(
+      session: session, container: choice.name, payload: payload, access: access.ports,
+      secretDigest: access.secretDigest, ports: choice.ports.map(\.remote))
+    let swap = DeploymentRedirect(in: namespace, agent: agent, holder: context.holder, since: SessionContext.now())
+    try await swap.awaitOrFinishRestore(of: workload, reporter: reporter)
+
+    let restore = DeploymentRestore(of: name, in: namespace)
+    try await services.start("restoring \(what)", stop: {
+      let restored = try await reporter.reportingRetries {
+        try await restore.run(session: session, urgency: urgency, reporter: reporter)
+      }
+      if restored { reporter.report(.fact("deployment/\(name) is restored")) }
+    }) {
+      // A request that may have been carried out could not be told from one that was not.
+      _ = try await withoutCancellation { [workload] in try await swap.apply(to: workload) }
+      try Task.checkCancellation()
+    }
+
+    let pods = AgentPods(
+      in: namespace, labelSelector: workload.labelSelector, session: session, container: choice.name,
+      reporter: reporter, connect: context.connecting(access, to: choice.ports))
+    await diagnosis.following(pods)
+    await services.inBackground("closing the tunnels") { await pods.follow() }
+    let (watch, changes) = (RedirectWatch(of: name, in: namespace, agent: agent, session: session), changes)
+    await services.inBackground("watching \(what)") {
+      defer { changes.finish() }
+      try await watch.run { changes.send($0) }
+    }
+    await services.inBackground("reporting what others change") { [self] in await reportChanges() }
+    try await FirstTunnel(to: what, context: context, endsWhenHopeless: false).wait(for: pods) { reason in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await conditions(reason) }
+        group.addTask { try await endWhenLost() }
+        try await group.waitForAll()
+      }
+    }
+    await services.inBackground("watching the pods of \(what)") { await pods.reportTrouble(to: reporter) }
+    for port in choice.ports { reporter.report(.fact("\(what) port \(port.remote) -> localhost:\(port.local)")) }
+    if choice.ports.isEmpty {
+      reporter.report(.fact("\(what) is replaced; no port is redirected (name one with --port)"))
+    }
+    reporter.report(.idle)
+  }
+
+  /// What the Deployment's controller says: a quota or a policy refuses its pods.
+  private func conditions(_ reason: @Sendable (String) -> Void) async throws {
+    for try await event in context.namespace.client.watch(
+      object: context.namespace.deployments.named(workload.name))
+    {
+      let deployments: [KubeObject] =
+        switch event {
+        case .snapshot(let all): all
+        case .added(let deployment), .modified(let deployment): [deployment]
+        case .deleted: []
+        }
+      if let why = deployments.first?.message(ofCondition: "ReplicaFailure", being: "True") { reason(why) }
+    }
+  }
+
+  private func reportChanges() async {
+    for await change in changes.stream() {
+      switch change {
+      case .setAgain(let who):
+        reporter.report(
+          .waiting("\(who ?? "somebody") changed \(what); devrun's part is set again, and the change stays"))
+      case .removed(let who):
+        guard takeOver != .now else { continue }
+        reporter.report(.warning(SessionError.trafficLost(what, by: who).message))
+      case .deleted: reporter.report(.warning(ErrorMessage("\(what) was deleted while it was redirected")))
+      case .paused:
+        reporter.report(.warning(ErrorMessage("\(what) is paused: it takes up no changes until it is resumed")))
+      }
+    }
+  }
+}

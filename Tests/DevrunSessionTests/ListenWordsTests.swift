@@ -1,0 +1,56 @@
+import DevrunConfig
+import DevrunCore
+import DevrunPlan
+import Testing
+
+@testable import DevrunSession
+
+@Suite("Words about listeners")
+struct ListenWordsTests {
+  private let ports = [PortMapping(remote: 80, local: 8080), PortMapping(remote: 81, local: 8081)]
+
+  /// The texts of what is reported.
+  private func texts(_ words: inout ListenWords, _ event: ListenEvent) -> [String] {
+    words.reports(of: event).map { report in
+      switch report {
+      case .warning(let message): "warning: \(message.description)"
+      case .waiting(let text): text
+      case .detail(let text): "detail: \(text)"
+      default: "\(report)"
+      }
+    }
+  }
+
+  @Test func `The first listener on a redirected port takes the traffic, and no later one does`() {
+    var words = ListenWords(ports: ports, isTaken: false)
+    #expect(texts(&words, .began(port: 8081)) == ["detail: the command listens on port 8081"])
+    #expect(words.takesTraffic())
+    #expect(!words.takesTraffic())
+    var taken = ListenWords(ports: ports, isTaken: true)
+    #expect(!taken.takesTraffic())
+  }
+
+  @Test func `An older listener is named, with the port that is to be given instead`() {
+    var words = ListenWords(ports: ports, isTaken: false)
+    let texts = texts(&words, .occupied(port: 8080, by: "nginx (pid 4711)"))
+    #expect(texts.count == 1)
+    #expect(texts[0].hasPrefix("warning: port 8080 is listened on already, by nginx (pid 4711)\n"))
+    #expect(texts[0].hasSuffix("-p 80:PORT"))
+    #expect(self.texts(&words, .occupied(port: 8081, by: nil))[0].contains("by another process"))
+  }
+
+  @Test func `A command that listens elsewhere gets one line with the option that redirects to it`() {
+    var words = ListenWords(ports: ports, isTaken: false)
+    #expect(texts(&words, .elsewhere(port: 5000)) == ["the command listens on 5000; -p 80:5000 redirects 80 to it"])
+    #expect(texts(&words, .elsewhere(port: 5001)) == [])
+  }
+
+  @Test func `A command that listens on a redirected port gets no line about others`() {
+    var words = ListenWords(ports: ports, isTaken: false)
+    _ = texts(&words, .began(port: 8080))
+    _ = words.takesTraffic()
+    #expect(texts(&words, .elsewhere(port: 5000)) == [])
+    var without = ListenWords(ports: [], isTaken: false)
+    #expect(texts(&without, .elsewhere(port: 5000)) == [])
+  }
+}
