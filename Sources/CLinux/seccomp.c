@@ -30,6 +30,7 @@
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
 #define COMPAT_ARCH AUDIT_ARCH_I386
 #define COMPAT_CONNECT 362
+#define COMPAT_LISTEN 363
 #define COMPAT_SOCKETCALL 102
 #define COMPAT_SENDTO 369
 #define COMPAT_SENDMSG 370
@@ -41,6 +42,7 @@
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #define COMPAT_ARCH AUDIT_ARCH_ARM
 #define COMPAT_CONNECT 283
+#define COMPAT_LISTEN 284
 #define COMPAT_SENDTO 290
 #define COMPAT_SENDMSG 296
 #define COMPAT_OPEN 5
@@ -55,6 +57,7 @@
 #define NUMBER_OPENAT2 437
 
 #define SOCKETCALL_CONNECT 3
+#define SOCKETCALL_LISTEN 4
 
 #define DATA(field) ((unsigned)offsetof(struct seccomp_data, field))
 
@@ -87,14 +90,15 @@ static void on_argument(
   result(program, SECCOMP_RET_ALLOW);
 }
 
-static void native_calls(struct program *program, bool opens) {
+static void native_calls(struct program *program, unsigned traps) {
   const unsigned no_fast_open = SECCOMP_RET_ERRNO | EOPNOTSUPP;
   on_number(program, SYS_connect, SECCOMP_RET_USER_NOTIF);
+  if (traps & DEVRUN_TRAP_LISTEN) on_number(program, SYS_listen, SECCOMP_RET_USER_NOTIF);
   on_number(program, NUMBER_IO_URING_SETUP, SECCOMP_RET_ERRNO | ENOSYS);
   on_argument(program, SYS_sendto, 3, BPF_JSET, MSG_FASTOPEN, no_fast_open);
   on_argument(program, SYS_sendmsg, 2, BPF_JSET, MSG_FASTOPEN, no_fast_open);
   on_argument(program, SYS_sendmmsg, 3, BPF_JSET, MSG_FASTOPEN, no_fast_open);
-  if (opens) {
+  if (traps & DEVRUN_TRAP_OPEN) {
     on_number(program, SYS_openat, SECCOMP_RET_USER_NOTIF);
     on_number(program, NUMBER_OPENAT2, SECCOMP_RET_USER_NOTIF);
 #ifdef SYS_open
@@ -104,16 +108,30 @@ static void native_calls(struct program *program, bool opens) {
   result(program, SECCOMP_RET_ALLOW);
 }
 
-static void compat_calls(struct program *program, bool opens) {
+#ifdef COMPAT_SOCKETCALL
+/// i386's one call for all that is done with sockets; its first argument says what.
+static void compat_socketcall(struct program *program, unsigned traps) {
+  const bool listens = traps & DEVRUN_TRAP_LISTEN;
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, listens ? 5 : 4, COMPAT_SOCKETCALL);
+  load(program, DATA(args));
+  if (listens) add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SOCKETCALL_LISTEN);
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SOCKETCALL_CONNECT);
+  result(program, SECCOMP_RET_USER_NOTIF);
+  result(program, SECCOMP_RET_ALLOW);
+}
+#endif
+
+static void compat_calls(struct program *program, unsigned traps) {
   const unsigned no_fast_open = SECCOMP_RET_ERRNO | EOPNOTSUPP;
   on_number(program, COMPAT_CONNECT, SECCOMP_RET_USER_NOTIF);
+  if (traps & DEVRUN_TRAP_LISTEN) on_number(program, COMPAT_LISTEN, SECCOMP_RET_USER_NOTIF);
 #ifdef COMPAT_SOCKETCALL
-  on_argument(program, COMPAT_SOCKETCALL, 0, BPF_JEQ, SOCKETCALL_CONNECT, SECCOMP_RET_USER_NOTIF);
+  compat_socketcall(program, traps);
 #endif
   on_number(program, NUMBER_IO_URING_SETUP, SECCOMP_RET_ERRNO | ENOSYS);
   on_argument(program, COMPAT_SENDTO, 3, BPF_JSET, MSG_FASTOPEN, no_fast_open);
   on_argument(program, COMPAT_SENDMSG, 2, BPF_JSET, MSG_FASTOPEN, no_fast_open);
-  if (opens) {
+  if (traps & DEVRUN_TRAP_OPEN) {
     on_number(program, COMPAT_OPENAT, SECCOMP_RET_USER_NOTIF);
     on_number(program, NUMBER_OPENAT2, SECCOMP_RET_USER_NOTIF);
     on_number(program, COMPAT_OPEN, SECCOMP_RET_USER_NOTIF);
@@ -121,7 +139,7 @@ static void compat_calls(struct program *program, bool opens) {
   result(program, SECCOMP_RET_ALLOW);
 }
 
-size_t devrun_filter(struct sock_filter *out, bool opens) {
+size_t devrun_filter(struct sock_filter *out, unsigned traps) {
   struct program program = {.code = out, .count = 0};
   load(&program, DATA(arch));
   // The jump over the native part is set once its length is known.
@@ -129,13 +147,13 @@ size_t devrun_filter(struct sock_filter *out, bool opens) {
   add(&program, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, NATIVE_ARCH);
   load(&program, DATA(nr));
   add(&program, BPF_ALU | BPF_AND | BPF_K, 0, 0, NUMBER_MASK);
-  native_calls(&program, opens);
+  native_calls(&program, traps);
   program.code[branch].jf = (unsigned char)(program.count - branch - 1);
   // 32-bit calls; those of any other architecture cannot be made on this machine.
   add(&program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, COMPAT_ARCH);
   result(&program, SECCOMP_RET_ALLOW);
   load(&program, DATA(nr));
-  compat_calls(&program, opens);
+  compat_calls(&program, traps);
   return program.count;
 }
 
@@ -156,9 +174,13 @@ static enum devrun_call classify(const struct seccomp_data *data, uint64_t argum
   int number = native ? (int)((unsigned)data->nr & NUMBER_MASK) : data->nr;
   if (number == NUMBER_OPENAT2) return DEVRUN_CALL_OPEN_HOW;
   if (number == (native ? SYS_connect : COMPAT_CONNECT)) return DEVRUN_CALL_CONNECT;
+  if (number == (native ? SYS_listen : COMPAT_LISTEN)) return DEVRUN_CALL_LISTEN;
   if (number == (native ? SYS_openat : COMPAT_OPENAT)) return DEVRUN_CALL_OPEN;
 #ifdef COMPAT_SOCKETCALL
-  if (!native && number == COMPAT_SOCKETCALL) return DEVRUN_CALL_SOCKETCALL_CONNECT;
+  if (!native && number == COMPAT_SOCKETCALL) {
+    bool listens = (unsigned)arguments[0] == SOCKETCALL_LISTEN;
+    return listens ? DEVRUN_CALL_SOCKETCALL_LISTEN : DEVRUN_CALL_SOCKETCALL_CONNECT;
+  }
 #endif
 #ifdef SYS_open
   int is_open = number == (native ? SYS_open : COMPAT_OPEN);

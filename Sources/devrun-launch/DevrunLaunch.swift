@@ -34,6 +34,7 @@ struct DevrunLaunch {
       plan.isolation = try await launcher.probe(script.isolation)
       let child = try await launcher.launch(plan, redirecting: table)
       try log?.write(contentsOf: Data("isolation \(child.isolation?.rawValue ?? "none")\n".utf8))
+      async let listening: Void = record(child.listenEvents, in: log)
       let status = await withTaskGroup(of: Void.self) { group in
         group.addTask {
           // Told by the log, if anything is: a log that nobody reads is no failure.
@@ -45,6 +46,7 @@ struct DevrunLaunch {
         group.cancelAll()
         return status
       }
+      await listening
       try log?.write(contentsOf: Data("ended\n".utf8))
       keeper.finish(status)
       try keeper.detachStandardError()
@@ -55,6 +57,19 @@ struct DevrunLaunch {
     } catch {
       FileHandle.standardError.write(Data("\(error)\n".utf8))
       keeper.finish(.failed(.devrunFailed))
+    }
+  }
+
+  private static func record(_ events: AsyncStream<ListenEvent>, in log: FileHandle?) async {
+    for await event in events {
+      let line =
+        switch event {
+        case .began(let port): "began \(port)"
+        case .occupied(let port, let process): "occupied \(port) by \(process ?? "nobody known")"
+        case .elsewhere(let port): "elsewhere \(port)"
+        }
+      // Told by the log, if anything is: a log that nobody reads is no failure.
+      try? log?.write(contentsOf: Data("\(line)\n".utf8))
     }
   }
 

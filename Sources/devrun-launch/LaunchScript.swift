@@ -20,7 +20,8 @@ public struct LaunchScript: Codable, Sendable {
   public var launchAfter: String?
   /// The path of `devrun-exec`.
   public var helper: RawString?
-  /// A file that the isolation is written to once the child runs, and a line for each interruption.
+  /// A file that the isolation is written to once the child runs, and a line for each interruption and each event of a
+  /// listener.
   public var log: String?
 
   /// Launches the plan.

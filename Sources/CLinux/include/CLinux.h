@@ -9,6 +9,7 @@
 
 #include "devrun_descriptors.h"
 #include "devrun_launch.h"
+#include "devrun_listeners.h"
 #include "devrun_mounts.h"
 #include "devrun_process.h"
 #include "devrun_record.h"

@@ -13,17 +13,25 @@
 
 enum {
   /// Room enough for any filter made here, in instructions.
-  DEVRUN_FILTER_MAX = 64,
+  DEVRUN_FILTER_MAX = 96,
+};
+
+/// What a filter traps besides `connect`.
+enum devrun_traps {
+  /// `open`, `openat` and `openat2`.
+  DEVRUN_TRAP_OPEN = 1,
+  /// `listen`.
+  DEVRUN_TRAP_LISTEN = 2,
 };
 
 /// Writes the filter that traps `connect` to `out`, which has room for DEVRUN_FILTER_MAX instructions.
 ///
 /// `connect` is notified, also by 32-bit code on a 64-bit machine; `io_uring_setup` fails with ENOSYS and a send with
-/// MSG_FASTOPEN with EOPNOTSUPP, which are the two ways around it. With `opens`, `open`, `openat` and `openat2` are
+/// MSG_FASTOPEN with EOPNOTSUPP, which are the two ways around it. The calls of `traps`, of `enum devrun_traps`, are
 /// notified too.
 ///
 /// Returns the number of instructions.
-size_t devrun_filter(struct sock_filter *out, bool opens);
+size_t devrun_filter(struct sock_filter *out, unsigned traps);
 
 /// Flags of a filter that this kernel may or may not have.
 enum devrun_filter_flags {
@@ -43,6 +51,10 @@ enum devrun_call {
   DEVRUN_CALL_CONNECT,
   /// i386's `socketcall(SYS_CONNECT, arguments[1])`: the three arguments are 32-bit words at arguments[1].
   DEVRUN_CALL_SOCKETCALL_CONNECT,
+  /// `listen(arguments[0], arguments[1])`
+  DEVRUN_CALL_LISTEN,
+  /// i386's `socketcall(SYS_LISTEN, arguments[1])`: the two arguments are 32-bit words at arguments[1].
+  DEVRUN_CALL_SOCKETCALL_LISTEN,
   /// Opens the path at arguments[1] with the flags arguments[2], relative to arguments[0].
   DEVRUN_CALL_OPEN,
   /// As above, but arguments[2] is the address of an `open_how`, whose first 64-bit word are the flags.

@@ -31,6 +31,7 @@ extension Keeper {
       }
       let status = await child.endedForSure()
       if waitsForDescendants { await descendantsAwaited.uncancelledValue() }
+      child.endListening()
       group.cancelAll()
       return status
     }

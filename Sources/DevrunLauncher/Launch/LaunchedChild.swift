@@ -32,16 +32,20 @@ public final class LaunchedChild: Sendable {
 
   private let life = Mutex(Life.running)
   private let end = Latch<WaitStatus>()
-  let listening = Broadcast<ListenEvent>()
+  private let listening: Broadcast<ListenEvent>
 
   /// What begins to listen on this machine's TCP ports, as the plan's `listenPorts` ask for: each event once, those that
-  /// came before first. The stream ends when the command has ended.
+  /// came before first.
+  ///
+  /// The stream ends when `Keeper.accompany` returns: with the command's end, or with that of its last descendant where
+  /// descendants are waited for.
   public var listenEvents: AsyncStream<ListenEvent> { listening.stream() }
 
-  init(processID: pid_t, isolation: Isolation?, redirect: ConnectRedirect?) {
+  init(processID: pid_t, isolation: Isolation?, redirect: ConnectRedirect?, listening: Broadcast<ListenEvent>) {
     self.processID = processID
     self.isolation = isolation
     self.redirect = redirect
+    self.listening = listening
   }
 
   /// Sends it a signal. Nothing happens if it has ended.
@@ -70,6 +74,12 @@ public final class LaunchedChild: Sendable {
 }
 
 extension LaunchedChild {
+  /// Ends the reports of listeners.
+  func endListening() {
+    redirect?.listens?.end()
+    listening.finish()
+  }
+
   /// Continues it if it is stopped.
   func resume() {
     life.withLock { life in
@@ -111,7 +121,6 @@ extension LaunchedChild {
       _ = devrun_reap(processID)
     }
     report(.ended(status))
-    listening.finish()
     end.set(status)
   }
 }

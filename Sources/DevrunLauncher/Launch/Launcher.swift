@@ -62,15 +62,25 @@ public struct Launcher: Sendable {
     if isolation == .trap, !plan.mounts.isEmpty { throw .mountsNeedNamespace }
     keeper.recordTerminal()
     let birth = try birth(of: plan, isolation)
+    let listening = Broadcast<ListenEvent>()
     do throws(LaunchError) {
       // Before the program runs: from its first step on it may wait for answers.
       let files = isolation == .trap ? PrivateFiles(plan) : PrivateFiles()
       let redirect = try birth.awaitListener().map { (listener) throws(LaunchError) in
         try mappingErrno(to: LaunchError.resources) { () throws(Errno) in
-          try ConnectRedirect(listener: listener, table: table, files: files, features: features)
+          let listens = try listenWatch(for: plan, listening)
+          do throws(Errno) {
+            return try ConnectRedirect(
+              listener: listener, table: plan.redirectsConnections ? table : RedirectTable(), files: files,
+              listens: listens, features: features)
+          } catch {
+            listens?.end()
+            throw error
+          }
         }
       }
-      let child = LaunchedChild(processID: birth.process, isolation: isolation, redirect: redirect)
+      let child = LaunchedChild(
+        processID: birth.process, isolation: isolation, redirect: redirect, listening: listening)
       keeper.attach(child, gate: birth.gate)
       try birth.awaitExecution()
       // What the child waits for must not be held open here: the ends of pipes, above all.
@@ -82,6 +92,15 @@ public struct Launcher: Sendable {
       birth.abort()
       throw error
     }
+  }
+
+  /// What watches for the listeners that the plan asks for; `nil`: for none.
+  private func listenWatch(
+    for plan: LaunchPlan, _ events: Broadcast<ListenEvent>
+  ) throws(Errno) -> ListenWatch? {
+    guard !plan.listenPorts.isEmpty else { return nil }
+    return try ListenWatch(
+      ports: plan.listenPorts, inherited: keeper.inherited.descriptors, events: events)
   }
 
   private func choose(_ choice: IsolationChoice) throws(LaunchError) -> Isolation {

@@ -44,7 +44,7 @@ final class RawLaunch {
     self.helper = CStringArray(helper.map { [$0] } ?? [])
     let places = CStringArray(steps.flatMap { [$0.parts.source, $0.parts.target] })
     self.places = places
-    filter = PinnedArray(listenerSocket == nil ? [] : Self.filter(trappingOpens: isolation == .trap))
+    filter = PinnedArray(listenerSocket == nil ? [] : Self.filter(plan, isolation))
     self.steps = PinnedArray(
       steps.enumerated().map { index, step in
         devrun_mount_step(
@@ -82,9 +82,12 @@ final class RawLaunch {
     raw.descriptor_limit = inherited.descriptorLimit
   }
 
-  private static func filter(trappingOpens: Bool) -> [sock_filter] {
-    [sock_filter](unsafeUninitializedCapacity: Int(DEVRUN_FILTER_MAX)) { buffer, count in
-      if let start = buffer.baseAddress { count = devrun_filter(start, trappingOpens) }
+  private static func filter(_ plan: LaunchPlan?, _ isolation: Isolation?) -> [sock_filter] {
+    var traps: UInt32 = 0
+    if isolation == .trap { traps |= DEVRUN_TRAP_OPEN.rawValue }
+    if let plan, !plan.listenPorts.isEmpty { traps |= DEVRUN_TRAP_LISTEN.rawValue }
+    return [sock_filter](unsafeUninitializedCapacity: Int(DEVRUN_FILTER_MAX)) { buffer, count in
+      if let start = buffer.baseAddress { count = devrun_filter(start, traps) }
     }
   }
 }

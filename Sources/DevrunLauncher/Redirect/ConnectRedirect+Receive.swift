@@ -14,6 +14,9 @@ extension ConnectRedirect {
       if connect(call, address: call.arguments.1, length: call.arguments.2, memory: memory) { return }
     case DEVRUN_CALL_SOCKETCALL_CONNECT:
       if connectOf32Bits(call, memory: memory) { return }
+    case DEVRUN_CALL_LISTEN, DEVRUN_CALL_SOCKETCALL_LISTEN:
+      listen(call, memory: memory)
+      return
     case DEVRUN_CALL_OPEN, DEVRUN_CALL_OPEN_HOW:
       if open(call, memory: memory) { return }
     default:
@@ -124,6 +127,19 @@ extension ConnectRedirect {
   private func isOfThisNetwork(_ socket: CallerSocket, thread: pid_t) throws(Errno) -> Bool {
     if let networkNamespace { return try socket.networkNamespace == networkNamespace }
     return try FileKind.at("/proc/self/ns/net") == FileKind.at(RawString("/proc/\(thread)/ns/net"))
+  }
+
+  /// Continues the call before anything else is done about it: nobody who listens waits for devrun.
+  private func listen(_ call: devrun_notification, memory: UnsafeMutableRawBufferPointer) {
+    var number = Int32(truncatingIfNeeded: call.arguments.0)
+    if call.call == DEVRUN_CALL_SOCKETCALL_LISTEN {
+      let size = MemoryLayout<Int32>.size
+      let count = devrun_read_memory(call.thread, call.arguments.1, memory.baseAddress, size)
+      number = count == size ? memory.loadUnaligned(as: Int32.self) : -1
+    }
+    // The caller may be gone meanwhile.
+    _ = devrun_answer_continue(listener.number, call.id)
+    listens?.trapped(thread: call.thread, descriptor: number)
   }
 
   private func open(_ call: devrun_notification, memory: UnsafeMutableRawBufferPointer) -> Bool {

@@ -20,6 +20,8 @@ import Synchronization
 /// A thread of its own receives the calls and deals with the foreign ones at once. Those of the session are handed to
 /// the tasks of `serve`. When the process that holds the listener ends, each later `connect` of each descendant fails
 /// with ENOSYS for good. So this process must stay, after `release`, until nobody is left (`unused`).
+///
+/// A filter may trap `listen` as well. Such a call is always continued at once, and then reported to a `ListenWatch`.
 public final class ConnectRedirect: Sendable {
   /// How long a caller that asked not to wait is kept waiting for the dial's result.
   static let patience: Duration = .milliseconds(250)
@@ -36,6 +38,8 @@ public final class ConnectRedirect: Sendable {
   let hasReported = Atomic(false)
   /// The cookie of this process's network namespace, where the kernel tells it.
   let networkNamespace: UInt64?
+  /// What is handed each `listen` of the child and its descendants, once that is continued; `nil`: they are not trapped.
+  let listens: ListenWatch?
 
   /// What is shared between the receiving thread and the tasks.
   struct State {
@@ -63,10 +67,13 @@ public final class ConnectRedirect: Sendable {
   }
 
   /// Starts to answer.
-  init(listener: Descriptor, table: RedirectTable, files: PrivateFiles, features: KernelFeatures) throws(Errno) {
+  init(
+    listener: Descriptor, table: RedirectTable, files: PrivateFiles, listens: ListenWatch?, features: KernelFeatures
+  ) throws(Errno) {
     self.listener = listener
     self.table = table
     self.files = files
+    self.listens = listens
     self.features = features
     networkNamespace = features.contains(.namespaceCookies) ? Self.ownNetworkNamespace() : nil
     try NativeThread.start(name: "devrun-connect") { [self] in receive() }
@@ -91,7 +98,8 @@ public final class ConnectRedirect: Sendable {
   }
 
   /// Ends the redirection: what is pending fails with ENETUNREACH, and from now on all connects are what they would be
-  /// without devrun. Answers go on being given: this process must not end before `unused` returns.
+  /// without devrun; nor are listeners reported any more. Answers go on being given: this process must not end before
+  /// `unused` returns.
   public func release() {
     let (pending, consumer) = state.withLock { state in
       defer {
@@ -104,6 +112,7 @@ public final class ConnectRedirect: Sendable {
     }
     for call in pending { call.answer(.networkUnreachable) }
     consumer?.finish()
+    listens?.end()
   }
 
   /// Waits until no process is left that depends on the answers, or this task is cancelled.
