@@ -193,6 +193,6 @@ struct ConnectEdgeTests {
 }
 
 /// Whether the kernel has multipath TCP and lets it be used.
-private var hasMultipath: Bool {
+var hasMultipath: Bool {
   FileManager.default.contents(atPath: "/proc/sys/net/mptcp/enabled")?.first == UInt8(ascii: "1")
 }
