@@ -46,6 +46,38 @@ package final class RestoreUrgency: Sendable {
     }
   }
 
+  /// Does work that can be left out, for a bounded time. It is cancelled as soon as waits are skipped or time is up.
+  ///
+  /// - Returns: whether the work was done to its end.
+  /// - Throws: what the work throws.
+  package func unlessSkipped(
+    within limit: Duration, _ work: @escaping @Sendable () async throws -> Void
+  ) async throws -> Bool {
+    let isInTime = Latched()
+    let isPatient = try await unlessSkipped {
+      try await withThrowingTaskGroup(of: Bool.self) { group in
+        group.addTask {
+          try await work()
+          return true
+        }
+        group.addTask {
+          try await Task.sleep(for: limit)
+          return false
+        }
+        defer { group.cancelAll() }
+        if try await group.next() == true { isInTime.set() }
+      }
+    }
+    return isPatient && isInTime.isSet
+  }
+
+  /// A flag that is set once.
+  private final class Latched: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set() { value.withLock { $0 = true } }
+  }
+
   private var isUrgent: Bool {
     state.withLock { if case .urgent = $0 { true } else { false } }
   }

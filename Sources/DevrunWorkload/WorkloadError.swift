@@ -21,7 +21,9 @@ public enum WorkloadError: UserFacingError, Hashable {
   /// The pods must run on another architecture than the agent was built for.
   case otherArchitecture(wanted: String, payload: String)
   /// The workload is redirected already.
-  case alreadyRedirected(String, by: String, since: String, namespace: String)
+  case alreadyRedirected(String, by: String, since: String, restore: RestoreCommandLine)
+  /// A port is redirected to two local ports.
+  case portTwice(UInt16)
   /// The record of the original does not fit in an annotation.
   case recordTooLarge(bytes: Int)
   /// The record of the original cannot be read.
@@ -77,12 +79,16 @@ public enum WorkloadError: UserFacingError, Hashable {
         remedy: "name one with --container NAME")
     case .otherArchitecture(let wanted, let payload):
       ErrorMessage("the pods run on \(wanted), and this devrun brings an agent for \(payload)")
-    case .alreadyRedirected(let name, let holder, let since, let namespace):
+    case .portTwice(let port):
+      ErrorMessage(
+        "port \(port) is given twice: its connections can come to one local port only",
+        remedy: "name each port of the container once with --port")
+    case .alreadyRedirected(let name, let holder, let since, let restore):
       ErrorMessage(
         "deployment/\(name) is redirected already, by \(holder) since \(since)",
         why: "two sessions cannot share one workload",
         remedy: "if that session is gone, put the workload back with: "
-          + RestoreCommandLine.text(of: "deployment/\(name)", in: namespace))
+          + restore.text(of: "deployment/\(name)"))
     case .recordTooLarge(let bytes):
       ErrorMessage(
         "the workload is too large to be recorded on itself (\(bytes) bytes; an object's annotations hold 262144)")

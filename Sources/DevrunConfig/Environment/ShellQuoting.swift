@@ -1,8 +1,8 @@
 /// Values as one word of a shell (POSIX.1-2024, XCU 2.2).
-enum ShellQuoting {
+package enum ShellQuoting {
   /// Bare where nothing needs quotes; in '...' where the value is a text that can be shown; else in `$'...'`, in which
   /// control characters and bytes that are no text have octal escapes.
-  static func quoted(_ value: [UInt8]) -> [UInt8] {
+  package static func quoted(_ value: [UInt8]) -> [UInt8] {
     if !value.isEmpty, value.allSatisfy(isPlain) { return value }
     let isText = String(validating: value, as: UTF8.self) != nil
     guard !isText || value.contains(where: isControl) else {

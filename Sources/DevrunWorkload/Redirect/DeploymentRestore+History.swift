@@ -1,74 +1,137 @@
 internal import DevrunCore
 internal import DevrunKube
 
-/// The last steps of a restore: revisions, the history limit, the owners of fields.
+/// The steps of a restore after the template is back: ReplicaSets, revisions, the history limit, ConfigMaps.
 extension DeploymentRestore {
-  /// Removes what is left of the session when its ReplicaSet is gone.
-  func forget(_ record: OriginalRecord, template: KubeObject) async throws {
-    let isOriginal = template == record.template
-    if isOriginal, let replicaSet = record.replicaSet { try await resetRevision(of: replicaSet) }
-    try await lowerHistoryLimit(record)
-    if isOriginal, let replicaSet = record.replicaSet {
-      try await resetOwners(namespace.replicaSets.named(replicaSet.name), replicaSet.managedFields)
+  /// Waits for what the Deployment's controller does, for a bounded time: it may be stopped.
+  func awaitController(
+    of deployment: KubeObject, _ urgency: RestoreUrgency, _ isDone: @escaping @Sendable (KubeObject) -> Bool
+  ) async throws {
+    let (path, client, uid) = (path, namespace.client, deployment.uid)
+    @Sendable func isOver(_ present: KubeObject?) -> Bool {
+      guard let present, present.uid == uid else { return true }
+      return isDone(present)
     }
-    try await resetOwners(path, record.managedFields)
-  }
-
-  /// The controller took the original ReplicaSet for a new revision; its own number is put back. The Deployment's
-  /// follows, which is awaited: until then the controller may still be at work with what it knew before.
-  private func resetRevision(of recorded: OriginalRecord.ReplicaSetRecord) async throws {
-    let path = namespace.replicaSets.named(recorded.name)
-    guard let original = recorded.annotations?[DeploymentRedirect.revision]?.string,
-      let current = try await namespace.find(path)
-    else { return }
-    var operations: [JSONPatchOperation] = []
-    for annotation in [DeploymentRedirect.revision, "deployment.kubernetes.io/revision-history"] {
-      let pointer: JSONPointer = ["metadata", "annotations", annotation]
-      switch (recorded.annotations?[annotation]?.string, current.annotations[annotation]) {
-      case (let wanted?, let present) where wanted != present: operations.append(.add(pointer, .string(wanted)))
-      case (nil, .some): operations.append(.remove(pointer))
-      default: break
+    _ = try await urgency.unlessSkipped(within: Self.controllerPatience) {
+      do {
+        for try await event in client.watch(object: path) {
+          switch event {
+          case .snapshot(let deployments): if isOver(deployments.first) { return }
+          case .added(let deployment), .modified(let deployment): if isOver(deployment) { return }
+          case .deleted: return
+          }
+        }
+      } catch let error as KubeError where error.isForbidden {
+        return  // Without this right nothing is to be seen.
       }
     }
-    if !operations.isEmpty { try await namespace.client.patch(path, operations) }
-    try await awaitRevision(original)
   }
 
-  /// Waits until the Deployment counts the revision again.
-  private func awaitRevision(_ revision: String) async throws {
-    func hasIt(_ deployment: KubeObject) -> Bool { deployment.annotations[DeploymentRedirect.revision] == revision }
-    for try await event in namespace.client.watch(object: path) {
-      switch event {
-      case .snapshot(let deployments): if deployments.isEmpty || deployments.contains(where: hasIt) { return }
-      case .added(let deployment), .modified(let deployment): if hasIt(deployment) { return }
-      case .deleted: return
+  /// Deletes the ReplicaSets of a session, whoever's change made them, and their pods with them: the garbage collector
+  /// does that in the background, which is the default of `apps/v1`.
+  func deleteAgents(of session: String, _ deployment: KubeObject) async throws {
+    let sets = try await namespace.replicaSets(of: deployment).filter { $0.template.session == session }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for set in sets {
+        group.addTask {
+          do {
+            try await namespace.delete(namespace.replicaSets.named(set.name), uid: set.uid)
+          } catch let error as KubeError where error.isConflict {
+            return  // Another one has this name now, which is not the session's.
+          }
+        }
       }
+      try await group.waitForAll()
+    }
+  }
+
+  /// Gives the ReplicaSet of the present template the revision that it would have without devrun. The Deployment's follows,
+  /// which is awaited: until then the controller may still be at work with what it knew before.
+  func settleRevision(_ record: OriginalRecord, _ deployment: KubeObject, _ urgency: RestoreUrgency) async throws {
+    let sets = try await namespace.replicaSets(of: deployment).filter { $0.template.session == nil }
+    guard let current = sets.first(where: { $0.template.isSameTemplate(as: deployment.template) }) else { return }
+    let recorded = record.replicaSet.flatMap { $0.name == current.name ? $0 : nil }
+    let settled = Revision.settled(current, others: sets.filter { $0.name != current.name }, recorded: recorded)
+    let path = namespace.replicaSets.named(current.name)
+    let owners = ManagedFields.withoutDevrun(recorded: recorded?.managedFields, current: current.managedFields)
+    do {
+      if settled.operations.isEmpty {
+        try await namespace.putOwnersBack(path, owners, on: current)
+      } else {
+        _ = try await namespace.patch(path, settled.operations, restoringOwners: owners)
+      }
+    } catch let error as KubeError where error.isNotFound || error.isForbidden {
+      return  // The number is for people's eyes; without it nothing is lost.
+    }
+    try await awaitController(of: deployment, urgency) {
+      $0.annotations[DeploymentRedirect.revision] == settled.revision
     }
   }
 
   /// Lowers the limit to what it was, unless somebody else set one meanwhile.
-  private func lowerHistoryLimit(_ record: OriginalRecord) async throws {
+  func lowerHistoryLimit(_ record: OriginalRecord, _ deployment: KubeObject) async throws {
     let pointer: JSONPointer = ["spec", "revisionHistoryLimit"]
     let raised = JSONValue.int(DeploymentRedirect.raisedHistoryLimit)
-    guard let current = try await namespace.find(path), current.spec["revisionHistoryLimit"] == raised else { return }
     let lower = record.revisionHistoryLimit.map { JSONPatchOperation.replace(pointer, $0) } ?? .remove(pointer)
-    try await namespace.client.patch(path, [.test(pointer, raised), lower])
+    try await patchUnlessChanged(deployment) { present in
+      present.spec["revisionHistoryLimit"] == raised && record.revisionHistoryLimit != raised ? [lower] : []
+    }
   }
 
-  /// Puts the owners of an object's fields back.
-  private func resetOwners(_ path: ResourcePath, _ recorded: JSONValue?) async throws {
-    for _ in 0..<DeploymentRedirect.attempts {
-      guard let current = try await namespace.find(path) else { return }
-      let restored = ManagedFields.restored(recorded: recorded, current: current.managedFields)
-      guard restored != current.managedFields else { return }
+  /// Removes the record from the Deployment, if no ConfigMap could take it.
+  func dropRecord(_ session: String, _ deployment: KubeObject) async throws {
+    try await patchUnlessChanged(deployment) { present in
+      Self.holdsRecord(of: session, present) ? [.remove(["metadata", "annotations", OriginalRecord.annotation])] : []
+    }
+  }
+
+  /// Removes the record from the team's ReplicaSets: while the Deployment had it and somebody put the template back by
+  /// hand, the controller copied it there.
+  func removeCopies(of session: String, _ deployment: KubeObject) async throws {
+    for set in try await namespace.replicaSets(of: deployment)
+    where set.template.session == nil && Self.holdsRecord(of: session, set) {
       do {
-        try await namespace.client.patch(
-          path, [.ifUnchanged(since: current), .add(["metadata", "managedFields"], restored)])
+        _ = try await namespace.patch(
+          namespace.replicaSets.named(set.name), [.remove(["metadata", "annotations", OriginalRecord.annotation])],
+          restoringOwners: ManagedFields.withoutDevrun(recorded: nil, current: set.managedFields))
+      } catch let error as KubeError where error.isNotFound || error.isForbidden {
+        continue  // It is a trace that nothing reads.
+      }
+    }
+  }
+
+  /// Deletes the ConfigMaps that the session made, the record's last. While a pod of the session's own is there, it may
+  /// need the agent's, which then go with it.
+  func deleteConfigMaps(of record: OriginalRecord) async throws {
+    let upload = PayloadUpload(in: namespace, session: record.session)
+    if try await !hasOwnPod(record.session) { try await upload.delete(record.configMaps) }
+    try await upload.delete([Self.recordName(record.session)])
+  }
+
+  private func hasOwnPod(_ session: String) async throws -> Bool {
+    do {
+      return try await namespace.client.list(namespace.pods, labelSelector: "\(SessionMark.key)=\(session)").items
+        .contains { !$0.isTerminating }
+    } catch let error as KubeError where error.isForbidden {
+      return false
+    }
+  }
+
+  /// Patches the Deployment as long as it asks for it, unless it was deleted.
+  private func patchUnlessChanged(
+    _ deployment: KubeObject, _ operations: (KubeObject) -> [JSONPatchOperation]
+  ) async throws {
+    for _ in 0..<DeploymentRedirect.attempts {
+      guard let present = try await present(deployment) else { return }
+      let wanted = operations(present)
+      guard !wanted.isEmpty else { return }
+      do {
+        try await namespace.client.patch(path, [.ifUnchanged(since: present)] + wanted)
         return
       } catch let error as KubeError where error.isConflict {
         continue  // The controller wrote meanwhile: look again.
       }
     }
-    throw WorkloadError.contended(path.name ?? path.resource)
+    throw WorkloadError.contended("deployment/\(name)")
   }
 }

@@ -5,17 +5,22 @@ package import DevrunKube
 /// `kubectl apply`, client-side and server-side.
 ///
 /// The order matters.
-/// 1. The template and the removal of the record are one patch: in two, the controller would copy the record onto the
+/// 1. The record is stored in a ConfigMap, which goes last of all: whenever a restore is interrupted, another can be done.
+/// 2. The template and the removal of the record are one patch: in two, the controller would copy the record onto the
 ///    original ReplicaSet.
-/// 2. The agent's ReplicaSet, which carries a copy of the record until then, goes once its pods are gone. Before that the
-///    record is stored in a ConfigMap, which goes last of all.
-/// 3. Then the original ReplicaSet's revision can be its own again, which the controller raised.
-/// 4. Only then the history limit is lowered, so that no revision falls out.
-/// 5. The owners of the fields come last, because each patch makes devrun one.
+/// 3. The agent's ReplicaSets are deleted as soon as the controller has seen the patch: before that, it would make them
+///    anew. The app's pods take their place at once.
+/// 4. Then the app's ReplicaSet can have its own revision again, which the controller raised.
+/// 5. Only then the history limit is lowered, so that no revision falls out. The owners of the fields come after it,
+///    because each patch makes devrun one.
+/// 6. The ConfigMaps go, the record's last.
 ///
-/// What others changed meanwhile stays theirs. Every step can be done again: an interrupted restore is taken up where
-/// it stopped.
+/// Nothing waits for the app. What others changed meanwhile stays theirs. Every step can be done again: an interrupted
+/// restore is taken up where it stopped. A Deployment or a namespace that is gone or on its way out needs no restore.
 package struct DeploymentRestore: Sendable {
+  /// How long the Deployment's controller has for each step of its own. It takes some hundredths of a second.
+  static let controllerPatience: Duration = .seconds(5)
+
   /// The Deployment's namespace.
   var namespace: Namespace
   /// The Deployment's name.
@@ -29,85 +34,119 @@ package struct DeploymentRestore: Sendable {
 
   var path: ResourcePath { namespace.deployments.named(name) }
 
-  /// Puts the original back, waits until the app's pods are the only ones, and removes every trace.
+  /// Puts the original back and removes every trace.
   ///
   /// - Parameters:
   ///   - session: restore only what this session changed; `nil` for whatever session's.
-  ///   - urgency: once waits are skipped, the app's pods are not waited for, and the agent's have no time to end.
+  ///   - urgency: once waits are skipped, the controller is not waited for.
+  ///   - reporter: gets the news.
   /// - Returns: whether there was something to restore.
   /// - Throws: `KubeError`, `WorkloadError`
   @discardableResult
   package func run(
     session: String? = nil, urgency: RestoreUrgency = RestoreUrgency(), reporter: any Reporter
   ) async throws -> Bool {
-    guard let deployment = try await namespace.find(path) else { return false }
-    let replicaSets = try await namespace.replicaSets(of: deployment)
-    guard let record = try await record(on: deployment, replicaSets), session == nil || record.session == session else {
-      return false
-    }
-    let agentSets = replicaSets.filter { $0.template.session == record.session }
+    guard let deployment = try await namespace.find(path), !deployment.isTerminating else { return false }
+    let records = try await records(on: deployment).filter { session == nil || $0.session == session }
+    guard !records.isEmpty else { return false }
     reporter.report(.step("restoring deployment/\(name)"))
-    let restored = try await putBack(record, deployment, agentSet: Self.first(of: agentSets))
-    let pods = EndingPods(namespace: namespace, labelSelector: deployment.labelSelector) {
-      $0.session == record.session
+    do {
+      for record in records { try await restore(record, on: deployment, urgency: urgency) }
+    } catch let error as KubeError where error.isNamespaceTerminating {
+      return true
+    } catch let error as KubeError where error.isNotFound {
+      // The only thing that all steps need is the Deployment itself.
+      if let present = try await namespace.find(path), present.uid == deployment.uid { throw error }
     }
-    let isPatient = try await urgency.unlessSkipped {
-      try await Rollout(of: name, in: namespace).awaitCompletion(generation: restored.generation)
-      try await pods.awaitGone()
-    }
-    try await keep(record, of: deployment)
-    for agentSet in agentSets {
-      try await namespace.delete(namespace.replicaSets.named(agentSet.name), uid: agentSet.uid)
-    }
-    if !isPatient { try await pods.removeAtOnce() }
-    try await forget(record, template: restored.template)
-    try await PayloadUpload(in: namespace, session: record.session)
-      .delete(record.configMaps + [Self.recordName(record.session)])
     return true
   }
 
-  /// The one patch that makes the template the original's and removes the record.
+  private func restore(_ record: OriginalRecord, on deployment: KubeObject, urgency: RestoreUrgency) async throws {
+    var record = record
+    record.managedFields = ManagedFields.withoutDevrun(
+      recorded: record.managedFields, current: deployment.managedFields)
+    let isKept = try await keep(record, of: deployment)
+    guard let restored = try await putBack(record, deployment, keepingRecord: !isKept) else { return }
+    try await awaitController(of: restored, urgency) {
+      $0.status["observedGeneration"]?.int ?? 0 >= restored.generation
+    }
+    try await deleteAgents(of: record.session, restored)
+    if restored.template.session != nil {
+      let other = try OriginalRecord.read(from: restored)
+      throw DeploymentRedirect.alreadyRedirected(restored, by: other, RestoreCommandLine(namespace: namespace.name))
+    }
+    try await settleRevision(record, restored, urgency)
+    try await lowerHistoryLimit(record, restored)
+    if !isKept { try await dropRecord(record.session, restored) }
+    try await removeCopies(of: record.session, restored)
+    if let present = try await present(restored) {
+      try await namespace.putOwnersBack(path, record.managedFields, on: present)
+    }
+    try await deleteConfigMaps(of: record)
+  }
+
+  /// The Deployment as it is now. `nil` if it was deleted, also if another one has its name now.
+  func present(_ deployment: KubeObject) async throws -> KubeObject? {
+    guard let present = try await namespace.find(path), present.uid == deployment.uid else { return nil }
+    return present
+  }
+
+  /// The one patch that takes devrun's change of the template back and removes the record.
+  ///
+  /// - Returns: the Deployment as it is then; `nil` if it was deleted.
   private func putBack(
-    _ record: OriginalRecord, _ deployment: KubeObject, agentSet: KubeObject?
-  ) async throws -> KubeObject {
+    _ record: OriginalRecord, _ deployment: KubeObject, keepingRecord: Bool
+  ) async throws -> KubeObject? {
     var deployment = deployment
     for _ in 0..<DeploymentRedirect.attempts {
       let current = deployment.template
-      let hasRecord = deployment.annotations[OriginalRecord.annotation] != nil
+      let removesRecord = !keepingRecord && Self.holdsRecord(of: record.session, deployment)
       let isRedirected = current.session == record.session
-      if !hasRecord, !isRedirected { return deployment }
+      if !removesRecord, !isRedirected { return deployment }
       var operations: [JSONPatchOperation] = [.ifUnchanged(since: deployment)]
-      if hasRecord { operations.append(.remove(["metadata", "annotations", OriginalRecord.annotation])) }
+      if removesRecord { operations.append(.remove(["metadata", "annotations", OriginalRecord.annotation])) }
       if isRedirected {
-        // What was stored of our change, with all defaults, is the template of the ReplicaSet that our patch made.
-        let ours = agentSet.map { Self.withoutHash($0.template) } ?? current
-        let template = ThreeWayMerge.undo(
-          original: record.template.json, changed: ours.json, current: current.json)
-        operations.append(.replace(["spec", "template"], template ?? record.template.json))
+        // The Deployment's own record is the newest: the watch may have renewed it since the restore began.
+        let newest = try removesRecord ? OriginalRecord.read(from: deployment) ?? record : record
+        operations.append(.replace(["spec", "template"], try await restoredTemplate(newest, of: deployment)))
       }
       do {
         return try await namespace.client.patch(path, operations)
       } catch let error as KubeError where error.isConflict {
-        deployment = try await namespace.client.get(path)
+        guard let present = try await present(deployment) else { return nil }
+        deployment = present
       }
     }
     throw WorkloadError.contended("deployment/\(name)")
   }
 
-  /// The ReplicaSet that devrun's own patch made. Every later change of the template (`kubectl set image`, `rollout
-  /// restart`) makes another one that carries the session's annotation too, with somebody else's change in it.
-  static func first(of agentSets: [KubeObject]) -> KubeObject? {
-    func revision(_ set: KubeObject) -> Int { set.annotations[DeploymentRedirect.revision].flatMap { Int($0) } ?? .max }
-    // Times are RFC 3339 in UTC and have whole seconds.
-    func age(_ set: KubeObject) -> (String, Int) { (set.creationTimestamp, revision(set)) }
-    return agentSets.min { age($0) < age($1) }
+  private func restoredTemplate(_ record: OriginalRecord, of deployment: KubeObject) async throws -> JSONValue {
+    let current = deployment.template
+    var ours = record.applied
+    if ours == nil {
+      let sets = try await namespace.replicaSets(of: deployment).filter { $0.template.session == record.session }
+      ours = Self.first(of: sets)?.template.withoutHash
+    }
+    let template = ThreeWayMerge.undo(
+      original: record.template.json, changed: (ours ?? current).json, current: current.json)
+    return template ?? record.template.json
   }
 
-  /// A ReplicaSet's template as the Deployment has it.
-  static func withoutHash(_ template: KubeObject) -> KubeObject {
-    var template = template
-    guard template.labels["pod-template-hash"] != nil else { return template }
-    template.labels["pod-template-hash"] = nil
-    return template
+  /// Whether the record of a session is on an object.
+  static func holdsRecord(of session: String, _ object: KubeObject) -> Bool {
+    do throws(WorkloadError) {
+      return try OriginalRecord.read(from: object)?.session == session
+    } catch {
+      return false  // Nobody can tell whose it is: it stays.
+    }
+  }
+
+  /// The ReplicaSet that devrun's own patch made. Every later change of the template (`kubectl set image`, `rollout
+  /// restart`) makes another one that carries the session's annotation too, with somebody else's change in it.
+  static func first(of agentSets: [KubeObject]) -> KubeObject? { agentSets.min { age($0) < age($1) } }
+
+  /// What ReplicaSets are ordered by. Times are RFC 3339 in UTC and have whole seconds.
+  static func age(_ set: KubeObject) -> (String, Int) {
+    (set.creationTimestamp, set.annotations[DeploymentRedirect.revision].flatMap { Int($0) } ?? .max)
   }
 }

@@ -7,6 +7,17 @@ internal import DevrunKube
 /// A patch by devrun makes devrun the owner of what it changed, and the next server-side apply of the original would
 /// fail with a conflict. So the owners are put back as they were.
 enum ManagedFields {
+  /// The owners as they would be without devrun: the present ones, unless devrun is among them, because its last write
+  /// was broken off before they were put back.
+  static func withoutDevrun(recorded: JSONValue?, current: JSONValue?) -> JSONValue? {
+    haveDevrun(current) ? restored(recorded: recorded, current: current) : current
+  }
+
+  /// Whether devrun is among the owners.
+  static func haveDevrun(_ owners: JSONValue?) -> Bool {
+    (owners?.array ?? []).contains { $0["manager"]?.string == KubeClient.fieldManager }
+  }
+
   /// The entries to put back: the recorded ones, with what others have come to own meanwhile, without devrun's.
   static func restored(recorded: JSONValue?, current: JSONValue?) -> JSONValue {
     var result = recorded?.array ?? []

@@ -9,8 +9,8 @@ struct OriginalRecord: Sendable, Hashable {
   /// The most that all annotations of an object may hold together, in bytes (apimachinery's
   /// `TotalAnnotationSizeLimitB`).
   static let annotationLimit = 256 << 10
-  /// The form of the record that this devrun writes and reads.
-  static let version = 1
+  /// The form of the record that this devrun writes. It reads the earlier ones too.
+  static let version = 2
 
   /// The session that changed the Deployment.
   var session: String
@@ -20,13 +20,16 @@ struct OriginalRecord: Sendable, Hashable {
   var since: String
   /// The container that the agent replaced.
   var container: String
-  /// `spec.template`
+  /// `spec.template` as it is without devrun: what the team wrote, also in mid-session.
   var template: KubeObject
-  /// `spec.revisionHistoryLimit`
+  /// `spec.template` as devrun's own write left it: what it is compared with when devrun's change is taken back. `nil` in
+  /// a record of version 1, which did not have it.
+  var applied: KubeObject?
+  /// `spec.revisionHistoryLimit` without devrun.
   var revisionHistoryLimit: JSONValue?
   /// Whether the Deployment had annotations at all.
   var hadAnnotations: Bool
-  /// `metadata.managedFields`
+  /// `metadata.managedFields` without devrun.
   var managedFields: JSONValue?
   /// The ReplicaSet that ran the original template.
   var replicaSet: ReplicaSetRecord?
@@ -80,10 +83,11 @@ extension OriginalRecord {
   /// The record as JSON. What is not there is left out.
   var json: JSONValue {
     var json: JSONValue = [
-      "version": .int(Int64(Self.version)), "session": .string(session), "holder": .string(holder),
+      "version": .int(applied == nil ? 1 : Int64(Self.version)), "session": .string(session), "holder": .string(holder),
       "since": .string(since), "container": .string(container), "template": template.json,
       "hadAnnotations": .bool(hadAnnotations), "configMaps": .array(configMaps.map(JSONValue.string)),
     ]
+    json["applied"] = applied?.json
     json["revisionHistoryLimit"] = revisionHistoryLimit
     json["managedFields"] = managedFields
     if let replicaSet {
@@ -101,12 +105,13 @@ extension OriginalRecord {
       return value
     }
     let version = try required("version", \.int)
-    guard version == Self.version else { throw Malformed(what: "its version is \(version)") }
+    guard (1...Self.version).contains(version) else { throw Malformed(what: "its version is \(version)") }
     session = try required("session", \.string)
     holder = try required("holder", \.string)
     since = try required("since", \.string)
     container = try required("container", \.string)
     template = KubeObject(.object(try required("template", \.object)))
+    applied = version == 1 ? nil : KubeObject(.object(try required("applied", \.object)))
     revisionHistoryLimit = json["revisionHistoryLimit"]
     hadAnnotations = try required("hadAnnotations", \.bool)
     managedFields = json["managedFields"]

@@ -27,16 +27,24 @@ enum ThreeWayMerge {
     }
   }
 
-  /// The same for arrays whose elements have names. The order is the original's, then what others added.
+  /// The same for arrays whose elements have names. The order is the current one, which others may have chosen; what our
+  /// change had taken away comes back after what it followed.
   private static func undo(key: String, original: [JSONValue], changed: [JSONValue], current: [JSONValue]) -> JSONValue?
   {
     func named(_ elements: [JSONValue]) -> [String: JSONValue] {
       Dictionary(elements.map { ($0[key]?.string ?? "", $0) }, uniquingKeysWith: { first, _ in first })
     }
     let (before, ours, now) = (named(original), named(changed), named(current))
-    let order =
-      original.compactMap { $0[key]?.string }
-      + current.compactMap { $0[key]?.string }.filter { before[$0] == nil }
+    var order = current.compactMap { $0[key]?.string }
+    var place = 0
+    for name in original.compactMap({ $0[key]?.string }) {
+      if let index = order.firstIndex(of: name) {
+        place = index + 1
+      } else {
+        order.insert(name, at: place)
+        place += 1
+      }
+    }
     let result = order.compactMap { undo(original: before[$0], changed: ours[$0], current: now[$0]) }
     return result.isEmpty && original.isEmpty ? nil : .array(result)
   }
@@ -47,7 +55,7 @@ enum ThreeWayMerge {
   }
 
   /// What tells the elements of these arrays apart: every element has it, and no two of an array have the same.
-  private static func mergeKey(of arrays: [JSONValue]) -> String? {
+  static func mergeKey(of arrays: [JSONValue]) -> String? {
     ["name", "mountPath"].first { key in
       arrays.allSatisfy { array in
         let elements = array.array ?? []
