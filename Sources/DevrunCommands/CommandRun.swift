@@ -29,7 +29,7 @@ struct CommandRun: Sendable {
       reporter.report(.idle)
       let child = try await launcher.launch(ready.plan, redirecting: ready.redirected)
       process.launched(child)
-      let serving = Task { await child.redirect?.serve(by: ready.connector) }
+      let serving = Task<Void, Never> { await child.redirect?.serve(by: ready.connector) }
       return LaunchedCommand(
         child: child, keeper: keeper, process: process, serving: serving, waitsForDescendants: waitsForDescendants)
     }

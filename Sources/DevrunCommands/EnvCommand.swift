@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
+internal import DevrunLauncher
 internal import DevrunPlan
 internal import DevrunSession
 internal import DevrunSystem

@@ -67,7 +67,6 @@ public struct Restoration: Sendable {
     // At the end: what was killed a moment ago may take some time to let go of its folder.
     defer { SessionDirectory.removeAbandoned(environment: environment) }
     return try await inNamespace { namespace in
-      try await Rights(in: namespace).checkRestore()
       let sessions = try await LeftSessions.read(in: namespace)
       for error in sessions.unreadable { reporter.report(.warning(error.message)) }
       var outcome = Outcome()
@@ -82,7 +81,13 @@ public struct Restoration: Sendable {
       }
       await withTaskGroup(of: (String, Result<Bool, any Error>).self) { group in
         for session in chosen {
-          group.addTask { (session.what, await Result { try await self.end(session, in: namespace) }) }
+          group.addTask {
+            do {
+              return (session.what, .success(try await end(session, in: namespace)))
+            } catch {
+              return (session.what, .failure(error))
+            }
+          }
         }
         for await (what, result) in group {
           switch result {
@@ -102,6 +107,7 @@ public struct Restoration: Sendable {
   private func end(_ session: LeftSession, in namespace: Namespace) async throws -> Bool {
     var isChanged = false
     if session.isRedirecting, let deployment = session.deployment {
+      try await Rights(in: namespace).checkRestore(of: deployment)
       isChanged = try await reporter.reportingRetries {
         try await DeploymentRestore(of: deployment, in: namespace).run(
           session: session.name, urgency: RestoreUrgency(), reporter: reporter)

@@ -20,6 +20,8 @@ struct SessionContext: Sendable {
   var services: Services
   /// How long a start may take.
   var startTimeout: Duration
+  /// The command lines of a restore, for messages.
+  var restoreCommand: RestoreCommandLine
   /// The event loop of the tunnels.
   var loop: any EventLoop
 

@@ -51,7 +51,7 @@ enum SessionTarget: Sendable {
   /// Makes sure, before the command starts, that the target's traffic could be taken and given back.
   private static func checkTakeOver(of workload: Workload, in context: SessionContext) async throws {
     try await Rights(in: context.namespace).checkReplace(of: workload.name)
-    try DeploymentRedirect.check(workload.object)
+    try DeploymentRedirect.check(workload.object, restoreCommand: context.restoreCommand)
     for warning in GitOps.warnings(for: workload.object) { context.reporter.report(.warning(warning)) }
   }
 

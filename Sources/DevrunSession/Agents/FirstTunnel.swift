@@ -25,6 +25,9 @@ struct FirstTunnel: Sendable {
     self.endsWhenHopeless = endsWhenHopeless
   }
 
+  /// Takes a reason to wait, in words.
+  typealias Reason = @Sendable (String) -> Void
+
   /// Waits.
   ///
   /// - Parameters:
@@ -32,7 +35,7 @@ struct FirstTunnel: Sendable {
   ///   - others: other reasons to wait, as they come; it may throw what ends the wait.
   /// - Throws: `SessionError.agentFailed`, `.startTimedOut`; the error of a port-forward that is refused.
   func wait(
-    for pods: AgentPods, others: @escaping @Sendable (_ reason: @Sendable (String) -> Void) async throws -> Void = { _ in }
+    for pods: AgentPods, others: @escaping @Sendable (_ reason: @escaping Reason) async throws -> Void = { _ in }
   ) async throws {
     let reasons = Reasons(what: what, reporter: reporter)
     try await withThrowingTaskGroup(of: Bool.self) { group in

@@ -66,20 +66,33 @@ struct ReplaceWay: Sendable {
   private static let moment = Duration.seconds(2)
 
   private func take(whenListening listeners: AsyncStream<ListenEvent>) async throws {
-    let words = Mutex(ListenWords(ports: choice.ports, isTaken: takeOver == .now))
+    let words = SharedWords(ListenWords(ports: choice.ports, isTaken: takeOver == .now))
     try await withThrowingTaskGroup(of: Void.self) { group in
       for await event in listeners {
         if case .elsewhere = event {
           group.addTask {
             try await Task.sleep(for: Self.moment)
-            for report in words.withLock({ $0.reports(of: event) }) { reporter.report(report) }
+            words.report(event, to: reporter)
           }
           continue
         }
-        for report in words.withLock({ $0.reports(of: event) }) { reporter.report(report) }
-        if case .began = event, words.withLock({ $0.takesTraffic() }) { try await takeTraffic() }
+        words.report(event, to: reporter)
+        if case .began = event, words.takesTraffic() { try await takeTraffic() }
       }
       group.cancelAll()
+    }
+  }
+
+  /// The words about listeners, which several tasks use.
+  private final class SharedWords: Sendable {
+    private let words: Mutex<ListenWords>
+
+    init(_ words: ListenWords) { self.words = Mutex(words) }
+
+    func takesTraffic() -> Bool { words.withLock { $0.takesTraffic() } }
+
+    func report(_ event: ListenEvent, to reporter: any Reporter) {
+      for report in words.withLock({ $0.reports(of: event) }) { reporter.report(report) }
     }
   }
 
@@ -104,8 +117,9 @@ struct ReplaceWay: Sendable {
     let agent = AgentTemplate(
       session: session, container: choice.name, payload: payload, access: access.ports,
       secretDigest: access.secretDigest, ports: choice.ports.map(\.remote))
-    let swap = DeploymentRedirect(in: namespace, agent: agent, holder: context.holder, since: SessionContext.now())
-    try await swap.awaitOrFinishRestore(of: workload, reporter: reporter)
+    let swap = DeploymentRedirect(in: namespace, agent: agent, holder: context.holder, since: SessionContext.now(),
+      restoreCommand: context.restoreCommand)
+    try await swap.checkNobodyElse(of: workload, reporter: reporter)
 
     let restore = DeploymentRestore(of: name, in: namespace)
     try await services.start("restoring \(what)", stop: {
@@ -146,7 +160,7 @@ struct ReplaceWay: Sendable {
   }
 
   /// What the Deployment's controller says: a quota or a policy refuses its pods.
-  private func conditions(_ reason: @Sendable (String) -> Void) async throws {
+  private func conditions(_ reason: FirstTunnel.Reason) async throws {
     for try await event in context.namespace.client.watch(
       object: context.namespace.deployments.named(workload.name))
     {

@@ -11,7 +11,7 @@ public struct RestoreCommandLine: Sendable, Hashable {
   package var kubeconfig: String?
 
   /// The command lines for a namespace of a cluster.
-  package init(namespace: String, context: String? = nil, kubeconfig: String? = nil) {
+  public init(namespace: String, context: String? = nil, kubeconfig: String? = nil) {
     self.namespace = namespace
     self.context = context
     self.kubeconfig = kubeconfig
@@ -20,7 +20,7 @@ public struct RestoreCommandLine: Sendable, Hashable {
   /// The command line of a restore, for messages.
   ///
   /// - Parameter workload: what to restore, as `deployment/NAME`; `nil` for everything in the namespace.
-  package func text(of workload: String? = nil) -> String {
+  public func text(of workload: String? = nil) -> String {
     var words = ["devrun", "restore", "-n", namespace]
     if let context { words += ["--context", context] }
     if let kubeconfig { words += ["--kubeconfig", kubeconfig] }

@@ -1,3 +1,4 @@
+internal import DevrunCore
 package import DevrunKube
 
 extension SessionMark {
