@@ -111,7 +111,7 @@ let package = Package(
       name: "DevrunAgent",
       dependencies: [
         "DevrunAgentAPI", "DevrunTunnel", "DevrunArchive", "DevrunSystem", "DevrunCore", "CNSS", nioCore, nioPosix,
-        nioHTTP2,
+        nioHTTP2, nioHPACK,
       ],
       swiftSettings: settings),
 
@@ -165,7 +165,7 @@ let package = Package(
         "DevrunView", "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem",
         "DevrunCore", "TestSupport",
         nioCore, nioPosix,
-        nioEmbedded, nioHPACK, nioConcurrency,
+        nioEmbedded, nioHPACK, nioHTTP2, nioConcurrency,
       ],
       swiftSettings: settings),
     .testTarget(

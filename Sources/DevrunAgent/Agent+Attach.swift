@@ -46,15 +46,50 @@ extension Agent {
     state.value.isReady = isReady
     log(isReady ? "devrun is attached" : "no devrun is attached")
     readyFile.set(isReady)
+    readyPort.set(isReady)
+    if isReady { serveHeld() } else { state.value.detached?.succeed() }
   }
 
   /// A connection of the cluster came to one of the app's ports. On the event loop, nothing read yet.
+  ///
+  /// While no tunnel is attached it waits for one: a peer is not to see an error because devrun's port-forward broke, or
+  /// has not been made yet.
   func accept(_ connection: any Channel, port: Int) {
-    guard let inbound = state.value.attachments.current, state.value.connections.current < limits.maximumStreams else {
+    guard state.value.connections.current < limits.maximumStreams else {
       return connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
     }
     state.value.connections.add(connection)
+    if let inbound = state.value.attachments.current { return forward(connection, port: port, to: inbound) }
+    let deadline = eventLoop.scheduleTask(in: holding) { [self] in
+      state.value.held.removeAll { $0.channel === connection }
+      connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
+    }
+    state.value.held.append(HeldConnection(channel: connection, port: port, deadline: deadline))
+    connection.closeFuture.whenComplete { [state] _ in
+      deadline.cancel()
+      state.value.held.removeAll { $0.channel === connection }
+    }
+  }
+
+  private func serveHeld() {
+    guard let inbound = state.value.attachments.current else { return }
+    let held = state.value.held
+    state.value.held = []
+    for connection in held {
+      connection.deadline.cancel()
+      forward(connection.channel, port: connection.port, to: inbound)
+    }
+  }
+
+  private func forward(_ connection: any Channel, port: Int, to inbound: Inbound) {
     let request = StreamRequest.connect(Authority(host: "localhost", port: port))
     inbound.streams.open(request, timeout: Self.inboundDialTimeout).join(connection)
   }
+}
+
+/// A connection to one of the app's ports that waits for a tunnel.
+struct HeldConnection {
+  let channel: any Channel
+  let port: Int
+  let deadline: Scheduled<Void>
 }

@@ -31,9 +31,14 @@ public final class Agent: Sendable {
   struct State {
     var attachments = AttachmentTable<any Channel, Inbound>()
     var control: (any Channel)?
+    var probes: (any Channel)?
     var targets: [any Channel] = []
     var isReady = false
     let connections = OpenConnections()
+    /// Connections to the app's ports that wait for a tunnel.
+    var held: [HeldConnection] = []
+    /// Succeeds when the last tunnel ends; made by an agent that is ending.
+    var detached: EventLoopPromise<Void>?
   }
 
   /// How long devrun may take to say whether something listens at the local port.
@@ -47,6 +52,8 @@ public final class Agent: Sendable {
   let log: AgentLog
   let threads: NIOThreadPool
   let readyFile: ReadyFile
+  let readyPort: ReadyPort
+  let holding: TimeAmount
   let requests: RequestServer
 
   private init(
@@ -61,13 +68,15 @@ public final class Agent: Sendable {
     self.state = state
     self.threads = NIOThreadPool(numberOfThreads: 4)
     self.readyFile = ReadyFile(path: configuration.readyFile, log: log)
+    self.readyPort = ReadyPort(port: configuration.readyPort, log: log, on: eventLoop)
+    self.holding = .seconds(configuration.holdingSeconds)
     self.requests = RequestServer(
       sockets: SocketDialer(on: eventLoop, limits: limits), resolver: NameResolver(threads: threads), threads: threads,
       environmentFile: configuration.environmentFile, archives: archives
     ) { state.value.connections.add($0) }
   }
 
-  /// Starts an agent: listens on the app's ports, then on the control port.
+  /// Starts an agent: listens on the app's ports, then for probes, then on the control port.
   ///
   /// - Parameters:
   ///   - memory: how much the container may use, in bytes.
@@ -86,6 +95,8 @@ public final class Agent: Sendable {
     // A ready file of a former run must not outlive it.
     agent.readyFile.set(false)
     let listening = agent.listen(ports: configuration.ports[...]).flatMap {
+      agent.listenForProbes(configuration.probePort)
+    }.flatMap {
       ControlListener(digest: digest, limits: agent.limits) { try agent.attach($0, $1) }
         .listen(port: configuration.controlPort, on: eventLoop)
         .flatMapErrorThrowing { throw AgentError.controlPort(configuration.controlPort, reason(of: $0)) }
@@ -109,10 +120,23 @@ public final class Agent: Sendable {
       }
   }
 
+  private func listenForProbes(_ port: Int?) -> EventLoopFuture<Void> {
+    guard let port else { return eventLoop.makeSucceededVoidFuture() }
+    return ProbeListener(eventLoop: eventLoop) { [state] in state.value.isReady }
+      .listen(port: port)
+      .flatMapErrorThrowing { throw AgentError.probePort(port, reason(of: $0)) }
+      .map { [state] in state.value.probes = $0 }
+  }
+
   /// Where the agent listens, in the order of the configuration: the control port and the app's.
   package func addresses() -> EventLoopFuture<(control: SocketAddress?, targets: [SocketAddress])> {
     eventLoop.submit { [state] in
       (state.value.control?.localAddress, state.value.targets.compactMap(\.localAddress))
     }
+  }
+
+  /// Where the agent answers probes.
+  package func probeAddress() -> EventLoopFuture<SocketAddress?> {
+    eventLoop.submit { [state] in state.value.probes?.localAddress }
   }
 }

@@ -14,6 +14,8 @@ public struct AgentConfiguration: Sendable, Hashable {
   public var probePort: Int?
   /// A port that is listened on while a tunnel is attached; `nil` for none.
   public var readyPort: Int?
+  /// How many seconds a connection to the app's ports waits for a tunnel.
+  public var holdingSeconds: Int64 = 10
   /// Where the app's environment is read.
   public var environmentFile = "/proc/self/environ"
 

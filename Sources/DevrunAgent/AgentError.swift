@@ -6,6 +6,8 @@ public enum AgentError: UserFacingError, Hashable {
   case usage(String)
   /// The control port cannot be listened on.
   case controlPort(Int, String)
+  /// The port for probes cannot be listened on.
+  case probePort(Int, String)
   /// A port of the target cannot be listened on.
   case targetPort(Int, String)
   /// A thread, a signal mask or the like cannot be set up.
@@ -16,6 +18,7 @@ public enum AgentError: UserFacingError, Hashable {
     switch self {
     case .usage(let what): ErrorMessage("wrong command line", why: what)
     case .controlPort(let port, let why): ErrorMessage("cannot listen on the control port \(port)", why: why)
+    case .probePort(let port, let why): ErrorMessage("cannot listen on the port \(port) for probes", why: why)
     case .targetPort(let port, let why): ErrorMessage("cannot listen on the app's port \(port)", why: why)
     case .system(let what): ErrorMessage("cannot start", why: what)
     }
@@ -25,7 +28,7 @@ public enum AgentError: UserFacingError, Hashable {
   public var exitStatus: ExitStatus {
     switch self {
     case .usage: ExitStatus(rawValue: 64)
-    case .controlPort: ExitStatus(rawValue: 65)
+    case .controlPort, .probePort: ExitStatus(rawValue: 65)
     case .targetPort: ExitStatus(rawValue: 66)
     case .system: ExitStatus(rawValue: 67)
     }

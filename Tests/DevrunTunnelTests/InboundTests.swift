@@ -99,10 +99,44 @@ import Testing
     }
   }
 
-  @Test func `A peer in the cluster is reset if there is no tunnel`() async throws {
-    try await TunnelFixture.run { fixture in
+  @Test func `A peer in the cluster is reset if no tunnel comes in time`() async throws {
+    try await TunnelFixture.run(holdingSeconds: 0) { fixture in
       let isReset = try await fixture.isReset(connectingTo: cluster(fixture))
       #expect(isReset)
+    }
+  }
+
+  @Test func `Peers that come before the tunnel, and between two, are served once it is there`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        for _ in 0..<2 {
+          var sockets: [TestSocket] = []
+          for _ in 0..<20 {
+            let socket = try await fixture.socket(to: cluster(fixture))
+            try await socket.write("held")
+            try await socket.closeOutput()
+            sockets.append(socket)
+          }
+          try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+            for socket in sockets {
+              let answer = try await socket.readAll()
+              #expect(answer == Array("held".utf8))
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `Peers that wait for a tunnel are bounded in number`() async throws {
+    try await TunnelFixture.run { fixture in
+      let limit = ConnectionLimits.fitting(memory: 32 << 20).maximumStreams
+      let address = try cluster(fixture)
+      var held: [TestSocket] = []
+      for _ in 0..<limit { held.append(try await fixture.socket(to: address)) }
+      // The agent may still be accepting the last of them.
+      while try await !fixture.isReset(connectingTo: address) {}
+      for socket in held { socket.reset() }
     }
   }
 

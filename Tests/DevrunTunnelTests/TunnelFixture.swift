@@ -18,12 +18,15 @@ final class TunnelFixture: Sendable {
 
   /// Starts an agent with so many target ports, chosen by the kernel.
   private init(
-    group: MultiThreadedEventLoopGroup, targets: Int, memory: Int, readyFile: String?, environmentFile: String?
+    group: MultiThreadedEventLoopGroup, targets: Int, memory: Int, readyFile: String?, environmentFile: String?,
+    probePort: Int?, readyPort: Int?, holdingSeconds: Int64
   ) async throws {
     self.group = group
     var configuration = AgentConfiguration(
       controlPort: 0, ports: Array(repeating: 0, count: targets),
-      secretDigest: SecretDigest(of: Self.secret).hexadecimal, readyFile: readyFile)
+      secretDigest: SecretDigest(of: Self.secret).hexadecimal, readyFile: readyFile, probePort: probePort,
+      readyPort: readyPort)
+    configuration.holdingSeconds = holdingSeconds
     if let environmentFile { configuration.environmentFile = environmentFile }
     agent = try await Agent.start(configuration, memory: memory, log: AgentLog { _ in }, on: group.next()).get()
     let addresses = try await agent.addresses().get()
@@ -34,11 +37,13 @@ final class TunnelFixture: Sendable {
   /// Runs a test with an agent.
   static func run<Result>(
     targets: Int = 1, memory: Int = 32 << 20, readyFile: String? = nil, environmentFile: String? = nil,
+    probePort: Int? = nil, readyPort: Int? = nil, holdingSeconds: Int64 = 10,
     _ body: (TunnelFixture) async throws -> Result
   ) async throws -> Result {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     let fixture = try await TunnelFixture(
-      group: group, targets: targets, memory: memory, readyFile: readyFile, environmentFile: environmentFile)
+      group: group, targets: targets, memory: memory, readyFile: readyFile, environmentFile: environmentFile,
+      probePort: probePort, readyPort: readyPort, holdingSeconds: holdingSeconds)
     let result: Swift.Result<Result, any Error>
     do { result = .success(try await body(fixture)) } catch { result = .failure(error) }
     try await fixture.agent.close().get()

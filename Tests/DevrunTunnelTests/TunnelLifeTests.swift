@@ -238,6 +238,29 @@ import Testing
     }
   }
 
+  @Test func `An agent without a tunnel ends at once and resets who waits for one`() async throws {
+    try await TunnelFixture.run { fixture in
+      let target = try SocketAddress(ipAddress: "127.0.0.1", port: #require(fixture.targets[0].port))
+      let waiting = try await fixture.socket(to: target)
+      var patience = Agent.Patience()
+      patience.serving = .hours(1)
+      try await fixture.agent.end(patience).get()
+      #expect(await waiting.isReset())
+    }
+  }
+
+  @Test func `An ending agent ends at once when its tunnel does`() async throws {
+    try await TunnelFixture.run { fixture in
+      var patience = Agent.Patience()
+      patience.serving = .hours(1)
+      let ended = try await fixture.withTunnel { tunnel in
+        _ = try await tunnel.info()
+        return fixture.agent.end(patience)
+      }
+      try await ended.get()
+    }
+  }
+
   @Test func `A target port that is already taken is an error that names the port`() async throws {
     try await TunnelFixture.run { fixture in
       let taken = try #require(fixture.targets[0].port)

@@ -17,7 +17,7 @@ struct ControlListener: Sendable {
 
   /// Listens on 127.0.0.1.
   func listen(port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel> {
-    let pending = NIOLoopBoundBox<[any Channel]>.makeBoxSendingValue([], eventLoop: eventLoop)
+    let places = ConnectionPlaces(Self.maximumPending, on: eventLoop)
     let allocator = AdaptiveRecvByteBufferAllocator(minimum: 4 << 10, initial: 8 << 10, maximum: limits.frameSize)
     return ServerBootstrap(group: eventLoop)
       .serverChannelOption(.backlog, value: 64)
@@ -29,12 +29,9 @@ struct ControlListener: Sendable {
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          pending.value.append(channel)
-          if pending.value.count > Self.maximumPending { pending.value.removeFirst().close(promise: nil) }
-          let leave: @Sendable (any Channel) -> Void = { channel in pending.value.removeAll { $0 === channel } }
-          channel.closeFuture.whenComplete { [weak channel] _ in channel.map(leave) }
+          places.take(channel)
           let handler = PrefaceServerHandler(digest: digest, timeout: Self.prefaceTimeout) { preface, channel in
-            leave(channel)
+            places.leave(channel)
             try attach(preface, channel)
           }
           try channel.pipeline.syncOperations.addHandler(handler)

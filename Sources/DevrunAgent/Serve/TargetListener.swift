@@ -1,5 +1,4 @@
 internal import DevrunTunnel
-internal import Glibc
 internal import NIOCore
 
 /// Listens where the app would, for both IP versions if the pod has them.
@@ -11,18 +10,8 @@ struct TargetListener: Sendable {
 
   /// Listens on one port.
   func listen(port: Int) -> EventLoopFuture<any Channel> {
-    bind("::", port: port).flatMapError { error in
-      // Without IPv6 in the kernel there is no such family, or no such address.
-      guard let error = error as? IOError, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode) else {
-        return eventLoop.makeFailedFuture(error)
-      }
-      return bind("0.0.0.0", port: port)
-    }
-  }
-
-  private func bind(_ address: String, port: Int) -> EventLoopFuture<any Channel> {
-    eventLoop.makeCompletedFuture { try SocketAddress(ipAddress: address, port: port) }.flatMap { place in
-      StreamSocket.listen(on: place, eventLoop: eventLoop, limits: limits, dualStack: true) { channel in
+    AnyAddress.listen(port: port, on: eventLoop) { address in
+      StreamSocket.listen(on: address, eventLoop: eventLoop, limits: limits, dualStack: true) { channel in
         accept(channel, channel.localAddress?.port ?? port)
       }
     }

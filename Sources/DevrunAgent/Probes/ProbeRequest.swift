@@ -1,0 +1,45 @@
+/// The beginning of a connection to the probes' port. Pure.
+struct ProbeRequest {
+  /// What the bytes so far are.
+  enum Outcome: Hashable {
+    /// They are no whole request yet.
+    case needsMore
+    /// They are a request of HTTP/1 for a path, without its query.
+    case http(path: String)
+    /// They are the beginning of HTTP/2 (RFC 9113 section 3.4).
+    case http2([UInt8])
+    /// They are none of these, or too many.
+    case invalid
+  }
+
+  /// The longest request, in bytes.
+  private static let maximum = 8 << 10
+  private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+  private static let end = Array("\r\n\r\n".utf8)
+
+  private var bytes: [UInt8] = []
+
+  /// Takes the next bytes.
+  mutating func receive(_ more: some Collection<UInt8>) -> Outcome {
+    guard bytes.count + more.count <= Self.maximum else { return .invalid }
+    bytes += more
+    let first = bytes.prefix(Self.preface.count)
+    if first.elementsEqual(Self.preface) { return .http2(bytes) }
+    if first.elementsEqual(Self.preface.prefix(first.count)) { return .needsMore }
+    return isWhole ? path.map(Outcome.http) ?? .invalid : .needsMore
+  }
+
+  private var isWhole: Bool {
+    bytes.indices.contains { bytes[$0...].starts(with: Self.end) }
+  }
+
+  /// The path of the request line, `GET /ready HTTP/1.1`.
+  private var path: String? {
+    let words = bytes.prefix { $0 != UInt8(ascii: "\r") }.split(
+      separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+    guard words.count == 3, words[0].elementsEqual("GET".utf8) || words[0].elementsEqual("HEAD".utf8),
+      words[2].starts(with: "HTTP/1.".utf8)
+    else { return nil }
+    return String(decoding: words[1].prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
+  }
+}
