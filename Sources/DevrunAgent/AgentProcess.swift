@@ -10,7 +10,7 @@ public enum AgentProcess {
   /// Runs an agent until the process is told to end.
   ///
   /// - Parameter arguments: the command line without the program's name.
-  /// - Returns: the exit status: 0 after SIGTERM, else an `AgentError`'s.
+  /// - Returns: the exit status: 0 after a signal that ends a container, else an `AgentError`'s.
   public static func run(_ arguments: [String]) -> Int32 { run(arguments, archives: nil) }
 
   /// As `run(_:)`, with volumes that are read in another way, for tests of what devrun does about it.

@@ -22,4 +22,10 @@ void complain(int error, const char *format, ...) __attribute__((format(printf, 
 // Returns 0; LOADER_PAYLOAD if a piece is at fault; LOADER_PLACE if writing failed, with errno set.
 int inflate_pieces(const char *directory, int output);
 
+// Lets each signal by which a container can be stopped end the loader.
+void end_by_signals(void);
+
+// Keeps these signals for the agent, which waits for them: one that came before that would be lost.
+void keep_signals(void);
+
 #endif

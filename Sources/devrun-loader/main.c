@@ -66,8 +66,11 @@ static int run_from_file(const char *run_directory, const char *payload, char *c
   // An executable that is open for writing cannot be executed (ETXTBSY).
   close(file);
   if (status == 0) {
+    keep_signals();
     execv(path, arguments);
-    complain(errno, "cannot execute %s", path);
+    int error = errno;
+    end_by_signals();
+    complain(error, "cannot execute %s", path);
     status = LOADER_PLACE;
   }
   unlink(path);
@@ -85,8 +88,11 @@ static int run_from_memory(const char *payload, char *const arguments[]) {
   int status = inflate_pieces(payload, file);
   if (status == LOADER_PLACE) complain(errno, "cannot write to memory");
   if (status == 0) {
+    keep_signals();
     fexecve(file, arguments, environ);
-    complain(errno, "cannot execute from memory");
+    int error = errno;
+    end_by_signals();
+    complain(error, "cannot execute from memory");
     status = LOADER_PLACE;
   }
   return status;
@@ -99,6 +105,7 @@ static int run(int count, char *values[]) {
   }
   // The place of "--" becomes the agent's own name; the array ends with argv's null.
   values[2] = "devrun-agent";
+  end_by_signals();
   int status = run_from_file(values[0], values[1], values + 2);
   if (status == LOADER_PLACE) status = run_from_memory(values[1], values + 2);
   return status;

@@ -15,6 +15,25 @@ import Testing
         == AgentConfiguration(controlPort: 7777, ports: [80, 8080], secretDigest: Self.digest, readyFile: "/r"))
   }
 
+  @Test func `The agent ignores the app's arguments behind its own`() throws {
+    let configuration = try AgentConfiguration(arguments: [
+      "--control-port", "7777", "--secret-sha256", Self.digest, "--probe-port", "7778", "--ready-port", "7779", "--",
+      "--port", "80", "serve", "--",
+    ])
+    #expect(
+      configuration
+        == AgentConfiguration(
+          controlPort: 7777, ports: [], secretDigest: Self.digest, probePort: 7778, readyPort: 7779))
+  }
+
+  @Test func `Every signal that may stop a container ends the agent, and no other does`() {
+    let ending = Set(TerminationSignals.ending)
+    // Those that images name: SIGTERM, SIGINT, SIGQUIT (nginx), SIGWINCH (httpd), SIGUSR1, SIGRTMIN+3 (systemd), SIGPWR.
+    #expect(ending.isSuperset(of: [15, 2, 3, 28, 10, 12, 1, 37, 30, 34, 64, 6, 14]))
+    // SIGCHLD, SIGCONT, SIGPIPE, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSTOP
+    #expect(ending.isDisjoint(with: [17, 18, 13, 11, 7, 8, 4, 9, 19]))
+  }
+
   @Test(arguments: [
     [], ["--control-port", "1"], ["--secret-sha256", digest], ["--control-port"], ["--port", "0"], ["--port", "x"],
     ["--control-port", "65536"], ["--secret-sha256", "ab"], ["--unknown", "1"], ["80"],
