@@ -34,21 +34,28 @@ struct AgentTemplateTests {
     let containers = template.containers.map(\.json)
     let before = Self.original.containers.map(\.json)
     #expect(containers[0] == before[0])
-    #expect(containers[1]["command"]?.array?.first == "/.devrun/loader")
-    #expect(containers[1]["args"] == ["--port", "80"])
-    for name in ["name", "image", "env", "resources", "securityContext"] {
+    #expect(
+      containers[1]["command"] == [
+        "/.devrun/loader", "run", "/.devrun-run", "/.devrun", "--", "--control-port", "20001", "--secret-sha256", "ab",
+        "--port", "80", "--probe-port", "20002", "--",
+      ])
+    for name in ["name", "image", "args", "env", "resources", "securityContext"] {
       #expect(containers[1][name] == before[1][name])
     }
     #expect(containers[1]["lifecycle"] == nil)
-    #expect(containers[1]["livenessProbe"]?["exec"] != nil)
-    #expect(containers[1]["livenessProbe"]?["httpGet"] == nil)
-    #expect(containers[1]["startupProbe"] == nil)
-    #expect(containers[1]["readinessProbe"] == nil)
     #expect(containers[1]["volumeMounts"]?.array?.first == ["name": "config", "mountPath": "/etc/app"])
     #expect(template.spec["initContainers"] == Self.original.spec["initContainers"])
     #expect(template.labels == ["app": "web"])
     #expect(template.annotations == ["devrun.dev/session": "s1"])
     #expect(template.spec["nodeSelector"] == ["kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"])
+  }
+
+  @Test func `A container without arguments and probes gets none`() throws {
+    let template = try Self.agent.applied(to: ["spec": ["containers": [["name": "app"]]]])
+    let container = try #require(template.container(named: "app")).json
+    for name in ["args", "readinessProbe", "livenessProbe", "startupProbe"] { #expect(container[name] == nil) }
+    let command = container["command"]?.array?.compactMap(\.string) ?? []
+    #expect(command.suffix(3) == ["--port", "80", "--"])
   }
 
   @Test func `The agent can be undone without a trace, and changes by others stay`() throws {
