@@ -72,6 +72,14 @@ struct AgentProbes {
     ]
   }
 
+  /// A readiness probe that never asks, so that the container never is ready.
+  static func never(access: AgentPorts) -> JSONValue {
+    var probe = attached(access: access)
+    probe["initialDelaySeconds"] = 2_000_000_000
+    probe["periodSeconds"] = 86_400
+    return probe
+  }
+
   private mutating func probe(
     _ kind: Kind, _ question: Question, period: Int64, timeout: Int64, failures: Int64, initialDelay: Int64 = 0
   ) -> JSONValue {

@@ -1,5 +1,4 @@
 internal import DevrunCore
-package import DevrunKube
 
 /// What is in a namespace that a session's pod must fit in with.
 package struct SessionPodSurroundings: Sendable {
@@ -37,13 +36,4 @@ package struct SessionPodSurroundings: Sendable {
 
   /// An empty namespace.
   package init() {}
-
-  /// Reads what is in a namespace. What the user may not list counts as not there.
-  ///
-  /// - Throws: `KubeError`
-  package static func read(
-    in namespace: Namespace, for workload: Workload
-  ) async throws -> SessionPodSurroundings {
-    SessionPodSurroundings()
-  }
 }

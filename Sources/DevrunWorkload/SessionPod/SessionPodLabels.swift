@@ -1,0 +1,77 @@
+internal import DevrunCore
+internal import DevrunKube
+
+/// The labels of a session's pod: the template's, without those by which the app's pods are selected.
+///
+/// A network policy that selects the app's pods opens the way to what the app uses. Then the labels that it looks at
+/// stay, and the pod is never Ready, so that a Service that looks at them too sends nothing to it.
+struct SessionPodLabels: Sendable {
+  /// Labels that a pod of a controller has, and the one by which Argo CD takes objects for its own, and prunes them.
+  private static let controllers: Set<String> = [
+    "pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index", "app.kubernetes.io/instance", "argocd.argoproj.io/instance", SessionMark.key,
+  ]
+
+  /// The labels.
+  let labels: [String: String]
+  /// Whether a Service, a workload or a disruption budget selects the pod by them.
+  let areSelected: Bool
+  /// What the pod does not have.
+  let omissions: [String]
+
+  /// The labels of a pod for a workload.
+  init(of workload: Workload, surroundings: SessionPodSurroundings) {
+    let all = workload.template.labels.filter { !Self.controllers.contains($0.key) }
+    let own = SessionPodSurroundings.Selecting(selectorOf: workload.object)
+    let selecting = surroundings.selecting + (own.selector.keys.isEmpty ? [] : [own])
+    let free = Self.without(selecting, all)
+    // Adopted, the pod would be deleted as one too many, or stand in for one of the app's.
+    let notAdopted = Self.without(selecting.filter { $0.kind == .adopts }, all)
+    var needed: Set<String> = []
+    for policy in surroundings.policies where policy.selects(all) != policy.selects(free) {
+      needed.formUnion(policy.keys)
+    }
+    let labels = free.merging(notAdopted.filter { needed.contains($0.key) }) { $1 }
+    self.labels = labels
+    areSelected = selecting.contains { !$0.selector.keys.isEmpty && $0.selector.selects(labels) }
+    let isMissing = surroundings.policies.contains { $0.selects(all) != $0.selects(labels) }
+    omissions =
+      isMissing ? ["a network policy selects the app's pods by labels that the session's pod cannot carry"] : []
+  }
+
+  /// The labels without those that anything looks at which selects them.
+  private static func without(
+    _ selecting: [SessionPodSurroundings.Selecting], _ labels: [String: String]
+  ) -> [String: String] {
+    var labels = labels
+    // An empty selector selects every pod, whatever its labels.
+    for one in selecting where one.selector.selects(labels) {
+      labels = labels.filter { !one.selector.keys.contains($0.key) }
+    }
+    return labels
+  }
+}
+
+/// The annotations of a session's pod.
+enum SessionPodAnnotations {
+  /// Annotations by which others take the pod for one of the app's: what scrapes or checks it finds nothing there, and
+  /// what gives it the app's fixed address takes that away from the app.
+  private static let dropped = [
+    "prometheus.io/", "ad.datadoghq.com/", "argocd.argoproj.io/", "cni.projectcalico.org/ipAddrs",
+    "ovn.kubernetes.io/ip_",
+    "cluster-autoscaler.kubernetes.io/",
+  ]
+  /// Annotations that end in a container's name. The API server refuses those of a container that the pod does not have.
+  private static let ofContainers = [
+    "container.apparmor.security.beta.kubernetes.io/", "container.seccomp.security.alpha.kubernetes.io/",
+  ]
+
+  /// The template's annotations that stay.
+  static func kept(of template: KubeObject, container: String) -> [String: String] {
+    template.annotations.filter { key, _ in
+      if dropped.contains(where: key.hasPrefix) { return false }
+      guard let prefix = ofContainers.first(where: key.hasPrefix) else { return true }
+      return key == prefix + container
+    }
+  }
+}
