@@ -32,7 +32,8 @@ package struct PayloadUpload: Sendable {
       architecture: payload.architecture)
   }
 
-  /// Creates the ConfigMaps, all at once.
+  /// Creates the ConfigMaps, all at once. Returns or throws when every request has its answer: one that was broken off
+  /// could still be carried out, after the ConfigMaps of the others were deleted.
   ///
   /// - Parameter owner: the object with which they vanish, even if devrun never comes back.
   /// - Throws: `KubeError`
@@ -40,15 +41,21 @@ package struct PayloadUpload: Sendable {
     let names = names(of: payload)
     let parts =
       [(names.loader, "loader", payload.loader)] + zip(names.pieces, payload.pieces).map { ($0, $1.name, $1.bytes) }
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    let failure = await withTaskGroup(of: (any Error)?.self) { group in
       for (name, key, bytes) in parts {
         group.addTask {
-          try await namespace.client.create(
-            configMap(name, key: key, bytes: bytes, owner: owner), in: namespace.configMaps)
+          do {
+            try await namespace.client.create(
+              configMap(name, key: key, bytes: bytes, owner: owner), in: namespace.configMaps)
+            return nil
+          } catch {
+            return error
+          }
         }
       }
-      try await group.waitForAll()
+      return await group.reduce((any Error)?.none) { $0 ?? $1 }
     }
+    if let failure { throw failure }
   }
 
   /// Deletes ConfigMaps. One that was never made, or that the garbage collector has deleted, counts as deleted.
