@@ -1,32 +1,59 @@
 package import DevrunCore
 package import DevrunKube
 
-/// Controllers that put a workload back to what a repository says, in the middle of a session.
+/// Controllers that put a workload back to what a repository, or another object, says, in the middle of a session.
 package enum GitOps {
+  /// Field managers of Argo CD (https://argo-cd.readthedocs.io: the server-side apply's name and the binary's).
+  private static let argo: Set<String> = ["argocd-controller", "argocd-application-controller"]
+  /// Field managers of Flux.
+  private static let flux: Set<String> = ["kustomize-controller", "helm-controller"]
+
   /// The warnings about a workload that one of them manages.
   package static func warnings(for object: KubeObject) -> [ErrorMessage] {
-    let (labels, annotations) = (object.labels, object.annotations)
-    var warnings: [ErrorMessage] = []
-    if let application = annotations["argocd.argoproj.io/tracking-id"]?.split(separator: ":").first.map(String.init)
+    let managers = Set((object.managedFields?.array ?? []).compactMap { $0["manager"]?.string })
+    return [
+      argoWarning(for: object, managers), fluxWarning(for: object, managers), operatorWarning(for: object),
+    ]
+    .compactMap { $0 }
+  }
+
+  private static func argoWarning(for object: KubeObject, _ managers: Set<String>) -> ErrorMessage? {
+    let labels = object.labels
+    let isManager = !managers.isDisjoint(with: argo)
+    let named =
+      object.annotations["argocd.argoproj.io/tracking-id"]?.split(separator: ":").first.map(String.init)
       ?? labels["argocd.argoproj.io/instance"]
-    {
-      warnings.append(
-        ErrorMessage(
-          "Argo CD manages this workload and may revert the redirection",
-          remedy: "pause it with: argocd app set \(application) --sync-policy none"))
+    // By default, Argo CD before 3.0 marks what it manages with a label that others use as well.
+    guard let application = named ?? (isManager ? labels["app.kubernetes.io/instance"] ?? "APPLICATION" : nil) else {
+      return nil
     }
+    return ErrorMessage(
+      "Argo CD manages this workload and may revert the redirection",
+      remedy: "pause it with: argocd app set \(application) --sync-policy none")
+  }
+
+  private static func fluxWarning(for object: KubeObject, _ managers: Set<String>) -> ErrorMessage? {
+    let labels = object.labels
+    let command: String
     if let name = labels["kustomize.toolkit.fluxcd.io/name"] {
-      warnings.append(
-        ErrorMessage(
-          "Flux manages this workload and may revert the redirection",
-          remedy: "pause it with: flux suspend kustomization \(name)"))
+      command = "flux suspend kustomization \(name)"
+    } else if let name = labels["helm.toolkit.fluxcd.io/name"] {
+      command = "flux suspend helmrelease \(name)"
+    } else if managers.contains("kustomize-controller") {
+      command = "flux suspend kustomization NAME"
+    } else if !managers.isDisjoint(with: flux) {
+      command = "flux suspend helmrelease NAME"
+    } else {
+      return nil
     }
-    if let name = labels["helm.toolkit.fluxcd.io/name"] {
-      warnings.append(
-        ErrorMessage(
-          "Flux manages this workload and may revert the redirection",
-          remedy: "pause it with: flux suspend helmrelease \(name)"))
-    }
-    return warnings
+    return ErrorMessage(
+      "Flux manages this workload and may revert the redirection", remedy: "pause it with: \(command)")
+  }
+
+  private static func operatorWarning(for object: KubeObject) -> ErrorMessage? {
+    guard let owner = object.controller else { return nil }
+    return ErrorMessage(
+      "\(owner.kind)/\(owner.name) owns this workload, and its operator may revert the redirection",
+      remedy: "pause the operator for it, if it can be paused")
   }
 }
