@@ -10,6 +10,8 @@ public enum WorkloadError: UserFacingError, Hashable {
   case missingRights([String], namespace: String)
   /// A service does not lead to exactly one Deployment.
   case ambiguousService(String, owners: [String])
+  /// A service leads to one workload, which is no Deployment: `statefulset/db`.
+  case serviceOfOtherKind(String, owner: String)
   /// The Deployment has no pod to redirect.
   case scaledToZero(String, namespace: String)
   /// A paused Deployment does not roll out the agent.
@@ -61,6 +63,11 @@ public enum WorkloadError: UserFacingError, Hashable {
           : "service/\(service) leads to several workloads",
         why: owners.isEmpty ? nil : owners.joined(separator: ", "),
         remedy: "name the workload itself with --target deployment/NAME")
+    case .serviceOfOtherKind(let service, let owner):
+      ErrorMessage(
+        "service/\(service) leads to \(owner), which cannot be redirected",
+        why: "devrun redirects Deployments; a \(owner.prefix { $0 != "/" }) is not supported yet",
+        remedy: "run the command beside it, with the cluster's services in reach, in a pod of its own: --new-pod")
     case .scaledToZero(let name, let namespace):
       ErrorMessage(
         "deployment/\(name) is scaled to zero: there is no pod to redirect",

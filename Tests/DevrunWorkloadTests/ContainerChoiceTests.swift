@@ -44,6 +44,13 @@ struct ContainerChoiceTests {
     Case(
       testDescription: "a Service's port that the container does not declare", containers: [container("app")],
       servicePorts: [8080], expected: ContainerChoice(name: "app", ports: mapping(8080))),
+    Case(
+      testDescription: "a Service's port that another container declares",
+      containers: [container("app"), container("istio-proxy", 15001)], named: "app",
+      servicePorts: [8080, 15001, "p15001"], expected: ContainerChoice(name: "app", ports: mapping(8080))),
+    Case(
+      testDescription: "a Service's port that the container declares too", containers: [container("app", 80, 81)],
+      servicePorts: ["p81", 80, 9090], expected: ContainerChoice(name: "app", ports: mapping(80, 81, 9090))),
   ]
 
   @Test(arguments: cases)
@@ -70,5 +77,40 @@ struct ContainerChoiceTests {
     ]
     let choice = try ContainerChoice.choose(named: nil, ports: [], servicePorts: [], template: template)
     #expect(choice.ports == Self.mapping(8053))
+  }
+
+  @Test func `A port that is given twice is refused`() {
+    let ports = [PortMapping(remote: 80, local: 8080), PortMapping(remote: 80, local: 9090)]
+    #expect(throws: WorkloadError.portTwice(80)) {
+      try ContainerChoice.choose(
+        named: nil, ports: ports, servicePorts: [], template: ["spec": ["containers": [Self.container("a", 80)]]])
+    }
+  }
+
+  /// `-t service/web`, while another Service leads to the other container.
+  @Test func `The Service that names a workload chooses the container, and every Service adds ports`() throws {
+    var workload = Workload(
+      object: ["spec": ["template": ["spec": ["containers": [Self.container("a", 80), Self.container("b", 90)]]]]])
+    workload.namingPorts = [90]
+    workload.servicePorts = [90, 80, 8080]
+    let choice = try ContainerChoice.choose(named: nil, ports: [], in: workload)
+    #expect(choice == ContainerChoice(name: "b", ports: Self.mapping(90, 8080)))
+  }
+
+  @Test(
+    arguments: [
+      (["app": "web"], [8080]), (["app": "web", "tier": "x"], []), (["app": "other"], []), ([:], []), (nil, []),
+    ] as [([String: String]?, [JSONValue])])
+  func `Services that select the pods bring their target ports`(selector: [String: String]?, expected: [JSONValue]) {
+    var service: KubeObject = [
+      "spec": ["ports": [["port": 80, "targetPort": 8080], ["port": 53, "protocol": "UDP", "targetPort": 5353]]]
+    ]
+    service.spec["selector"] = selector.map { .object($0.mapValues(JSONValue.string)) }
+    let template: KubeObject = ["metadata": ["labels": ["app": "web", "version": "1"]]]
+    #expect(ServiceTarget.targetPorts(of: [service], selecting: template) == expected)
+  }
+
+  @Test func `A Service's port without a target port is the pods' port`() {
+    #expect(ServiceTarget.targetPorts(of: ["spec": ["ports": [["port": 80]]]]) == [80])
   }
 }

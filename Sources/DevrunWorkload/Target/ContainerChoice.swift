@@ -20,18 +20,36 @@ package struct ContainerChoice: Sendable, Hashable {
     self.ports = ports
   }
 
+  /// Chooses the container of a workload, and its ports.
+  ///
+  /// - Parameters:
+  ///   - name: the container that the user named.
+  ///   - ports: the ports that the user named.
+  ///   - workload: the workload, with the ports of the Services that lead to it.
+  /// - Throws: `WorkloadError.noSuchContainer`, `.ambiguousContainer`, `.portTwice`
+  package static func choose(
+    named name: String?, ports: [PortMapping], in workload: Workload
+  ) throws(WorkloadError) -> ContainerChoice {
+    let container = try choose(
+      named: name, ports: ports, servicePorts: workload.namingPorts, template: workload.template)
+    return try choose(
+      named: container.name, ports: ports, servicePorts: workload.servicePorts, template: workload.template)
+  }
+
   /// Chooses the container: the named one; else the one that serves the ports; else the only one that is no known
   /// sidecar.
   ///
   /// - Parameters:
   ///   - name: the container that the user named.
   ///   - ports: the ports that the user named.
-  ///   - servicePorts: the target ports of the Service that named the workload.
+  ///   - servicePorts: the target ports of Services that lead to the workload.
   ///   - template: the pod, or its template.
-  /// - Throws: `WorkloadError.noSuchContainer`, `.ambiguousContainer`
+  /// - Throws: `WorkloadError.noSuchContainer`, `.ambiguousContainer`, `.portTwice`
   package static func choose(
     named name: String?, ports: [PortMapping], servicePorts: [JSONValue], template: KubeObject
   ) throws(WorkloadError) -> ContainerChoice {
+    var seen: Set<UInt16> = []
+    if let twice = ports.first(where: { !seen.insert($0.remote).inserted }) { throw .portTwice(twice.remote) }
     let containers = template.containers
     let wanted = Set(ports.map { Int($0.remote) } + servicePorts.compactMap(\.int))
     let wantedNames = Set(servicePorts.compactMap(\.string))
@@ -53,16 +71,16 @@ package struct ContainerChoice: Sendable, Hashable {
       }
       chosen = match
     }
-    return ContainerChoice(
-      name: chosen.name, ports: mappings(of: chosen, asked: ports, servicePorts: servicePorts))
+    let others = containers.filter { $0.name != chosen.name }.flatMap(declared)
+    let reached = servicePorts.compactMap(\.int).filter { port in !others.contains { $0.number == port } }
+    return ContainerChoice(name: chosen.name, ports: mappings(of: chosen, asked: ports, reached: reached))
   }
 
-  /// The asked ports; else those that the container declares, and those that the Service leads to.
-  private static func mappings(
-    of container: Container, asked: [PortMapping], servicePorts: [JSONValue]
-  ) -> [PortMapping] {
+  /// The asked ports; else those that the container declares, and those that Services reach in it. A port that Services name
+  /// is declared.
+  private static func mappings(of container: Container, asked: [PortMapping], reached: [Int]) -> [PortMapping] {
     if !asked.isEmpty { return asked }
-    let numbers = declared(container).map(\.number) + servicePorts.compactMap(\.int)
+    let numbers = declared(container).map(\.number) + reached
     var seen: Set<Int> = []
     return numbers.filter { seen.insert($0).inserted }.compactMap { UInt16(exactly: $0) }
       .map { PortMapping(remote: $0, local: $0) }

@@ -21,13 +21,14 @@ package struct ServiceTarget: TargetKind {
         owners["deployment/\(deployment.name)"] = .some(Workload(object: deployment))
       }
     }
+    if owners.count == 1, let (owner, workload) = owners.first, workload == nil {
+      throw WorkloadError.serviceOfOtherKind(reference.name, owner: owner)
+    }
     guard owners.count == 1, var workload = owners.values.first ?? nil else {
       throw WorkloadError.ambiguousService(reference.name, owners: owners.keys.sorted())
     }
     workload.namedBy = "\(reference)"
-    workload.servicePorts = Self.ports(of: service).compactMap { port in
-      port["protocol"]?.string ?? "TCP" == "TCP" ? port["targetPort"] ?? port["port"] : nil
-    }
+    workload.namingPorts = Self.targetPorts(of: service)
     return workload
   }
 
@@ -50,6 +51,23 @@ package struct ServiceTarget: TargetKind {
       owners[workload.map { "deployment/\($0.name)" } ?? direct] = .some(workload)
     }
     return owners
+  }
+
+  /// The TCP ports of pods that a Service leads to: numbers, or names of container ports.
+  static func targetPorts(of service: KubeObject) -> [JSONValue] {
+    ports(of: service).compactMap { port in
+      port["protocol"]?.string ?? "TCP" == "TCP" ? port["targetPort"] ?? port["port"] : nil
+    }
+  }
+
+  /// The ports by which Services reach the pods of a template.
+  static func targetPorts(of services: [KubeObject], selecting template: KubeObject) -> [JSONValue] {
+    let labels = template.labels
+    return services.filter { service in
+      guard let selector = service.spec["selector"]?.stringMap, !selector.isEmpty else { return false }
+      return selector.allSatisfy { labels[$0] == $1 }
+    }
+    .flatMap { targetPorts(of: $0) }
   }
 
   private static func ports(of service: KubeObject) -> [JSONValue] { service.spec["ports"]?.array ?? [] }

@@ -55,7 +55,20 @@ package enum TargetKinds {
     guard let kind = all.first(where: { $0.names == reference.kind }) else {
       throw WorkloadError.unsupportedTarget("\(reference)", why: "a \(reference.kind.singular) is not supported yet")
     }
-    return try await kind.workload(reference, in: namespace)
+    var workload = try await kind.workload(reference, in: namespace)
+    workload.servicePorts =
+      workload.namingPorts
+      + ServiceTarget.targetPorts(of: try await services(in: namespace), selecting: workload.template)
+    return workload
+  }
+
+  /// The Services of a namespace. None for a user who may not list them: they add ports, and nothing depends on them.
+  private static func services(in namespace: Namespace) async throws -> [KubeObject] {
+    do {
+      return try await namespace.client.list(namespace.services).items
+    } catch let error as KubeError where error.isForbidden {
+      return []
+    }
   }
 
   /// What could be redirected in a namespace, as `kind/name` with a few words: for people.

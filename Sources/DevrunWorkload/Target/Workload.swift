@@ -7,8 +7,11 @@ package struct Workload: Sendable {
   package var object: KubeObject
   /// What named it, when that was something else: `service/web`, `pod/web-0`.
   package var namedBy: String?
-  /// The ports that the naming Service leads to: numbers, or names of container ports.
+  /// The target ports of the Services that select its pods: numbers, or names of container ports. Those of the Service that
+  /// named it come first.
   package var servicePorts: [JSONValue] = []
+  /// The target ports of the Service that named it: they choose the container too.
+  package var namingPorts: [JSONValue] = []
 
   /// `metadata.name`
   package var name: String { object.name }
