@@ -9,6 +9,9 @@ struct OriginalRecordTests {
   private static let full = OriginalRecord(
     session: "s1", holder: "me@laptop", since: "2026-01-02T03:04:05Z", container: "app",
     template: ["metadata": ["labels": ["app": "web"]], "spec": ["containers": [["name": "app", "args": ["a/b\"c"]]]]],
+    applied: [
+      "metadata": ["labels": ["app": "web"]], "spec": ["containers": [["name": "app", "command": ["agent"]]]],
+    ],
     revisionHistoryLimit: 10, hadAnnotations: true, managedFields: [["manager": "kubectl"]],
     replicaSet: .init(name: "web-1", annotations: ["deployment.kubernetes.io/revision": "3"], managedFields: []),
     configMaps: ["devrun-s1-loader", "devrun-s1-0"])
@@ -38,7 +41,9 @@ struct OriginalRecordTests {
       "template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"args":["a/b\\"c"],"name":"app"}]}},\
       "version":1}
       """
-    #expect(try OriginalRecord.read(from: Self.object(.string(text))) == Self.full)
+    var expected = Self.full
+    expected.applied = nil
+    #expect(try OriginalRecord.read(from: Self.object(.string(text))) == expected)
   }
 
   @Test(
@@ -46,7 +51,11 @@ struct OriginalRecordTests {
       ("", "this is no valid JSON: the text ends early at byte 0"),
       ("[]", "its version is missing or malformed"),
       (#"{"version": "1"}"#, "its version is missing or malformed"),
-      (#"{"version": 2}"#, "its version is 2"),
+      (#"{"version": 3}"#, "its version is 3"),
+      (
+        #"{"version":2,"session":"s","holder":"h","since":"t","container":"c","template":{}}"#,
+        "its applied is missing or malformed"
+      ),
       (#"{"version": 1}"#, "its session is missing or malformed"),
       (
         #"{"version":1,"session":"s","holder":"h","since":"t","container":"c","template":[],"hadAnnotations":true}"#,

@@ -40,7 +40,18 @@ struct ThreeWayMergeTests {
       original: ["containers": [["name": "app", "command": "old"], ["name": "side", "image": "1"]]],
       changed: ["containers": [["name": "app", "command": "ours"], ["name": "side", "image": "1"]]],
       current: ["containers": [["name": "side", "image": "2"], ["name": "app", "command": "ours"]]],
-      expected: ["containers": [["name": "app", "command": "old"], ["name": "side", "image": "2"]]]),
+      expected: ["containers": [["name": "side", "image": "2"], ["name": "app", "command": "old"]]]),
+    Case(
+      testDescription: "an element that others put before another stays there",
+      original: [["name": "a"], ["name": "url", "value": "x"]],
+      changed: [["name": "a"], ["name": "url", "value": "x"], ["name": "ours"]],
+      current: [["name": "a"], ["name": "new"], ["name": "url", "value": "$(new)"], ["name": "ours"]],
+      expected: [["name": "a"], ["name": "new"], ["name": "url", "value": "$(new)"]]),
+    Case(
+      testDescription: "an element that we removed comes back to its place",
+      original: [["name": "first"], ["name": "a"], ["name": "gone"], ["name": "b"]],
+      changed: [["name": "a"], ["name": "b"]], current: [["name": "a"], ["name": "b", "x": 1], ["name": "new"]],
+      expected: [["name": "first"], ["name": "a"], ["name": "gone"], ["name": "b", "x": 1], ["name": "new"]]),
     Case(
       testDescription: "mounts are told apart by path",
       original: [["name": "v", "mountPath": "/a"], ["name": "v", "mountPath": "/b"]],

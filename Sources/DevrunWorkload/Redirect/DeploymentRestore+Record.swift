@@ -81,11 +81,11 @@ extension DeploymentRestore {
         try await namespace.client.create(
           ["apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata], in: namespace.configMaps)
         return true
-      } catch let error as KubeError where error.isAlreadyExists {
+      } catch let error as KubeError where error.status?.reason == "AlreadyExists" {
         return true  // An interrupted restore has done it.
       } catch let error as KubeError where error.isConflict {
         continue  // The quota is counted by two requests at once.
-      } catch let error as KubeError where error.isForbidden && !error.isNamespaceTerminating {
+      } catch let error as KubeError where error.isForbidden && !error.meansNamespaceEnds {
         return false
       }
     }
@@ -94,11 +94,8 @@ extension DeploymentRestore {
 }
 
 extension KubeError {
-  /// An object of this name exists already. Other conflicts (409) mean that a write came in between.
-  var isAlreadyExists: Bool { status?.reason == "AlreadyExists" }
-
   /// Nothing can be made any more, because the namespace is being deleted (`core/v1` NamespaceTerminatingCause).
-  var isNamespaceTerminating: Bool {
+  var meansNamespaceEnds: Bool {
     status?.causes.contains { $0.reason == "NamespaceTerminating" } ?? false
   }
 }

@@ -52,7 +52,7 @@ package struct DeploymentRestore: Sendable {
     reporter.report(.step("restoring deployment/\(name)"))
     do {
       for record in records { try await restore(record, on: deployment, urgency: urgency) }
-    } catch let error as KubeError where error.isNamespaceTerminating {
+    } catch let error as KubeError where error.meansNamespaceEnds {
       return true
     } catch let error as KubeError where error.isNotFound {
       // The only thing that all steps need is the Deployment itself.
