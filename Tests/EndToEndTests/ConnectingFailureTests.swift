@@ -11,48 +11,18 @@ extension EndToEnd.Beginnings {
   struct ConnectingFailures {
     let cluster = Cluster.shared
 
-    @Test(
-      arguments: [
-        Right(verbs: ["get", "list"], group: "apps", resource: "deployments"),
-        Right(verbs: ["list"], group: "", resource: "services"),
-        Right(verbs: ["create"], group: "", resource: "configmaps"),
-        Right(verbs: ["patch"], group: "apps", resource: "deployments"),
-        Right(verbs: ["get", "list", "watch"], group: "", resource: "pods"),
-        Right(verbs: ["get", "create"], group: "", resource: "pods/portforward"),
-        Right(verbs: ["delete"], group: "apps", resource: "replicasets"),
-        Right(verbs: ["delete"], group: "", resource: "configmaps"),
-      ])
-    func `A missing right is reported with its resource, and nothing stays changed`(right: Right) async throws {
-      let account = try await cluster.account(lacking: right)
-      let outcome = try await cluster.leavingNoTrace {
-        try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started", as: account)
-      }
-      #expect(outcome.status == .exited(125), "\(outcome)")
-      #expect(outcome.output == "")
-      #expect(outcome.errors.contains(right.resource.split(separator: "/").last ?? ""), "\(outcome)")
-    }
-
-    @Test func `A quota that refuses the agent's pods is reported in the API server's words`() async throws {
+    @Test func `A quota that refuses the session pod is reported in the API server's words`() async throws {
       try await cluster.kubectl.settled()
       let pods = try await cluster.kubectl.json("pods")["items"]?.array?.count ?? 0
-      // No room for the pod that a rolling update starts first.
-      let quota = """
-        apiVersion: v1
-        kind: ResourceQuota
-        metadata: {name: full}
-        spec: {hard: {pods: "\(pods)"}}
-        """
-      try await cluster.kubectl.apply(quota)
-      try await eventually {
-        try await cluster.kubectl.value("quota/full", ".status.used.pods") == "\(pods)" ? nil : "quota is not counted"
+      // No room for one more.
+      try await cluster.with(quota: pods) {
+        let outcome = try await cluster.touchingNothing {
+          try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started")
+        }
+        #expect(outcome.status == .exited(125), "\(outcome)")
+        #expect(outcome.output == "")
+        #expect(outcome.errors.contains("exceeded quota"), "\(outcome)")
       }
-      let outcome = try await cluster.leavingNoTrace {
-        try await cluster.devrun("-t", "deployment/myapp1", "--", "echo", "started")
-      }
-      try await cluster.kubectl.delete(manifest: quota)
-      #expect(outcome.status == .exited(125), "\(outcome)")
-      #expect(outcome.output == "")
-      #expect(outcome.errors.contains("exceeded quota"), "\(outcome)")
     }
 
     @Test func `A token that the API server refuses ends devrun with 125, and nothing is touched`() async throws {
@@ -80,7 +50,7 @@ extension EndToEnd.Beginnings {
     @Test(arguments: [20, 300, 1000, 1800, 3000])
     func `SIGTERM at any moment of connecting leaves no trace`(milliseconds: Int) async throws {
       try await cluster.leavingNoTrace {
-        let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
+        let process = try cluster.start(["-t", "deployment/myapp1", "--take-over", "now", "--", "sleep", "60"])
         // Not a wait for something: the moment itself is what is tried.
         try await Task.sleep(for: .milliseconds(milliseconds))
         process.signal(SIGTERM)
@@ -93,7 +63,7 @@ extension EndToEnd.Beginnings {
     @Test(arguments: [300, 1000, 2000])
     func `SIGKILL of the front at any moment of connecting leaves no trace`(milliseconds: Int) async throws {
       try await cluster.leavingNoTrace {
-        let process = try cluster.start(["-t", "deployment/myapp1", "--", "sleep", "60"])
+        let process = try cluster.start(["-t", "deployment/myapp1", "--take-over", "now", "--", "sleep", "60"])
         try await Task.sleep(for: .milliseconds(milliseconds))
         process.signal(SIGKILL)
         let outcome = try await process.outcome(within: .seconds(60))

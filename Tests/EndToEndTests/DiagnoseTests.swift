@@ -12,7 +12,9 @@ extension EndToEnd.Runs {
   /// `devrun diagnose` while a session runs, by the user whose session it is.
   @Suite(
     "devrun diagnose",
-    .session { ["-v", "-t", "deployment/myapp1", "-p", "8080:\($0.port)", "-e", "GIVEN=given by hand"] })
+    .session {
+      ["-v", "-t", "deployment/myapp1", "-p", "8080:\($0.port)", "--take-over", "now", "-e", "GIVEN=given by hand"]
+    })
   struct Diagnose {
     let cluster = Cluster.shared
     let shell = SessionShell.shared
@@ -39,7 +41,7 @@ extension EndToEnd.Runs {
       #expect(session["ports"] == [["remote": 8080, "local": .int(Int64(cluster.port))]])
 
       let pods = session["pods"]?.array ?? []
-      let agents = try await cluster.kubectl.pods(of: "myapp1")
+      let agents = try await cluster.kubectl.pods(of: "myapp1") + [try await cluster.kubectl.sessionPod()]
       #expect(Set(pods.compactMap { $0["name"]?.string }) == Set(agents.map(\.name)))
       #expect(pods.allSatisfy { $0["tunnelSince"]?.string != nil })
 
@@ -92,7 +94,7 @@ extension EndToEnd.Runs {
       var status = stat()
       #expect(lstat(path, &status) == 0)
       #expect(status.st_mode & 0o7777 == 0o600 && status.st_uid == cluster.user.id)
-      for pod in try await cluster.kubectl.pods(of: "myapp1") {
+      for pod in try await cluster.kubectl.pods(of: "myapp1") + [try await cluster.kubectl.sessionPod()] {
         try await eventually {
           let text = try String(contentsOfFile: path, encoding: .utf8)
           return text.contains("agent pod/\(pod.name): devrun-agent: devrun is attached")

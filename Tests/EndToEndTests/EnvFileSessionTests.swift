@@ -82,6 +82,7 @@ extension EndToEnd.Insides {
 
       // Two services, each by its variable and by its names.
       let log = "\(cluster.user.work)/requests"
+      try await shell.isServed(by: "myapp1", at: cluster.port)
       try await shell.serving("web.py 127.0.0.1 \(cluster.port) \(log)") {
         for name in ["$MYAPP1_SERVICE_HOST", "myapp1", "myapp1.svc.cluster.local"] {
           let answer = try await shell.output("curl -sS -m 20 http://\(name)/")

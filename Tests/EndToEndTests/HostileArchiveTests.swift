@@ -22,7 +22,10 @@ extension EndToEnd.Beginnings {
           try cluster.user.write("VOLUME=${volumes.\(volume)}\n", to: path)
           let outcome = try await cluster.leavingNoTrace {
             try await cluster.start(
-              ["-t", "deployment/hostile", "--env-file", path, "--volume-limit", "1Mi", "--", "echo", "ran"],
+              [
+                "-t", "deployment/hostile", "--take-over", "never", "--env-file", path, "--volume-limit", "1Mi", "--",
+                "echo", "ran",
+              ],
               program: rigged
             ).outcome(within: .seconds(60))
           }

@@ -10,7 +10,8 @@ extension EndToEnd.Runs {
       try await cluster.kubectl.settled()
       let before = try await NamespaceSnapshot(of: cluster.kubectl)
       let outcome = try await cluster.leavingNoTrace {
-        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "sh", "-c", "exit 7")
+        let outcome = try await cluster.devrun(
+          "-t", "deployment/myapp1", "--take-over", "now", "--", "sh", "-c", "exit 7")
         // What devrun itself wrote is undone when it ends; what controllers do after it may take a moment.
         let differences = try await NamespaceSnapshot(of: cluster.kubectl).differences(from: before)
         for difference in differences where difference.hasPrefix("Deployment/") || difference.hasPrefix("ConfigMap/") {
@@ -28,7 +29,7 @@ extension EndToEnd.Runs {
       let before = try await history()
       #expect(before.split(separator: "\n").dropFirst(2).count == 3, "the fixture makes three revisions: \(before)")
       try await cluster.leavingNoTrace {
-        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
+        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--take-over", "now", "--", "true")
         #expect(outcome.status == .exited(0), "\(outcome)")
       }
       #expect(try await history() == before)
@@ -42,7 +43,7 @@ extension EndToEnd.Runs {
     @Test func `A client-side apply of the manifest changes nothing after a run`() async throws {
       let cluster = Cluster.shared
       try await cluster.leavingNoTrace {
-        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
+        let outcome = try await cluster.devrun("-t", "deployment/myapp1", "--take-over", "now", "--", "true")
         #expect(outcome.status == .exited(0), "\(outcome)")
         try await cluster.kubectl.settled()
         let generation = try await cluster.kubectl.value("deployment/myapp1", ".metadata.generation")
@@ -55,7 +56,8 @@ extension EndToEnd.Runs {
       let cluster = Cluster.shared
       try await cluster.with(manifest: "applied", serverSide: true) {
         try await cluster.leavingNoTrace {
-          let outcome = try await cluster.devrun("-t", "deployment/applied", "-p", "8080", "--", "true")
+          let outcome = try await cluster.devrun(
+            "-t", "deployment/applied", "-p", "8080", "--take-over", "now", "--", "true")
           #expect(outcome.status == .exited(0), "\(outcome)")
           try await cluster.kubectl.settled()
           let generation = try await cluster.kubectl.value("deployment/applied", ".metadata.generation")

@@ -3,7 +3,8 @@ import Testing
 extension EndToEnd.Disturbances {
   /// kubelet renews tokens at once when it is restarted, which breaks the tunnels of all sessions.
   @Suite(
-    "Renewed tokens", .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] },
+    "Renewed tokens",
+    .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes", "--take-over", "never"] },
     .alone)
   struct RenewedTokens {
     let cluster = Cluster.shared

@@ -25,7 +25,7 @@ extension EndToEnd.Runs {
           """, within: .seconds(180))
         do {
           let outcome = try await cluster.devrun(
-            "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--", "sleep", "3")
+            "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--take-over", "now", "--", "sleep", "3")
           #expect(outcome.status == .exited(0), "\(outcome)")
           try await cluster.kubectl.settled()
         } catch {

@@ -36,6 +36,9 @@ extension EndToEnd.Beginnings {
         (["-t", "deployment/myapp1", "--context", "nosuch"], "devrun-e2e-"),
         (["-t", "deployment/myapp1", "--kubeconfig", "/nonexistent/config"], "/nonexistent/config"),
         (["-t", "deployment/myapp1", "-p", "eighty"], "eighty"),
+        (["-t", "deployment/myapp1", "-p", "8080:9000", "-p", "8080:9001"], "8080"),
+        (["-t", "deployment/myapp1", "--take-over", "later"], "later"),
+        (["-t", "deployment/myapp1", "--start-timeout", "soon"], "soon"),
         (["-t", "deployment/myapp1", "-e", "=value"], "=value"),
       ])
     func `A wrong target, container or option is reported, and nothing is touched`(
@@ -55,6 +58,16 @@ extension EndToEnd.Beginnings {
       }
       #expect(outcome.status == .exited(3), "\(outcome)")
       #expect(outcome.output == "blue\n")
+    }
+
+    @Test func `A Service of a StatefulSet as the target is reported with what it leads to`() async throws {
+      try await cluster.with(manifest: "stateful") {
+        let outcome = try await cluster.devrun("-t", "service/stateful", "--", "echo", "started")
+        #expect(outcome.status == .exited(125), "\(outcome)")
+        #expect(outcome.output == "")
+        #expect(outcome.errors.lowercased().contains("statefulset/stateful"), "\(outcome)")
+        #expect(!outcome.errors.contains("several"), "\(outcome)")
+      }
     }
 
     @Test func `A pod as the target stands for the Deployment that owns it, and devrun prints this`() async throws {
@@ -98,13 +111,18 @@ extension EndToEnd.Beginnings {
       for (name, version) in before { #expect(after[name] == version, "\(name)") }
     }
 
-    @Test func `A second session on the same target is refused, and the first goes on`() async throws {
+    @Test func `A second session that would take the same target's traffic is refused, and the first goes on`()
+      async throws
+    {
       try await cluster.leavingNoTrace {
-        let first = try await SessionShell(cluster, ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)"])
+        let first = try await SessionShell(
+          cluster, ["-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--take-over", "now"])
         do {
-          let second = try await cluster.devrun("-t", "deployment/myapp1", "--", "true")
+          let second = try await cluster.devrun("-t", "deployment/myapp1", "--take-over", "now", "--", "true")
           #expect(second.status == .exited(125), "\(second)")
           #expect(second.errors.contains("myapp1"), "\(second)")
+          let beside = try await cluster.devrun("-t", "deployment/myapp1", "--take-over", "never", "--", "true")
+          #expect(beside.status == .exited(0), "\(beside)")
           #expect(try await first("curl -sS -m 20 http://myapp2/cgi-bin/peer").status == 0)
         } catch {
           try await first.exit()

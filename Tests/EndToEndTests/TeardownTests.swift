@@ -21,17 +21,23 @@ extension EndToEnd.Endings {
       ]
     }
 
-    func start(_ command: [String], place: TestProcess.Place = .ownGroup) throws -> TestProcess {
-      try cluster.start(["-t", "deployment/myapp1", "--"] + command, place: place)
+    /// What prints that it runs, and waits.
+    static let waiter = ["sh", "-c", "echo ready; exec sleep 60"]
+
+    func start(
+      _ command: [String], options: [String] = ["--take-over", "now"], place: TestProcess.Place = .ownGroup
+    ) throws -> TestProcess {
+      try cluster.start(["-t", "deployment/myapp1"] + options + ["--"] + command, place: place)
     }
 
     /// Starts a session, does something to it once its child runs, and checks how it ends and what it leaves.
     func session(
-      _ command: [String], place: TestProcess.Place = .ownGroup, endsWith expected: WaitStatus,
+      _ command: [String], options: [String] = ["--take-over", "now"], place: TestProcess.Place = .ownGroup,
+      endsWith expected: WaitStatus,
       sourceLocation: SourceLocation = #_sourceLocation, _ interfere: (TestProcess) async throws -> Void
     ) async throws {
       try await cluster.leavingNoTrace(sourceLocation: sourceLocation) {
-        let process = try start(command, place: place)
+        let process = try start(command, options: options, place: place)
         try await process.output.wait(for: "ready")
         try await interfere(process)
         let status = try await process.status()
@@ -41,35 +47,46 @@ extension EndToEnd.Endings {
 
     // That each of the others does is tested by the launcher's own tests, without a cluster.
     @Test func `A signal to devrun alone reaches the session's command once`() async throws {
-      try await session(Self.counter(of: "HUP"), endsWith: .exited(41)) { $0.signal(SIGHUP) }
+      try await session(Self.counter(of: "HUP"), options: [], endsWith: .exited(41)) { $0.signal(SIGHUP) }
+    }
+
+    @Test func `A signal to each process of a session, as a service manager sends it, reaches the command once`()
+      async throws
+    {
+      try await session(Self.counter(of: "HUP"), options: [], endsWith: .exited(41)) { _ in
+        // The shell's short `sleep`s die of it, and count for nothing.
+        for (id, _) in try cluster.machine.processes() { kill(id, SIGHUP) }
+      }
     }
 
     @Test(arguments: [SIGTERM, SIGHUP, SIGINT])
     func `A signal to devrun that ends the session's command ends devrun the same way`(signal: Int32) async throws {
-      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .killed(signal, coreDumped: false)) {
+      try await session(Self.waiter, endsWith: .killed(signal, coreDumped: false)) {
         $0.signal(signal)
       }
     }
 
     @Test func `Ctrl-C on the terminal of a session reaches the command once`() async throws {
-      try await session(Self.counter(of: "INT"), place: .terminal, endsWith: .exited(41)) { try $0.write("\u{3}") }
+      try await session(Self.counter(of: "INT"), options: [], place: .terminal, endsWith: .exited(41)) {
+        try $0.write("\u{3}")
+      }
     }
 
     @Test func `Ctrl-C on the terminal of a session ends the command, and devrun the same way`() async throws {
-      try await session(
-        ["sh", "-c", "echo ready; exec sleep 60"], place: .terminal, endsWith: .killed(SIGINT, coreDumped: false)
-      ) { try $0.write("\u{3}") }
+      try await session(Self.waiter, options: [], place: .terminal, endsWith: .killed(SIGINT, coreDumped: false)) {
+        try $0.write("\u{3}")
+      }
     }
 
     @Test func `SIGKILL of the front ends the session's command, and the cluster is restored`() async throws {
-      try await session(["sh", "-c", "echo ready; exec sleep 60"], endsWith: .killed(SIGKILL, coreDumped: false)) {
+      try await session(Self.waiter, endsWith: .killed(SIGKILL, coreDumped: false)) {
         $0.signal(SIGKILL)
       }
     }
 
     @Test func `devrun restore undoes what a completely killed session has changed`() async throws {
       try await cluster.leavingNoTrace {
-        let process = try start(["sh", "-c", "echo ready; exec sleep 60"])
+        let process = try start(Self.waiter)
         try await process.output.wait(for: "ready")
         try await cluster.killSession(process)
         try await eventually { try cluster.machine.processes().isEmpty ? nil : "a killed process is still there" }
@@ -79,48 +96,22 @@ extension EndToEnd.Endings {
       }
     }
 
-    /// Has a session begin to restore, by a first signal that ends its child, and signals again.
-    func signalledAgain(_ process: TestProcess) async throws {
-      try await process.output.wait(for: "ready")
-      process.signal(SIGTERM)
-      try await process.errors.wait(for: "restoring deployment/myapp1")
-      process.signal(SIGTERM)
-      try await process.errors.wait(for: "without waiting", within: .seconds(10))
-    }
-
-    @Test func `A second signal makes the restore go on without waiting, and it leaves no trace`() async throws {
-      try await cluster.leavingNoTrace {
-        let process = try cluster.start(
-          ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
-        try await signalledAgain(process)
-        #expect(try await process.status() == .killed(SIGTERM, coreDumped: false), "\(process.errors.text)")
-        #expect(process.errors.text.contains("deployment/myapp1 is restored"), "\(process.errors.text)")
-      }
-    }
-
-    @Test func `A third signal ends devrun, which prints how to restore`() async throws {
-      try await cluster.leavingNoTrace {
-        let process = try cluster.start(
-          ["-v", "-t", "deployment/myapp1", "--", "sh", "-c", "echo ready; exec sleep 60"])
-        try await signalledAgain(process)
-        process.signal(SIGTERM)
-        #expect(try await process.status(within: .seconds(10)) == .exited(125), "\(process.errors.text)")
-        #expect(process.errors.text.contains("devrun restore -n \(cluster.kubectl.namespace) --all"))
-        let outcome = try await cluster.devrun("restore", "--all")
-        #expect(outcome.status == .exited(0), "\(outcome)")
-      }
-    }
-
     @Test func `devrun restore succeeds and touches nothing if there is nothing to restore`() async throws {
       let outcome = try await cluster.touchingNothing { try await cluster.devrun("restore", "--all") }
       #expect(outcome.status == .exited(0), "\(outcome)")
     }
 
-    @Test func `A session whose pods are deleted ends or goes on, and leaves no trace`() async throws {
+    @Test func `A session whose replaced pods are deleted goes on, and leaves no trace`() async throws {
+      try await session(["sh", "-c", "echo ready; sleep 8; exit 6"], endsWith: .exited(6)) {
+        _ in try await cluster.kubectl("delete", "pods", "-l", "app=myapp1", "--wait=false")
+      }
+    }
+
+    @Test func `A session whose own pod is deleted ends or goes on, and leaves no trace`() async throws {
       try await cluster.leavingNoTrace {
-        let process = try start(["sh", "-c", "echo ready; sleep 8; exit 6"])
+        let process = try start(["sh", "-c", "echo ready; sleep 8; exit 6"], options: [])
         try await process.output.wait(for: "ready")
-        try await cluster.kubectl("delete", "pods", "-l", "app=myapp1", "--wait=false")
+        try await cluster.kubectl("delete", "pods", "-l", "devrun.dev/session", "--wait=false")
         let status = try await process.status()
         #expect(status == .exited(6) || status == .exited(125), "\(process.errors.text)")
       }

@@ -7,10 +7,12 @@ import Testing
 
 extension EndToEnd.Insides {
   /// The volumes of a container, as the command sees them. kubelet renews them when a pod changes, so an annotation on
-  /// the agent's pod spares the minute that it takes otherwise.
+  /// the session's pod spares the minute that it takes otherwise.
   @Suite(
     "Volumes of a container",
-    .session(manifest: "volumes", comparesObjects: false) { _ in ["-t", "deployment/volumes"] })
+    .session(manifest: "volumes", comparesObjects: false) { _ in
+      ["-t", "deployment/volumes", "--take-over", "never"]
+    })
   struct Volumes {
     let cluster = Cluster.shared
     let shell = SessionShell.shared
@@ -76,7 +78,9 @@ extension EndToEnd.Insides {
       try cluster.user.write(file, to: path)
       defer { unlink(path) }
       return try await cluster.leavingNoTrace {
-        let arguments = ["-t", "deployment/\(target)", "--env-file", path] + options + ["--", "sh", "-c", script]
+        let arguments =
+          ["-t", "deployment/\(target)", "--take-over", "never", "--env-file", path] + options
+          + ["--", "sh", "-c", script]
         return try await cluster.start(arguments, place: place).outcome(within: .seconds(300))
       }
     }
@@ -126,7 +130,9 @@ extension EndToEnd.Insides {
         #expect(try await cluster.machine.files(holding: canary) == [])
 
         try await cluster.leavingNoTrace {
-          let process = try cluster.start(["-t", "deployment/volumes", "--", "sh", "-c", "echo ready; exec sleep 60"])
+          let process = try cluster.start([
+            "-t", "deployment/volumes", "--take-over", "now", "--", "sh", "-c", "echo ready; exec sleep 60",
+          ])
           try await process.output.wait(for: "ready")
           try await cluster.killSession(process)
           // It lies in memory until the next run.

@@ -89,25 +89,48 @@ extension Cluster {
       lesser["verbs"] = .array((rule["verbs"]?.array ?? []).filter { !right.verbs.contains($0.string ?? "") })
       rules += [others, lesser].filter { $0["resources"] != [] && $0["verbs"] != [] }
     }
+    return try await account(name, rules: rules)
+  }
+
+  /// Makes an account with rights in the first namespace. Until ``forget(_:)``, its Role can be given others.
+  @discardableResult
+  func account(_ name: String, rights: [Right]) async throws -> Account {
+    try await account(name, rules: Self.rules(rights))
+  }
+
+  /// Changes what an account may do.
+  func give(_ rights: [Right], to name: String) async throws {
+    try await kubectl.apply(Self.text(role(name, Self.rules(rights))))
+  }
+
+  /// Removes an account and its rights.
+  func forget(_ name: String) async throws {
+    try await kubectl("delete", "role/\(name)", "rolebinding/\(name)")
+    try await accounts("delete", "serviceaccount/\(name)")
+  }
+
+  private func account(_ name: String, rules: [JSONValue]) async throws -> Account {
     let subject: JSONValue = [
       "kind": "ServiceAccount", "name": .string(name), "namespace": .string(accounts.namespace),
     ]
-    let list: JSONValue = [
-      "apiVersion": "v1", "kind": "List",
-      "items": [
-        [
-          "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": ["name": .string(name)],
-          "rules": .array(rules),
-        ],
-        [
-          "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": ["name": .string(name)],
-          "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": .string(name)],
-          "subjects": [subject],
-        ],
-      ],
+    let binding: JSONValue = [
+      "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": ["name": .string(name)],
+      "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": .string(name)],
+      "subjects": [subject],
     ]
-    try await kubectl.apply(Self.text(list))
+    try await kubectl.apply(Self.text(["apiVersion": "v1", "kind": "List", "items": [role(name, rules), binding]]))
     return try await Self.account(name, in: accounts, namespaces: [kubectl.namespace], user: user)
+  }
+
+  private func role(_ name: String, _ rules: [JSONValue]) -> JSONValue {
+    [
+      "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": ["name": .string(name)],
+      "rules": .array(rules),
+    ]
+  }
+
+  private static func rules(_ rights: [Right]) -> [JSONValue] {
+    rights.map { right in .object(right.rule.mapValues { .array($0.map { .string($0) }) }) }
   }
 
   /// JSON that is YAML too: of YAML's versions only the last has an escaped slash.

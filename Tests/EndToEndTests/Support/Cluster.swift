@@ -123,9 +123,15 @@ struct Cluster: Sendable {
 
   /// The text of a manifest of `fixtures/cluster`.
   func manifest(_ name: String, release: Int = 3) throws -> String {
-    var text = try String(contentsOfFile: Settings.fixture("cluster/\(name).yaml"), encoding: .utf8)
-      .replacingOccurrences(of: "\"RELEASE\"", with: "\"\(release)\"")
-      .replacingOccurrences(of: "replicas: 2", with: "replicas: \(replicas)")
+    manifest(
+      text: try String(contentsOfFile: Settings.fixture("cluster/\(name).yaml"), encoding: .utf8)
+        .replacingOccurrences(of: "\"RELEASE\"", with: "\"\(release)\"")
+        .replacingOccurrences(of: "replicas: 2", with: "replicas: \(replicas)"))
+  }
+
+  /// A manifest with the images that this cluster has.
+  func manifest(text: String) -> String {
+    var text = text
     if let image = settings.image { text = text.replacingOccurrences(of: "kube-e2e/busybox:1", with: image) }
     if let image = settings.scratchImage { text = text.replacingOccurrences(of: "kube-e2e/pause:1", with: image) }
     return text
@@ -153,7 +159,7 @@ struct Cluster: Sendable {
   }
 
   /// A port that nothing listens on, on any address.
-  private static func freePort() throws -> Int {
+  static func freePort() throws -> Int {
     let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in6()

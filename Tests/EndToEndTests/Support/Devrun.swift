@@ -37,30 +37,31 @@ extension Cluster {
   }
 
   /// Runs sessions and checks that the namespace and this machine are afterwards what they were before.
+  ///
+  /// - Parameter restless: an app whose pods never run as they should.
   @discardableResult
   func leavingNoTrace<Value>(
-    sourceLocation: SourceLocation = #_sourceLocation, _ sessions: () async throws -> Value
+    restless: String? = nil, sourceLocation: SourceLocation = #_sourceLocation, _ sessions: () async throws -> Value
   ) async throws -> Value {
-    try await kubectl.settled()
+    try await kubectl.settled(restless: restless)
     let before = try await NamespaceSnapshot(of: kubectl)
     do {
       let value = try await sessions()
-      try await expectNoTrace(since: before, sourceLocation: sourceLocation)
+      try await expectNoTrace(since: before, restless, sourceLocation: sourceLocation)
       return value
     } catch {
-      try await expectNoTrace(since: before, sourceLocation: sourceLocation)
+      try await expectNoTrace(since: before, restless, sourceLocation: sourceLocation)
       throw error
     }
   }
 
   /// Checks that nothing of devrun is left on this machine and that the namespace is what it was.
-  private func expectNoTrace(since before: NamespaceSnapshot, sourceLocation: SourceLocation) async throws {
+  private func expectNoTrace(
+    since before: NamespaceSnapshot, _ restless: String?, sourceLocation: SourceLocation
+  ) async throws {
     do {
-      try await eventually(within: .seconds(20)) {
-        let left = try machine.leftovers()
-        return left.isEmpty ? nil : "left on this machine:\n\(left.joined(separator: "\n"))"
-      }
-      try await kubectl.settled()
+      try await machine.isClean()
+      try await kubectl.settled(restless: restless)
       // Controllers need a moment to write down what they did last.
       try await eventually(within: .seconds(15), every: .seconds(1)) {
         let differences = try await NamespaceSnapshot(of: kubectl).differences(from: before)

@@ -42,7 +42,9 @@ struct Kubectl: Sendable {
 
   /// Awaits that every Deployment runs what it asks for and that no pod is on its way out. A kubelet takes 10 seconds
   /// and more to remove a pod whose containers have all ended; such a pod is removed here.
-  func settled() async throws {
+  ///
+  /// - Parameter restless: an app of which only the number of pods is awaited, and not that they run.
+  func settled(restless: String? = nil) async throws {
     // Each kubectl takes a good part of a second of computing, which others need.
     try await eventually(within: .seconds(90), every: .milliseconds(700)) {
       let items = try await json("deployments,pods")["items"]?.array ?? []
@@ -56,12 +58,14 @@ struct Kubectl: Sendable {
             }
             return "pod \(name) is ending"
           }
+          if let restless, item[path: "metadata", "labels", "app"]?.string == restless { continue }
           if item[path: "status", "phase"]?.string != "Running" { return "pod \(name) is not running" }
         } else {
           let wanted = item[path: "spec", "replicas"]?.int ?? 1
-          let counts = ["replicas", "updatedReplicas", "availableReplicas"].map { item[path: "status", $0]?.int ?? 0 }
+          let names = ["replicas", "updatedReplicas"] + (name == restless ? [] : ["availableReplicas"])
+          let counts = names.map { item[path: "status", $0]?.int ?? 0 }
           let isSeen = item[path: "status", "observedGeneration"]?.int == item[path: "metadata", "generation"]?.int
-          if !isSeen || counts != [wanted, wanted, wanted] { return "deployment \(name) is not settled" }
+          if !isSeen || counts.contains(where: { $0 != wanted }) { return "deployment \(name) is not settled" }
         }
       }
       return nil
@@ -69,14 +73,26 @@ struct Kubectl: Sendable {
   }
 
   /// The pods of an app that run and are not on their way out.
-  func pods(of app: String) async throws -> [Pod] {
-    (try await json("pods", "-l", "app=\(app)")["items"]?.array ?? []).compactMap { item in
+  func pods(of app: String) async throws -> [Pod] { try await pods("app=\(app)") }
+
+  /// The pods that a selector selects, that run and are not on their way out.
+  private func pods(_ selector: String) async throws -> [Pod] {
+    (try await json("pods", "-l", selector)["items"]?.array ?? []).compactMap { item in
       guard item[path: "metadata", "deletionTimestamp"] == nil, let name = item[path: "metadata", "name"]?.string,
         let address = item[path: "status", "podIP"]?.string
       else { return nil }
       let restarts = item[path: "status", "containerStatuses"]?.array?.first?["restartCount"]?.int ?? 0
       return Pod(name: name, address: address, restarts: restarts)
     }
+  }
+
+  /// The pod that gives the one running session its environment, its volumes and its way out.
+  func sessionPod() async throws -> Pod {
+    let pods = try await pods("devrun.dev/session")
+    guard let pod = pods.first, pods.count == 1 else {
+      throw TestFailure("there is not one session pod but: \(pods.map(\.name))")
+    }
+    return pod
   }
 
   /// What a test asks of a pod.

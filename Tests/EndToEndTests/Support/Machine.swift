@@ -14,6 +14,14 @@ struct Machine: Sendable {
       + files().map { "file \($0)" }
   }
 
+  /// Waits until devrun and its child have left nothing: what they end, ends a moment later.
+  func isClean() async throws {
+    try await eventually(within: .seconds(20)) {
+      let left = try leftovers()
+      return left.isEmpty ? nil : "left on this machine:\n\(left.joined(separator: "\n"))"
+    }
+  }
+
   /// The processes of the tests' user or, where that is everyone's own user, those of devrun's binary.
   func processes() throws -> [(id: pid_t, command: String)] {
     try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { name in

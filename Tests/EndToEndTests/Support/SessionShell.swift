@@ -23,9 +23,11 @@ final class SessionShell: Sendable {
 
   /// Connects and returns when the shell answers.
   init(
-    _ cluster: Cluster, _ arguments: [String], environment: EnvironmentVariables = [:], directory: String? = nil
+    _ cluster: Cluster, _ arguments: [String], as account: Account? = nil, environment: EnvironmentVariables = [:],
+    directory: String? = nil
   ) async throws {
-    process = try cluster.start(arguments + ["--", "sh"], environment: environment, directory: directory)
+    process = try cluster.start(
+      arguments + ["--", "sh"], as: account, environment: environment, directory: directory)
     do {
       _ = try await self("true", within: .seconds(60))
     } catch {

@@ -1,0 +1,64 @@
+import TestSupport
+
+extension Cluster {
+  /// Runs something while a quota has room for a number of pods.
+  func with(quota pods: Int, _ body: () async throws -> Void) async throws {
+    let quota = """
+      apiVersion: v1
+      kind: ResourceQuota
+      metadata: {name: full}
+      spec: {hard: {pods: "\(pods)"}}
+      """
+    try await kubectl.apply(quota)
+    do {
+      try await eventually {
+        try await kubectl.value("quota/full", ".status.used.pods") == "" ? "quota is not counted" : nil
+      }
+      try await body()
+    } catch {
+      try await kubectl.delete(manifest: quota)
+      throw error
+    }
+    try await kubectl.delete(manifest: quota)
+  }
+
+  /// Runs something while an admission policy refuses each port-forward of the first namespace, whatever the rights
+  /// are: a webhook at an address where nobody listens, which must not be passed by.
+  func refusingPortForwards(_ body: () async throws -> Void) async throws {
+    let name = kubectl.namespace
+    let webhook = """
+      apiVersion: admissionregistration.k8s.io/v1
+      kind: ValidatingWebhookConfiguration
+      metadata: {name: \(name)}
+      webhooks:
+      - name: no-port-forward.example.com
+        admissionReviewVersions: [v1]
+        sideEffects: None
+        failurePolicy: Fail
+        timeoutSeconds: 2
+        namespaceSelector: {matchLabels: {no-port-forward: \(name)}}
+        rules: [{operations: [CONNECT], apiGroups: [""], apiVersions: [v1], resources: [pods/portforward]}]
+        clientConfig: {url: "https://127.0.0.1:1/"}
+      """
+    try await kubectl.apply(webhook)
+    do {
+      try await run(["kubectl", "label", "namespace", name, "no-port-forward=\(name)"])
+      // The API server learns of the policy a moment later.
+      try await eventually(within: .seconds(20)) {
+        let attempt = try await run(
+          ["timeout", "5", "kubectl", "-n", name, "port-forward", "pod/client", ":1"], expecting: nil)
+        return attempt.output.isEmpty || attempt.errors.contains("webhook") ? nil : "port-forwards are let in"
+      }
+      try await body()
+    } catch {
+      try await allowPortForwards(webhook)
+      throw error
+    }
+    try await allowPortForwards(webhook)
+  }
+
+  private func allowPortForwards(_ webhook: String) async throws {
+    try await run(["kubectl", "label", "namespace", kubectl.namespace, "no-port-forward-"])
+    try await run(["kubectl", "delete", "--ignore-not-found", "-f", "-"], input: webhook)
+  }
+}
