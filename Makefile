@@ -4,6 +4,8 @@
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+# How often the end-to-end suite tries what goes wrong by chance.
+ROUNDS ?= 2
 DESTDIR ?=
 SWIFT ?= swift
 CC := clang
@@ -73,8 +75,8 @@ test: ## the tests that need no cluster
 	$(call counting_skipped,$(SWIFT) test --skip-build --skip DevrunLauncherTests \
 		&& $(SWIFT) test --skip-build --filter DevrunLauncherTests)
 
-e2e: build rigged ## the end-to-end suite, on the cluster that KUBECONFIG names
-	$(call counting_skipped,DEVRUN_E2E=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" \
+e2e: build rigged ## the end-to-end suite, on the cluster that KUBECONFIG names; ROUNDS (default 2) of races
+	$(call counting_skipped,DEVRUN_E2E=1 DEVRUN_E2E_ROUNDS=$(ROUNDS) DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" \
 		DEVRUN_E2E_RIGGED="$(CURDIR)/$(rigged)/bin/devrun" $(SWIFT) test --filter EndToEndTests)
 
 # The same devrun with an agent that sends archives which no honest one sends.

@@ -26,6 +26,9 @@ struct Settings: Sendable {
   /// `DEVRUN_E2E_CLUSTER_CIDR`: where pods and services have their addresses, so that the tests' user can be kept out.
   let clusterCIDR = variable("DEVRUN_E2E_CLUSTER_CIDR") ?? "198.18.0.0/15"
 
+  /// `DEVRUN_E2E_ROUNDS`: how often the tests try what goes wrong by chance (`make e2e ROUNDS=10`).
+  static let rounds = variable("DEVRUN_E2E_ROUNDS").flatMap { Int($0) } ?? 2
+
   /// Whether there is a script that makes images and starts what is down of the cluster.
   static var hasKube: Bool { variable("DEVRUN_E2E_KUBE") != nil }
 
