@@ -75,17 +75,10 @@ package struct OwnPods: Sendable {
     return pod
   }
 
-  /// Deletes a pod and waits until it is gone.
+  /// Deletes a pod at once: nothing of the cluster depends on it, so it needs no time to end. Its kubelet ends the agent.
   ///
-  /// - Parameter urgency: once waits are skipped, the pod has no time to end.
   /// - Throws: `KubeError`
-  package func remove(_ name: String, urgency: RestoreUrgency = RestoreUrgency()) async throws {
-    do {
-      try await namespace.client.delete(namespace.pods.named(name))
-    } catch let error as KubeError where error.isNotFound {
-      return
-    }
-    let pods = EndingPods(namespace: namespace, labelSelector: SessionMark.key) { $0.name == name }
-    if try await !urgency.unlessSkipped({ try await pods.awaitGone() }) { try await pods.removeAtOnce() }
+  package func remove(_ name: String) async throws {
+    try await namespace.delete(namespace.pods.named(name), gracePeriodSeconds: 0)
   }
 }
