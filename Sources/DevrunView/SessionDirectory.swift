@@ -5,7 +5,7 @@ internal import Glibc
 /// The session's private folder: the hosts file, and the volumes that are materialized.
 ///
 /// It lies in memory (`XDG_RUNTIME_DIR`, else `/dev/shm`) because Secrets are written into it; in the temporary
-/// directory only where there is neither. Its mode is 0700. A lock (flock(2)) is held on it as long as the session
+/// directory only where neither can be used. No other user can rename or replace it. Its mode is 0700. A lock (flock(2)) is held on it as long as the session
 /// lives, so that a later run can tell what a killed one left behind, and removes it.
 package struct SessionDirectory: Sendable {
   /// The folder's path.
@@ -33,7 +33,7 @@ package struct SessionDirectory: Sendable {
   }
 
   private init(session: String, in bases: [String]) throws {
-    var failure = (base: bases[0], error: Errno.noEntry)
+    var failure = (base: bases.first ?? "/tmp", error: Errno.notPermitted)
     for base in bases {
       Self.removeAbandoned(in: base)
       let path = "\(base)/\(Self.prefix)\(session)"
@@ -69,18 +69,17 @@ package struct SessionDirectory: Sendable {
     for base in Set(bases(environment)) { removeAbandoned(in: base) }
   }
 
-  /// Where the folder may lie, the best first: folders that this user owns or that all may write to.
+  /// Where the folder may lie, the best first: folders in which no other user can rename or replace it (`PrivateBase`).
   package static func bases(_ environment: EnvironmentVariables) -> [String] {
-    let runtime = environment["XDG_RUNTIME_DIR"]?.description
-    return usable([runtime, "/dev/shm"]) + temporaryBases(environment)
+    usable([environment["XDG_RUNTIME_DIR"]?.description, "/dev/shm"]) + temporaryBases(environment)
   }
 
   private static func temporaryBases(_ environment: EnvironmentVariables) -> [String] {
-    usable([environment["TMPDIR"]?.description, "/tmp"]) + ["/tmp"]
+    usable([environment["TMPDIR"]?.description, "/tmp"])
   }
 
   private static func usable(_ bases: [String?]) -> [String] {
-    bases.compactMap { $0 }.filter { $0.hasPrefix("/") && access($0, W_OK) == 0 }
+    bases.compactMap { $0 }.compactMap { PrivateBase($0)?.path }
   }
 
   /// Makes a folder in the folder, with those on the way to it.
