@@ -17,6 +17,8 @@ struct APIRequest: Sendable {
   var body: JSONValue?
   /// Whether an answer of another type than JSON is taken.
   var otherTypes = false
+  /// Whether the answer is to have the object's metadata alone.
+  var metadataOnly = false
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
 
@@ -27,6 +29,13 @@ struct APIRequest: Sendable {
       "\(PercentEncoding.encode(field.name.utf8))=\(PercentEncoding.encode(field.value.utf8))"
     }
     return path + "?" + fields.joined(separator: "&")
+  }
+
+  /// The types of answers that are taken, the best first.
+  var accept: String {
+    if otherTypes { return "application/json, */*" }
+    return metadataOnly
+      ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json" : "application/json"
   }
 
   /// A request about a resource.
@@ -147,7 +156,7 @@ extension KubeClient {
   private func execute(
     _ request: APIRequest, body: [UInt8]?, credential: RequestCredential, isWatch: Bool
   ) async throws -> HTTPClientResponse {
-    var headers: HTTPHeaders = ["Accept": request.otherTypes ? "application/json, */*" : "application/json"]
+    var headers: HTTPHeaders = ["Accept": request.accept]
     if body != nil { headers.add(name: "Content-Type", value: request.contentType) }
     // A compressed stream would hold events back.
     if isWatch { headers.add(name: "Accept-Encoding", value: "identity") }
@@ -155,8 +164,9 @@ extension KubeClient {
       request.method, request.pathAndQuery, credential: credential, headers: headers, body: body)
   }
 
-  /// What a large body may take beyond the time of any request: as much as over a line of 128 kbit/s.
-  private static func uploadTime(_ body: [UInt8]?) -> Duration { .seconds((body?.count ?? 0) / 16384) }
+  /// What a large body may take beyond the time of any request: as much as over a line of 32 kbit/s, which is an eighth of a
+  /// slow line where several bodies share it. A line that is dead is given up earlier, by the kernel (`keepAlive`).
+  static func uploadTime(_ body: [UInt8]?) -> Duration { .seconds((body?.count ?? 0) / 4096) }
 
   private static func bytes(of response: HTTPClientResponse) async throws -> [UInt8] {
     Array(try await response.body.collect(upTo: maximumBodySize).readableBytesView)

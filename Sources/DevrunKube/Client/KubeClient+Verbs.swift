@@ -21,21 +21,30 @@ extension KubeClient {
     KubeObject(try await send(APIRequest(.GET, "get", path)))
   }
 
-  /// Reads all objects of a collection that the selector, in the text form that the API has for it, selects.
-  public func list(_ path: ResourcePath, labelSelector: String? = nil) async throws -> ResourceList {
-    try await list(path, selectors: Self.query(labelSelector: labelSelector))
+  /// Reads all objects of a collection that the selectors, in the text form that the API has for them, select.
+  public func list(
+    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil
+  ) async throws -> ResourceList {
+    let fields = fieldSelector.map { [(name: "fieldSelector", value: $0)] } ?? []
+    return try await list(path, selectors: Self.query(labelSelector: labelSelector) + fields)
   }
 
   /// Makes an object; `path` is the collection, or an object's subresource that is made (`binding`, `eviction`).
   ///
   /// Returns the object as the server keeps it.
+  ///
+  /// - Parameter metadataOnly: whether the answer is to have the metadata alone: the server does not send a large object
+  ///   back over a slow line.
   @discardableResult
-  public func create(_ object: KubeObject, in path: ResourcePath) async throws -> KubeObject {
+  public func create(
+    _ object: KubeObject, in path: ResourcePath, metadataOnly: Bool = false
+  ) async throws -> KubeObject {
     var named = path
     // For the error's words alone; the server takes the name from the object.
     named.name = path.name ?? (object.name.isEmpty ? nil : object.name)
     var request = APIRequest(.POST, "create", named, query: Self.fieldManagerQuery, body: object.json)
     request.path = path.urlPath
+    request.metadataOnly = metadataOnly
     return KubeObject(try await send(request))
   }
 

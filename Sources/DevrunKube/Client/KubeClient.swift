@@ -20,6 +20,9 @@ public final class KubeClient: Sendable {
   /// The API server's URL, as it may be shown.
   public let server: String
 
+  /// The name or address of the API server.
+  public var serverHost: String { serverURL.host }
+
   let options: Options
   let serverURL: ServerURL
   let connector: ServerConnector

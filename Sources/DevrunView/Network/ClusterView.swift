@@ -12,7 +12,7 @@ package final class ClusterView: Sendable {
   private let hosts: HostsFile
   private let directory: SessionDirectory
   private let fixed: Set<IPAddress>
-  private let pods = Mutex<[AddressBook.Key: Set<IPAddress>]>([:])
+  private let pods = Mutex(PodAddresses())
 
   /// The name of the private hosts file in the session's folder.
   package static let hostsFileName = "hosts"
@@ -58,28 +58,17 @@ package final class ClusterView: Sendable {
     redirect(addresses)
   }
 
-  /// Applies an event of the watch of Endpoints: the addresses of the pods behind services, which some protocols
-  /// hand to their clients (Kafka, Redis Cluster).
+  /// Applies an event of the watch of Endpoints: the addresses of the pods behind services (`PodAddresses`).
   ///
   /// - Parameter namespace: the namespace that is watched; `nil` for all.
   func applyEndpoints(_ event: WatchEvent, from namespace: String?) {
-    pods.withLock { pods in
-      func update(_ endpoints: KubeObject) {
-        // The API server's is reached from here as it always was.
-        guard let key = AddressBook.key(of: endpoints), key != AddressBook.Key(namespace: "default", name: "kubernetes")
-        else { return }
-        let addresses = (endpoints.json["subsets"]?.array ?? []).flatMap { $0["addresses"]?.array ?? [] }
-        let parsed = addresses.compactMap { $0["ip"]?.string }.compactMap { IPAddress($0) }
-        pods[key] = Set(parsed.filter { !$0.isLoopback })
-      }
-      switch event {
-      case .snapshot(let all):
-        if let namespace { pods = pods.filter { $0.key.namespace != namespace } } else { pods = [:] }
-        all.forEach(update)
-      case .added(let endpoints), .modified(let endpoints): update(endpoints)
-      case .deleted(let endpoints): if let key = AddressBook.key(of: endpoints) { pods[key] = nil }
-      }
-    }
+    pods.withLock { $0.apply(event, from: namespace) }
+    redirect(book.withLock(\.addresses))
+  }
+
+  /// Leaves the addresses of nodes, and other ways of this machine, out of what Endpoints name.
+  func excludeFromPods(_ addresses: some Sequence<IPAddress>) {
+    pods.withLock { $0.exclude(addresses) }
     redirect(book.withLock(\.addresses))
   }
 
@@ -87,7 +76,7 @@ package final class ClusterView: Sendable {
   package var redirectedCount: Int { allAddresses(book.withLock(\.addresses)).count }
 
   private func allAddresses(_ services: Set<IPAddress>) -> Set<IPAddress> {
-    pods.withLock { $0.values.reduce(into: services.union(fixed)) { $0.formUnion($1) } }
+    pods.withLock(\.addresses).union(services).union(fixed)
   }
 
   private func redirect(_ addresses: Set<IPAddress>) {
@@ -112,7 +101,7 @@ package final class ClusterView: Sendable {
       }
       return (book.entries.filter { keys.contains($0.key) }, book.addresses)
     }
-    if !fresh.isEmpty { try directory.append(lines: hosts.addition(fresh), to: Self.hostsFileName) }
     redirect(addresses)
+    if !fresh.isEmpty { try directory.append(lines: hosts.addition(fresh), to: Self.hostsFileName) }
   }
 }

@@ -1,4 +1,4 @@
-internal import DevrunCore
+package import DevrunCore
 package import DevrunKube
 
 /// The services that the user may see: of all namespaces, where that is allowed at once, else of each namespace that is
@@ -57,26 +57,91 @@ package struct ServiceWatch: Sendable {
     }
   }
 
-  /// Keeps a view up to date until the task is cancelled.
+  /// Keeps a view up to date until the task is cancelled. What cannot be followed for a while, or in one namespace, is tried
+  /// again, and ends nothing else.
   ///
-  /// - Throws: `KubeError`, `ViewError.noSessionDirectory`
-  package func follow(_ view: ClusterView, scopes: [String?]) async throws {
+  /// - Throws: `CancellationError`
+  package func follow(_ view: ClusterView, scopes: [String?], reporter: any Reporter) async throws {
+    do {
+      view.excludeFromPods(try MachineAddresses.read())
+    } catch {
+      reporter.report(.detail("this machine's own addresses are not known: \(error)"))
+    }
+    if let server = IPAddress(client.serverHost) { view.excludeFromPods([server]) }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for scope in scopes {
-        group.addTask {
-          for try await event in client.watch(.services(in: scope)) { try view.apply(event, from: scope) }
-        }
-        group.addTask {
-          do {
-            for try await event in client.watch(.endpoints(in: scope)) { view.applyEndpoints(event, from: scope) }
-          } catch let error as KubeError where error.isForbidden {
-            return  // Then the pods' own addresses stay unknown.
-          }
-        }
+        group.addTask { try await followServices(view, in: scope, reporter: reporter) }
+        group.addTask { try await followEndpoints(view, in: scope, reporter: reporter) }
       }
       try await group.waitForAll()
     }
   }
+
+  private func followServices(_ view: ClusterView, in scope: String?, reporter: any Reporter) async throws {
+    let what = "the services of \(Self.words(scope))"
+    let events = client.persistentWatch(.services(in: scope)) { condition in
+      switch condition {
+      case .troubled(let error) where error.isForbidden:
+        reporter.report(.warning(ErrorMessage("\(what) cannot be followed at the moment", why: error.message.why)))
+      case .troubled(let error): reporter.report(.detail("\(what) cannot be followed at the moment: \(error)"))
+      case .recovered: reporter.report(.detail("\(what) are followed again"))
+      }
+    }
+    var hasWarned = false
+    for try await event in events {
+      do {
+        try view.apply(event, from: scope)
+        hasWarned = false
+      } catch let error as ViewError {
+        if !hasWarned { reporter.report(.warning(error.message)) }
+        hasWarned = true
+      }
+    }
+  }
+
+  private func followEndpoints(_ view: ClusterView, in scope: String?, reporter: any Reporter) async throws {
+    // Before the first Endpoints, so that no node is taken for a pod.
+    view.excludeFromPods(try await nodeAddresses(in: scope, reporter: reporter))
+    let what = "the addresses of pods in \(Self.words(scope))"
+    let events = client.persistentWatch(.endpoints(in: scope)) { condition in
+      switch condition {
+      case .troubled(let error): reporter.report(.detail("\(what) cannot be followed at the moment: \(error)"))
+      case .recovered: reporter.report(.detail("\(what) are followed again"))
+      }
+    }
+    for try await event in events { view.applyEndpoints(event, from: scope) }
+  }
+
+  /// The addresses of nodes, as far as pods that share a node's network and may be listed name them. Older servers
+  /// cannot select those pods; the pods of the session's own namespace, whatever network they have, stand in
+  /// for them.
+  ///
+  /// - Throws: `CancellationError`
+  private func nodeAddresses(in scope: String?, reporter: any Reporter) async throws -> Set<IPAddress> {
+    do {
+      let pods: [KubeObject]
+      do {
+        pods = try await client.list(.pods(in: scope), fieldSelector: "spec.hostNetwork=true").items
+      } catch let error as KubeError where error.status?.code == 400 || error.isForbidden {
+        pods = try await client.list(namespace.pods).items
+      }
+      return Self.hostAddresses(of: pods)
+    } catch let error as KubeError {
+      reporter.report(.detail("the addresses of nodes are not known from \(Self.words(scope)): \(error)"))
+      return []
+    }
+  }
+
+  /// The addresses of the nodes that pods run on.
+  static func hostAddresses(of pods: [KubeObject]) -> Set<IPAddress> {
+    Set(
+      pods.flatMap { pod in
+        let all = (pod.status["hostIPs"]?.array ?? []).compactMap { $0["ip"]?.string }
+        return (all + [pod.status["hostIP"]?.string].compactMap { $0 }).compactMap { IPAddress($0) }
+      })
+  }
+
+  private static func words(_ scope: String?) -> String { scope.map { "namespace \($0)" } ?? "all namespaces" }
 
   /// The namespaces to try, each once, in their order.
   static func candidates(_ names: [String], beside namespace: String) -> [String] {
