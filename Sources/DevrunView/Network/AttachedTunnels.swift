@@ -21,6 +21,8 @@ package final class AttachedTunnels: Sendable {
   /// A tunnel to a pod is up.
   package func attach(_ tunnel: Tunnel, pod: String) {
     tunnels.withLock { $0.append((pod, tunnel)) }
+    // Of a pod that comes again and again, one arrival is kept for later listeners.
+    _ = arrivals.takeBack { $0 == pod }
     arrivals.send(pod)
   }
 

@@ -1,5 +1,6 @@
 internal import DevrunAgentAPI
 package import DevrunCore
+internal import DevrunKube
 internal import DevrunSystem
 internal import DevrunTunnel
 
@@ -34,19 +35,60 @@ package struct VolumeRenewal: Sendable {
   package func run() async {
     guard !copies.isEmpty else { return }
     var versions = copies.map { $0.item.part == nil ? VolumeFolder.version(of: $0.folder) : nil }
-    for await _ in tunnels.arrivals.stream() {
-      guard let tunnel = tunnels.outbound else { continue }
+    var reported: String?
+    await Self.keepFollowing(arrivals: tunnels.arrivals, outbound: { tunnels.outbound }) { tunnel in
       let fetch = VolumeFetch(tunnel: tunnel, limit: limit, reporter: reporter)
+      try await tunnel.followVolumes(copies.map { RawString($0.item.volume.mountPath) }) { change in
+        reported = nil
+        guard versions[change.index] != change.version else { return }
+        try await renew(copies[change.index], by: fetch)
+        versions[change.index] = change.version
+      }
+    } failed: { error in
+      let words = "\(error)"
+      guard reported != words else { return }
+      reported = words
+      // The agent itself cannot follow the volumes: its node has no inotify instance left, say.
+      if case TunnelError.failedRequest = error {
+        reporter.report(.warning(ErrorMessage("volumes are not renewed at the moment", why: words)))
+      } else {
+        reporter.report(.detail("volumes are not renewed at the moment: \(words)"))
+      }
+    }
+  }
+
+  /// Follows by whichever tunnel is up, again and again, until the task is cancelled or no tunnel will come any more.
+  ///
+  /// A tunnel that has just broken may still be the one for what goes out: an attempt that fails is followed by another, also
+  /// if no tunnel has come since. Waits between attempts grow up to a minute.
+  ///
+  /// - Parameters:
+  ///   - arrivals: an element for each tunnel that came up.
+  ///   - outbound: the tunnel to use now, `nil` while none is up.
+  ///   - backoff: the waits between attempts.
+  ///   - follow: works as long as the tunnel does; it throws when it cannot go on.
+  ///   - failed: takes what `follow` threw.
+  static func keepFollowing<Link>(
+    arrivals: Broadcast<String>, outbound: () -> Link?,
+    backoff: Backoff = Backoff(first: .milliseconds(500), limit: .seconds(60)),
+    follow: (Link) async throws -> Void, failed: (any Error) -> Void
+  ) async {
+    var waits = backoff
+    var arrived = arrivals.stream().makeAsyncIterator()
+    while !Task.isCancelled {
+      guard let link = outbound() else {
+        if await arrived.next() == nil { return }
+        continue
+      }
+      let start = ContinuousClock.now
       do {
-        try await tunnel.followVolumes(copies.map { RawString($0.item.volume.mountPath) }) { change in
-          guard versions[change.index] != change.version else { return }
-          try await renew(copies[change.index], by: fetch)
-          versions[change.index] = change.version
-        }
+        try await follow(link)
       } catch {
         if Task.isCancelled { return }
-        reporter.report(.detail("volumes are not renewed until a tunnel is up again: \(error)"))
+        failed(error)
       }
+      if ContinuousClock.now - start > backoff.limit { waits = backoff }
+      await waits.pause()
     }
   }
 
