@@ -20,10 +20,12 @@ public struct Backoff: Sendable {
   }
 
   /// Waits, and makes the next wait longer. Returns early if the task is cancelled.
-  public mutating func pause() async {
+  ///
+  /// - Parameter minimum: the shortest wait, such as what the server asked for; `limit` does not bound it.
+  public mutating func pause(atLeast minimum: Duration = .zero) async {
     attempts += 1
     do {
-      try await Task.sleep(for: duration(after: attempts))
+      try await Task.sleep(for: max(minimum, duration(after: attempts, jitter: .random(in: 0...1))))
     } catch {
       return  // Cancelled: the caller looks.
     }

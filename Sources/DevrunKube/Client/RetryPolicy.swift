@@ -56,6 +56,8 @@ extension RetryPolicy {
   /// Repeats an operation as long as it fails with transient errors: the API server restarts, say, or the network is
   /// away for a while.
   ///
+  /// Where the server asks for a longer wait (`Retry-After`, up to 30 s), the next attempt waits for that.
+  ///
   /// The patience begins with the first of several failures in a row. An attempt that went on for longer than the patience
   /// before it failed begins a new row: it had got somewhere.
   ///
@@ -85,8 +87,14 @@ extension RetryPolicy {
         }
         guard let firstFailure, now - firstFailure < patience else { throw error }
         onRetry(error)
-        await pauses.pause()
+        await pauses.pause(atLeast: Self.serverDelay(error))
       }
     }
+  }
+
+  /// The wait that a server asked for, if it is not too long.
+  static func serverDelay(_ error: KubeError) -> Duration {
+    let wanted = Duration.seconds(error.status?.details.retryAfterSeconds ?? 0)
+    return wanted <= RetryPolicy().maximumServerDelay ? wanted : .zero
   }
 }
