@@ -21,13 +21,20 @@ import Testing
         """#,
       expected: APIStatus(
         code: 422, reason: "Invalid", message: #"Deployment.apps "a" is invalid"#,
-        causes: [.init(reason: "FieldValueInvalid", message: "must be positive", field: "spec.replicas")])),
+        causes: [.init(reason: "FieldValueInvalid", message: "must be positive", field: "spec.replicas")],
+        details: .init(name: "a"))),
     Body(
       testDescription: "a Status without a message", code: 403, text: #"{"kind":"Status","reason":"Forbidden"}"#,
       expected: APIStatus(code: 403, reason: "Forbidden", message: "Forbidden")),
     Body(
       testDescription: "a Status without anything", code: 500, text: #"{"kind":"Status"}"#,
       expected: APIStatus(code: 500, message: "HTTP status 500")),
+    Body(
+      testDescription: "a Status with details", code: 429,
+      text:
+        #"{"kind":"Status","message":"busy","details":{"name":"q","kind":"pods","retryAfterSeconds":3},"code":429}"#,
+      expected: APIStatus(
+        code: 429, message: "busy", details: .init(name: "q", kind: "pods", retryAfterSeconds: 3))),
     Body(testDescription: "nothing", code: 502, text: "", expected: APIStatus(code: 502, message: "HTTP status 502")),
     Body(
       testDescription: "a line of text", code: 503, text: "no healthy upstream\n",

@@ -29,7 +29,7 @@ actor AgentPods {
   private let session: String
   private let container: String
   private let connect: Connect
-  private let logs: AgentLogs
+  private let logs: AgentLogs?
 
   private var connections: [String: Task<Void, Never>] = [:]
   private var ending: Set<String> = []
@@ -44,7 +44,8 @@ actor AgentPods {
     reporter: any Reporter, connect: @escaping Connect
   ) {
     self.init(
-      in: namespace, session: session, container: container, reporter: reporter,
+      session: session, container: container, logs: AgentLogs(in: namespace, container: container, reporter: reporter),
+      reporter: reporter,
       watch: { onCondition in
         namespace.client.persistentWatch(
           namespace.pods, labelSelector: labelSelector, onCondition: onCondition)
@@ -52,7 +53,7 @@ actor AgentPods {
   }
 
   init(
-    in namespace: Namespace, session: String, container: String, reporter: any Reporter,
+    session: String, container: String, logs: AgentLogs?, reporter: any Reporter,
     watch: @escaping Watch, connect: @escaping Connect
   ) {
     self.watch = watch
@@ -60,7 +61,7 @@ actor AgentPods {
     self.container = container
     self.reporter = reporter
     self.connect = connect
-    self.logs = AgentLogs(in: namespace, container: container, reporter: reporter)
+    self.logs = logs
   }
 
   /// What each pod without a tunnel waits for, in words.
@@ -89,7 +90,7 @@ actor AgentPods {
     await Self.cancelled()
     for connection in connections.values { connection.cancel() }
     for connection in connections.values { await connection.value }
-    await logs.end()
+    await logs?.end()
     tunnels.finish()
     self.events.finish()
   }
@@ -111,12 +112,11 @@ actor AgentPods {
     // Its deletion may have been missed.
     if let known = objects[name], known.uid != pod.uid { gone(name) }
     objects[name] = pod
-    logs.update(pod)
+    logs?.update(pod)
     links[name, default: PodLink()].waitsFor = nil
     links[name]?.unreadiness = PodState.unreadiness(of: pod, container: container)
     switch PodState(pod: pod, container: container) {
     case .running:
-      ending.remove(name)
       if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
     case .pending(let why):
       links[name]?.waitsFor = why
@@ -142,7 +142,7 @@ actor AgentPods {
   }
 
   private func gone(_ name: String) {
-    if let pod = objects.removeValue(forKey: name) { logs.remove(pod) }
+    if let pod = objects.removeValue(forKey: name) { logs?.remove(pod) }
     links[name] = nil
     announced[name] = nil
     ending.remove(name)
@@ -157,7 +157,9 @@ actor AgentPods {
 
   /// Waits until the task is cancelled.
   private static func cancelled() async {
-    for await _ in AsyncStream<Never>.makeStream().stream {}
+    let (stream, continuation) = AsyncStream<Never>.makeStream()
+    for await _ in stream {}
+    continuation.finish()
   }
 
   /// Connects to a pod's agent, again and again as long as the pod is to run.

@@ -69,6 +69,7 @@ final class AgentLogs: Sendable {
   private func read(_ pod: String, _ id: String) async {
     var backoff = Backoff(limit: .seconds(30))
     var position = LogPosition()
+    var hasReported = false
     repeat {
       do {
         let lines = try await namespace.client.followLog(
@@ -78,8 +79,12 @@ final class AgentLogs: Sendable {
           backoff = Backoff(limit: .seconds(30))
           reporter.report(.agentLine(pod: pod, line.text))
         }
-      } catch let error as KubeError where error.isTransient || error.status?.code == 400 {
+      } catch let error as KubeError where !error.isNotFound && error.status?.refusal != .missingRight {
         // 400: its container has not begun, or is being replaced.
+        if !error.isTransient, error.status?.code != 400, !hasReported {
+          hasReported = true
+          reporter.report(.detail("the log of the agent in pod/\(pod) cannot be read at the moment: \(error)"))
+        }
       } catch {
         if !Task.isCancelled { giveUp(pod, error) }
         return
