@@ -1,11 +1,10 @@
-import AsyncHTTPClient
 import DevrunCore
 import DevrunSystem
 import NIOCore
 import NIOPosix
 import Testing
 
-@testable import DevrunConfig
+import DevrunConfig
 @testable import DevrunKube
 
 @Suite("Failures of the transport")
@@ -27,16 +26,6 @@ struct TransportFailureTests {
 
   @Test(
     arguments: [
-      (HTTPClientError.proxyAuthenticationRequired, false), (HTTPClientError.invalidProxyResponse, true),
-      (HTTPClientError.httpProxyHandshakeTimeout, true), (HTTPClientError.socksHandshakeTimeout, true),
-      (HTTPClientError.remoteConnectionClosed, true), (HTTPClientError.connectTimeout, true),
-    ])
-  func `Whether a proxy's failure passes is known`(error: HTTPClientError, passes: Bool) {
-    #expect(TransportFailure(error).isTransient == passes)
-  }
-
-  @Test(
-    arguments: [
       ("502 Bad Gateway", true), ("503 Service Unavailable", true), ("504 Gateway Timeout", true),
       ("403 Forbidden", false), ("407 Proxy Authentication Required", false), ("405 Method Not Allowed", false),
     ])
@@ -53,6 +42,20 @@ struct TransportFailureTests {
       }
       #expect(error?.isTransient == passes)
       #expect(error?.message.why?.contains(status.prefix(3)) == true)
+    }
+    try await proxy.stop()
+  }
+
+  @Test(arguments: [("502 Bad Gateway", true), ("407 Proxy Authentication Required", false)])
+  func `A request through a proxy fails for a while or for good as the proxy answers`(
+    status: String, passes: Bool
+  ) async throws {
+    let proxy = try await LoopbackProxy.start(.refusing(status))
+    let access = ClusterAccess(
+      server: "https://kube.test", proxyURL: "http://127.0.0.1:\(proxy.port)", contextName: "test")
+    try await withClient(access) { client in
+      let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
+      #expect(error?.isTransient == passes)
     }
     try await proxy.stop()
   }

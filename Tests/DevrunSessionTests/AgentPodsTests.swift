@@ -173,4 +173,21 @@ struct AgentPodsTests {
     following.cancel()
     await following.value
   }
+
+  @Test func `A pod whose status has no words is explained by the last warning about it`() async throws {
+    let cluster = Cluster()
+    let pods = AgentPods(
+      session: "s", container: "app", logs: nil, reporter: Silent(),
+      explain: { "FailedMount: \($0.name) has no volume" },
+      watch: { _ in cluster.watch }, connect: { _ in try await Self.forever() })
+    let following = Task { await pods.follow() }
+    var events = pods.events.stream().makeAsyncIterator()
+    cluster.changes.yield(.added(Self.pod("a", ["waiting": ["reason": "ContainerCreating"]])))
+    cluster.changes.yield(.added(Self.pod("b", ["waiting": ["reason": "ErrImagePull", "message": "i/o timeout"]])))
+    for _ in 1...2 { _ = await events.next() }
+    #expect(
+      await pods.explainedProblems() == ["a": "FailedMount: a has no volume", "b": "ErrImagePull: i/o timeout"])
+    following.cancel()
+    await following.value
+  }
 }

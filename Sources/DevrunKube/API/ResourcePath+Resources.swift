@@ -13,6 +13,9 @@ extension ResourcePath {
   /// ConfigMaps.
   public static func configMaps(in namespace: String?) -> ResourcePath { core("configmaps", namespace) }
 
+  /// Events: what the components of the cluster have recorded about objects.
+  public static func events(in namespace: String?) -> ResourcePath { core("events", namespace) }
+
   /// Deployments.
   public static func deployments(in namespace: String?) -> ResourcePath { apps("deployments", namespace) }
 

@@ -19,6 +19,9 @@ actor AgentPods {
     @Sendable (_ onCondition: @escaping @Sendable (WatchCondition) -> Void)
     -> any AsyncSequence<WatchEvent, any Error> & Sendable
 
+  /// How the words for what a pod waits for are looked up where its status has none.
+  typealias Explain = @Sendable (_ pod: KubeObject) async throws -> String?
+
   /// The tunnels that are up.
   nonisolated let tunnels = AttachedTunnels()
   /// What happens to the pods. A new listener gets the last event of each pod and of the watch first.
@@ -30,6 +33,7 @@ actor AgentPods {
   private let container: String
   private let connect: Connect
   private let logs: AgentLogs?
+  private let explain: Explain?
 
   private var connections: [String: Task<Void, Never>] = [:]
   private var ending: Set<String> = []
@@ -46,6 +50,7 @@ actor AgentPods {
     self.init(
       session: session, container: container, logs: AgentLogs(in: namespace, container: container, reporter: reporter),
       reporter: reporter,
+      explain: { try await PodWarnings(namespace: namespace).last(of: $0) },
       watch: { onCondition in
         namespace.client.persistentWatch(
           namespace.pods, labelSelector: labelSelector, onCondition: onCondition)
@@ -54,8 +59,9 @@ actor AgentPods {
 
   init(
     session: String, container: String, logs: AgentLogs?, reporter: any Reporter,
-    watch: @escaping Watch, connect: @escaping Connect
+    explain: Explain? = nil, watch: @escaping Watch, connect: @escaping Connect
   ) {
+    self.explain = explain
     self.watch = watch
     self.session = session
     self.container = container
@@ -66,6 +72,26 @@ actor AgentPods {
 
   /// What each pod without a tunnel waits for, in words.
   var problems: [String: String] { links.compactMapValues(\.problem) }
+
+  /// What each pod without a tunnel waits for, in words, with what the kubelet has recorded of it: a few of the pods are
+  /// asked for.
+  func explainedProblems() async -> [String: String] {
+    var problems = problems
+    let silent = problems.filter { ["ContainerCreating", "PodInitializing"].contains($0.value) }.keys.sorted()
+    for name in silent.prefix(Self.maximumExplained) {
+      guard let explain, let pod = objects[name] else { continue }
+      do {
+        if let words = try await explain(pod) { problems[name] = words }
+      } catch {
+        reporter.report(.detail("the Events of pod/\(name) cannot be read: \(error)"))
+        break
+      }
+    }
+    return problems
+  }
+
+  /// Each is a request.
+  private static let maximumExplained = 3
 
   /// What keeps each pod whose container runs from being ready, in words.
   var unreadiness: [String: String] { links.compactMapValues(\.unreadiness) }
