@@ -44,13 +44,13 @@ struct ClusterConnection: Sendable {
   /// Lets the command reach the cluster through the session's pod, and keeps what it sees up to date.
   func serve(_ view: SessionView, through pod: StartedPod, limit: Int) async -> TunnelConnector {
     let connector = TunnelConnector(tunnels: pod.pods.tunnels, view: view.cluster, group: group)
-    let (services, watched) = (context.services, pod.services)
+    let (services, watched, reporter) = (context.services, pod.services, context.reporter)
     await services.onStop("closing the local ends") { await connector.close() }
     await services.inBackground("following the services", failure: "new services are not seen any more") {
-      try await watched.watch.follow(view.cluster, scopes: watched.listing.scopes)
+      try await watched.watch.follow(view.cluster, scopes: watched.listing.scopes, reporter: reporter)
     }
     let renewal = VolumeRenewal(
-      view.volumes, tunnels: pod.pods.tunnels, directory: directory, limit: limit, reporter: context.reporter)
+      view.volumes, tunnels: pod.pods.tunnels, directory: directory, limit: limit, reporter: reporter)
     await services.inBackground("renewing volumes") { await renewal.run() }
     return connector
   }
