@@ -139,18 +139,13 @@ extension ListenWatch {
   private func awaits(_ bell: Descriptor, until time: ContinuousClock.Instant?) -> Bool {
     var source = pollfd(fd: bell.number, events: Int16(POLLIN), revents: 0)
     do throws(Errno) {
-      try system { poll(&source, 1, time.map { Self.milliseconds(until: $0) } ?? -1) }
+      try system { poll(&source, 1, time.map { Int32(clamping: $0.millisecondsFromNow) } ?? -1) }
       // Many rings may be one read; nothing is read at the end.
       if source.revents == 0 { return true }
       return try !bell.read(upTo: 4096).isEmpty
     } catch {
       return false
     }
-  }
-
-  private static func milliseconds(until time: ContinuousClock.Instant) -> Int32 {
-    let left = max(.zero, time - .now).components
-    return Int32(clamping: left.seconds * 1_000 + (left.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
   }
 
   private func takeCalls() -> (calls: Set<UInt64>, hasHidden: Bool) {
