@@ -11,6 +11,9 @@ struct Front {
   private let witness: Witness
   private var machine: FrontMachine
   private var child: pid_t?
+  /// The signals of a service manager that this process alone seems to have received, each with the time at which the others
+  /// of the control group have theirs as well.
+  private var held: [(signal: Int32, due: ContinuousClock.Instant)] = []
 
   /// Makes this process the front. It gives up all descriptors but standard error and its link: whoever waits for the
   /// end of a pipe that the child holds must not wait for devrun.
@@ -33,8 +36,10 @@ struct Front {
           pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
           pollfd(fd: link.descriptor.number, events: Int16(POLLIN), revents: 0),
         ]
-        let count = try system { poll(&sources, 2, machine.awaitsIdle ? 0 : -1) }
-        if count == 0 {
+        let patience = held.first.map { Int32(clamping: $0.due.millisecondsFromNow) } ?? -1
+        let count = try system { poll(&sources, 2, machine.awaitsIdle ? 0 : patience) }
+        try handleHeldSignals()
+        if count == 0, machine.awaitsIdle {
           // A shell may have continued the job meanwhile, which has the child at once and its keeper's word later. If the
           // front stopped now, the shell would take the terminal back.
           let isContinued = child.flatMap { ProcessStatus(of: $0) }?.isContinued ?? false
@@ -44,7 +49,11 @@ struct Front {
         if sources[0].revents != 0 { try handleSignals() }
         if sources[1].revents != 0 {
           let message = try link.receiveFromKeeper()
-          if case .started(let process) = message { child = process }
+          switch message {
+          case .started(let process): child = process
+          case .childEnded: child = nil
+          default: break
+          }
           try perform(machine.handle(message.map { .message($0) } ?? .keeperGone))
         }
       }
@@ -66,8 +75,22 @@ struct Front {
         let isTerminals = signal.code == SI_KERNEL
         let heard = witness.received(signal.number)
         groupWide = heard ?? isTerminals || isTerminals && Witness.stopSignals.contains(signal.number)
+        if !groupWide, child != nil, ServiceManager.isAt(signal.sender) {
+          held.append((signal.number, .now + ServiceManager.patience))
+          continue
+        }
       }
       try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
+    }
+  }
+
+  /// Passes on what a service manager has sent to this process alone. What it has sent to the whole control group, the child
+  /// has, too.
+  private mutating func handleHeldSignals() throws(Errno) {
+    while let (signal, due) = held.first, due <= .now {
+      held.removeFirst()
+      let isChilds = witness.received(signal) ?? false && child.map { ServiceManager.reaches($0) } ?? false
+      try perform(machine.handle(.signal(signal, groupWide: isChilds)))
     }
   }
 

@@ -203,19 +203,21 @@ extension Keeper {
 
   private func hear(_ signals: Descriptor) throws(Errno) {
     var isOpen = true
+    var doubled = DoubledSignals()
     while true {
       var sources = [
         pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
         pollfd(fd: isOpen ? link.descriptor.number : -1, events: Int16(POLLIN), revents: 0),
       ]
-      try system { poll(&sources, 2, -1) }
-      if sources[0].revents != 0 { handleOwnSignals(signals) }
-      if sources[1].revents != 0 { isOpen = try handleMessage() }
+      try system { poll(&sources, 2, doubled.due.map { Int32(clamping: $0.millisecondsFromNow) } ?? -1) }
+      if sources[0].revents != 0 { handleOwnSignals(signals, &doubled) }
+      if sources[1].revents != 0 { isOpen = try handleMessage(&doubled) }
+      for signal in isOpen ? doubled.taken(at: .now) : doubled.takenAll() { handle(signal, groupWide: false) }
     }
   }
 
   /// Takes a message. Whether there can be more.
-  private func handleMessage() throws(Errno) -> Bool {
+  private func handleMessage(_ doubled: inout DoubledSignals) throws(Errno) -> Bool {
     guard let message = try link.receiveFromFront() else {
       let wasKilled = state.withLock { state in
         state.frontIsGone = true
@@ -226,13 +228,15 @@ extension Keeper {
       return false
     }
     switch message {
-    case .signal(let number, let groupWide): handle(number, groupWide: groupWide)
+    case .signal(let number, let groupWide):
+      doubled.front(number, at: .now)
+      handle(number, groupWide: groupWide)
     case .heard: openGate()
     }
     return true
   }
 
-  private func handleOwnSignals(_ signals: Descriptor) {
+  private func handleOwnSignals(_ signals: Descriptor, _ doubled: inout DoubledSignals) {
     var number: UInt8 = 0
     while read(signals.number, &number, 1) == 1 {
       let signal = Int32(number)
@@ -243,7 +247,7 @@ extension Keeper {
           noticeDescendants()
         }
       } else if Self.ownSignals.contains(signal) {
-        handle(signal, groupWide: false)
+        doubled.keeper(signal, at: .now)
       }
     }
   }
