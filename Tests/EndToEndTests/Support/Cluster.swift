@@ -152,9 +152,10 @@ struct Cluster: Sendable {
       try await run(["kubectl", "delete", "namespace", "--ignore-not-found"] + namespaces, within: .seconds(180))
     }
     for namespace in namespaces {
-      try await run(["kubectl", "create", "namespace", namespace])
       // The fixtures have volumes of the node, whatever the cluster's own standard for pods is.
-      try await run(["kubectl", "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=privileged"])
+      let labels = "{pod-security.kubernetes.io/enforce: privileged, e2e: \(namespace)}"
+      let object = "apiVersion: v1\nkind: Namespace\nmetadata: {name: \(namespace), labels: \(labels)}"
+      try await run(["kubectl", "create", "-f", "-"], input: object)
     }
   }
 

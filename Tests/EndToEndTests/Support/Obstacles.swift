@@ -36,13 +36,12 @@ extension Cluster {
         sideEffects: None
         failurePolicy: Fail
         timeoutSeconds: 2
-        namespaceSelector: {matchLabels: {no-port-forward: \(name)}}
+        namespaceSelector: {matchLabels: {e2e: \(name)}}
         rules: [{operations: [CONNECT], apiGroups: [""], apiVersions: [v1], resources: [pods/portforward]}]
         clientConfig: {url: "https://127.0.0.1:1/"}
       """
     try await kubectl.apply(webhook)
     do {
-      try await run(["kubectl", "label", "namespace", name, "no-port-forward=\(name)"])
       // The API server learns of the policy a moment later.
       try await eventually(within: .seconds(20)) {
         let attempt = try await run(
@@ -51,14 +50,9 @@ extension Cluster {
       }
       try await body()
     } catch {
-      try await allowPortForwards(webhook)
+      try await kubectl("delete", "validatingwebhookconfiguration/\(name)")
       throw error
     }
-    try await allowPortForwards(webhook)
-  }
-
-  private func allowPortForwards(_ webhook: String) async throws {
-    try await run(["kubectl", "label", "namespace", kubectl.namespace, "no-port-forward-"])
-    try await run(["kubectl", "delete", "--ignore-not-found", "-f", "-"], input: webhook)
+    try await kubectl("delete", "validatingwebhookconfiguration/\(name)")
   }
 }
