@@ -30,9 +30,11 @@ struct HesitantTarget: Sendable, CustomTestStringConvertible {
 
   /// The fault, in words.
   var fault: String
-  /// What is different in the Deployment.
+  /// What is different in the Deployment. `HALF` stands for a little more than half of a node's processors.
   var patch = "{}"
   var obstacle: Obstacle?
+  /// Whether the Service passes connections on to the app when nobody has a session.
+  var isReady = true
   var way: Way
 
   var testDescription: String { fault }
@@ -53,14 +55,18 @@ struct HesitantTarget: Sendable, CustomTestStringConvertible {
   static let broken = [
     HesitantTarget(
       fault: "it is never ready",
-      patch: container(#""readinessProbe": {"tcpSocket": null, "exec": {"command": ["false"]}}"#), way: .served),
-    HesitantTarget(fault: "it crashes at once", patch: container(#""command": ["false"], "args": null"#), way: .served),
+      patch: container(#""readinessProbe": {"tcpSocket": null, "exec": {"command": ["false"]}}"#), isReady: false,
+      way: .served),
     HesitantTarget(
-      fault: "its image is gone", patch: container(#""image": "kube-e2e/gone:1""#), way: .refused(["kube-e2e/gone:1"])),
+      fault: "it crashes at once", patch: container(#""command": ["false"], "args": null"#),
+      isReady: false, way: .served),
+    HesitantTarget(
+      fault: "its image is gone", patch: container(#""image": "kube-e2e/gone:1""#), isReady: false,
+      way: .refused(["kube-e2e/gone:1"])),
   ]
   static let crowded = [
     HesitantTarget(
-      fault: "there is no node for it", patch: container(#""resources": {"requests": {"cpu": "900"}}"#),
+      fault: "its node has no room for a second one", patch: container(#""resources": {"requests": {"cpu": "HALF"}}"#),
       way: .refused(["Insufficient cpu"])),
     HesitantTarget(fault: "a quota has no room for it", obstacle: .quota, way: .refused(["exceeded quota"])),
     HesitantTarget(
@@ -70,7 +76,7 @@ struct HesitantTarget: Sendable, CustomTestStringConvertible {
     HesitantTarget(
       fault: "a load balancer has to find it ready",
       patch: #"{"spec": {"template": {"spec": {"readinessGates": [{"conditionType": "example.com/balanced"}]}}}}"#,
-      way: .reached),
+      isReady: false, way: .reached),
     HesitantTarget(
       fault: "a sidecar is ready once the app answers",
       patch: sidecar(
@@ -80,7 +86,8 @@ struct HesitantTarget: Sendable, CustomTestStringConvertible {
         """), way: .served),
     HesitantTarget(
       fault: "a sidecar crashes",
-      patch: sidecar(#""command": ["false"], "readinessProbe": {"exec": {"command": ["false"]}}"#), way: .reached),
+      patch: sidecar(#""command": ["false"], "readinessProbe": {"exec": {"command": ["false"]}}"#), isReady: false,
+      way: .reached),
   ]
   static let slow = [
     HesitantTarget(
@@ -178,17 +185,30 @@ extension HesitantTarget {
     let cluster = Cluster.shared
     let parts = try cluster.manifest("hesitant").components(separatedBy: "\n---\n")
     let change = cluster.manifest(text: patch)
+      .replacingOccurrences(of: "HALF", with: "\(try await cluster.processors() * 11 / 20)m")
     let deployment = try await run(
       ["kubectl", "patch", "--local", "-f", "-", "--type=strategic", "-p", change, "-o", "json"], input: parts[0]
     ).output
-    for part in [deployment, parts[1]] { try await cluster.kubectl.apply(part) }
     do {
+      for part in [deployment, parts[1]] { try await cluster.kubectl.apply(part) }
+      try await isPlaced()
       try await body()
     } catch {
       for part in [parts[1], deployment] { try await cluster.kubectl.delete(manifest: part) }
       throw error
     }
     for part in [parts[1], deployment] { try await cluster.kubectl.delete(manifest: part) }
+  }
+
+  /// Waits until the target is as it will be: ready, or known as not ready.
+  private func isPlaced() async throws {
+    let cluster = Cluster.shared
+    if isReady { return try await cluster.serves("wget -qO- http://hesitant/", "the app in the cluster") }
+    try await cluster.kubectl.settled(restless: "hesitant")
+    try await eventually {
+      try await cluster.kubectl.value("endpoints/hesitant", ".subsets[0].notReadyAddresses[0].ip") == ""
+        ? "the Service does not know the pod" : nil
+    }
   }
 
   private func disturb() async throws {

@@ -22,6 +22,14 @@ extension Cluster {
     try await kubectl.delete(manifest: quota)
   }
 
+  /// How many thousandths of a processor the first node has for pods.
+  func processors() async throws -> Int {
+    let text = try await run(["kubectl", "get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.cpu}"]).output
+    let number = text.hasSuffix("m") ? Int(text.dropLast()) : Int(text).map { $0 * 1000 }
+    guard let number else { throw TestFailure("the node has \(text) processors") }
+    return number
+  }
+
   /// Runs something while an admission policy refuses each port-forward of the first namespace, whatever the rights
   /// are: a webhook at an address where nobody listens, which must not be passed by.
   func refusingPortForwards(_ body: () async throws -> Void) async throws {
