@@ -1,10 +1,10 @@
 import DevrunCore
 import DevrunKube
-import DevrunWorkload
 import Foundation
 import Testing
 
 @testable import DevrunSession
+@testable import DevrunWorkload
 
 @Suite("Sessions in a namespace")
 struct LeftSessionsTests {

@@ -23,11 +23,13 @@ struct ListenWordsTests {
 
   @Test func `The first listener on a redirected port takes the traffic, and no later one does`() {
     var words = ListenWords(ports: ports, isTaken: false)
-    #expect(texts(&words, .began(port: 8081)) == ["detail: the command listens on port 8081"])
-    #expect(words.takesTraffic())
-    #expect(!words.takesTraffic())
+    let first = texts(&words, .began(port: 8081))
+    #expect(first == ["detail: the command listens on port 8081"])
+    let answers = [words.takesTraffic(), words.takesTraffic()]
+    #expect(answers == [true, false])
     var taken = ListenWords(ports: ports, isTaken: true)
-    #expect(!taken.takesTraffic())
+    let answer = taken.takesTraffic()
+    #expect(!answer)
   }
 
   @Test func `An older listener is named, with the port that is to be given instead`() {
@@ -36,21 +38,26 @@ struct ListenWordsTests {
     #expect(texts.count == 1)
     #expect(texts[0].hasPrefix("warning: port 8080 is listened on already, by nginx (pid 4711)\n"))
     #expect(texts[0].hasSuffix("-p 80:PORT"))
-    #expect(self.texts(&words, .occupied(port: 8081, by: nil))[0].contains("by another process"))
+    let unnamed = self.texts(&words, .occupied(port: 8081, by: nil))
+    #expect(unnamed[0].contains("by another process"))
   }
 
   @Test func `A command that listens elsewhere gets one line with the option that redirects to it`() {
     var words = ListenWords(ports: ports, isTaken: false)
-    #expect(texts(&words, .elsewhere(port: 5000)) == ["the command listens on 5000; -p 80:5000 redirects 80 to it"])
-    #expect(texts(&words, .elsewhere(port: 5001)) == [])
+    let first = texts(&words, .elsewhere(port: 5000))
+    #expect(first == ["the command listens on 5000; -p 80:5000 redirects 80 to it"])
+    let second = texts(&words, .elsewhere(port: 5001))
+    #expect(second == [])
   }
 
   @Test func `A command that listens on a redirected port gets no line about others`() {
     var words = ListenWords(ports: ports, isTaken: false)
     _ = texts(&words, .began(port: 8080))
     _ = words.takesTraffic()
-    #expect(texts(&words, .elsewhere(port: 5000)) == [])
+    let taken = texts(&words, .elsewhere(port: 5000))
+    #expect(taken == [])
     var without = ListenWords(ports: [], isTaken: false)
-    #expect(texts(&without, .elsewhere(port: 5000)) == [])
+    let portless = texts(&without, .elsewhere(port: 5000))
+    #expect(portless == [])
   }
 }
