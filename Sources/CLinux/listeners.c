@@ -50,8 +50,10 @@ static int read_answer(int socket, void (*found)(void *, const struct devrun_lis
     if (count < 0) return -errno;
     // The kernel never sends nothing; this would be read for ever.
     if (count == 0) return -EPROTO;
-    int left = (int)count;
-    for (struct nlmsghdr *header = (struct nlmsghdr *)buffer; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+    const struct nlmsghdr *header;
+    for (size_t at = 0; at + sizeof *header <= (size_t)count; at += NLMSG_ALIGN(header->nlmsg_len)) {
+      header = (const struct nlmsghdr *)(buffer + at);
+      if (header->nlmsg_len < sizeof *header || header->nlmsg_len > (size_t)count - at) return -EPROTO;
       if (header->nlmsg_type == NLMSG_DONE) return 0;
       if (header->nlmsg_type == NLMSG_ERROR) {
         if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))) return -EPROTO;
