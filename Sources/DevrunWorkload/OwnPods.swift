@@ -53,6 +53,8 @@ package struct OwnPods: Sendable {
         [
           "name": .string(Self.container), "image": .string(carrier.image), "imagePullPolicy": "IfNotPresent",
           "ports": .array(ports.map { ["containerPort": .int(Int64($0))] }),
+          // The agent answers it: the pod is Ready while a devrun is attached.
+          "readinessProbe": ["httpGet": [:]],
           "securityContext": [
             "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": ["drop": ["ALL"]],
           ],
