@@ -183,7 +183,10 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "DevrunWorkloadTests", dependencies: ["DevrunWorkload", "DevrunKube", "DevrunCore", "DevrunConfig"],
+      name: "DevrunWorkloadTests",
+      dependencies: [
+        "DevrunWorkload", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunViewTests",
