@@ -36,6 +36,12 @@ enum SessionTarget: Sendable {
         named: options.container, ports: options.ports, servicePorts: workload.servicePorts,
         template: workload.template)
       try await checkVolumes(of: workload, container: choice.name, options.localEnv, in: namespace)
+      if options.takeOver == nil, options.takeOver(of: choice) == .now {
+        context.reporter.report(
+          .waiting(
+            "container \(choice.name) has no ports, so deployment/\(workload.name) is replaced before the command "
+              + "starts; --take-over never leaves it alone"))
+      }
       if options.takeOver(of: choice) != nil { try await checkTakeOver(of: workload, in: context) }
       return .workload(workload, choice)
     case .newPod(let image):

@@ -12,7 +12,7 @@ extension EndToEnd.Runs {
   /// `devrun diagnose` while a session runs, by the user whose session it is.
   @Suite(
     "devrun diagnose",
-    .session {
+    .session(preparation: { cluster, _ in try await cluster.kubectl.settled() }) {
       ["-v", "-t", "deployment/myapp1", "-p", "8080:\($0.port)", "--take-over", "now", "-e", "GIVEN=given by hand"]
     })
   struct Diagnose {

@@ -11,6 +11,8 @@ enum AgentEvent: Sendable {
   /// A pod has failed as a whole: the kubelet rejected or evicted it, or its containers have ended. It will not run again;
   /// a workload makes another pod in its place.
   case rejected(pod: String, why: String)
+  /// A pod is deleted.
+  case gone(pod: String)
   /// The cluster, or the agent, refuses the connection to a pod. The connection is tried again all the same.
   case unreachable(pod: String, error: any Error)
   /// The pods cannot be followed at the moment; the text is why. Tunnels stay, and the watch is tried again.
@@ -21,7 +23,7 @@ enum AgentEvent: Sendable {
   /// The pod that the event is about; `nil` for an event of the watch.
   var pod: String? {
     switch self {
-    case .attached(let pod), .waiting(let pod, _), .hopeless(let pod, _), .rejected(let pod, _),
+    case .attached(let pod), .waiting(let pod, _), .hopeless(let pod, _), .rejected(let pod, _), .gone(let pod),
       .unreachable(let pod, _):
       pod
     case .troubled, .recovered: nil

@@ -26,6 +26,8 @@ actor AgentPods {
   nonisolated let tunnels = AttachedTunnels()
   /// What happens to the pods. A new listener gets the last event of each pod and of the watch first.
   nonisolated let events = Broadcast<AgentEvent>()
+  /// The pods whose container runs and that are not ready all the same. A new listener gets the last of each pod first.
+  nonisolated let unready = Broadcast<Unready>()
   nonisolated let reporter: any Reporter
 
   private let watch: Watch
@@ -119,6 +121,7 @@ actor AgentPods {
     await logs?.end()
     tunnels.finish()
     self.events.finish()
+    unready.finish()
   }
 
   private func apply(_ event: WatchEvent) {
@@ -140,7 +143,7 @@ actor AgentPods {
     objects[name] = pod
     logs?.update(pod)
     links[name, default: PodLink()].waitsFor = nil
-    links[name]?.unreadiness = PodState.unreadiness(of: pod, container: container)
+    noteReadiness(of: pod)
     switch PodState(pod: pod, container: container) {
     case .running:
       if connections[name] == nil { connections[name] = Task { await self.keepConnected(name) } }
@@ -167,13 +170,32 @@ actor AgentPods {
     events.post(event)
   }
 
+  /// A pod that is not ready, though its container runs.
+  struct Unready: Sendable, Hashable {
+    /// The pod's name.
+    var pod: String
+    /// What keeps it from being ready, in the cluster's words.
+    var why: String
+  }
+
+  private func noteReadiness(of pod: KubeObject) {
+    let why = PodState.unreadiness(of: pod, container: container)
+    let isNews = links[pod.name]?.unreadiness != why
+    links[pod.name]?.unreadiness = why
+    guard isNews else { return }
+    _ = unready.takeBack { $0.pod == pod.name }
+    if let why { unready.send(Unready(pod: pod.name, why: why)) }
+  }
+
   private func gone(_ name: String) {
     if let pod = objects.removeValue(forKey: name) { logs?.remove(pod) }
     links[name] = nil
     announced[name] = nil
     ending.remove(name)
     connections.removeValue(forKey: name)?.cancel()
+    events.post(.gone(pod: name))
     _ = events.takeBack { $0.pod == name }
+    _ = unready.takeBack { $0.pod == name }
   }
 
   /// Waits until a tunnel is over, for whatever reason.

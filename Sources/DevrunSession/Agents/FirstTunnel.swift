@@ -50,11 +50,13 @@ struct FirstTunnel: Sendable {
       }
       group.addTask {
         try await Task.sleep(for: Self.silence)
+        for (pod, why) in await pods.explainedProblems() { reasons.add(why, of: "pod/\(pod)") }
         reasons.speak()
         return false
       }
       group.addTask {
         try await Task.sleep(for: timeout)
+        for (pod, why) in await pods.explainedProblems() { reasons.add(why, of: "pod/\(pod)") }
         throw SessionError.startTimedOut(what, after: timeout, why: reasons.all)
       }
       while let isUp = try await group.next() { if isUp { return } }
@@ -76,6 +78,8 @@ struct FirstTunnel: Sendable {
         reasons.add("\(error)", of: "pod/\(pod)")
         if endsWhenHopeless { throw error }
       case .troubled(let why): reasons.add(why, of: "the API server")
+      case .gone(let pod):
+        if endsWhenHopeless { throw SessionError.agentFailed(pod: pod, why: "it was deleted") }
       case .recovered: continue
       }
     }
@@ -132,7 +136,7 @@ extension AgentPods {
     for await event in events.stream() {
       switch event {
       case .attached: continue
-      case .waiting: continue
+      case .waiting, .gone: continue
       case .hopeless(let pod, let why):
         reporter.report(.warning(SessionError.agentFailed(pod: pod, why: why).message))
       case .rejected(let pod, let why): reporter.report(.detail("pod/\(pod): \(why)"))

@@ -1,6 +1,7 @@
 internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunKube
+internal import DevrunSystem
 internal import DevrunTunnel
 internal import DevrunView
 internal import DevrunWorkload
@@ -81,6 +82,7 @@ struct PodStart: Sendable {
       throw SessionError.agentFailed(pod: name, why: "its tunnel broke at once")
     }
     await context.services.inBackground("watching pod/\(name)") { await pods.reportTrouble(to: reporter) }
+    await context.services.inBackground("keeping pod/\(name)") { try await keep(created, pods: pods) }
     if receives {
       for port in target.choice.ports {
         reporter.report(.fact("pod/\(name) port \(port.remote) -> localhost:\(port.local)"))
@@ -88,6 +90,41 @@ struct PodStart: Sendable {
     }
     return StartedPod(
       pods: pods, tunnel: tunnel, object: pod, target: target, payload: names, services: services)
+  }
+
+  /// Makes the pod anew when the cluster takes it away in mid-session: its node is drained, somebody deletes it, the
+  /// kubelet evicts it. Nothing else would, since the pod has no controller.
+  private func keep(_ pod: KubeObject, pods: AgentPods) async throws {
+    for await event in pods.events.stream() {
+      switch event {
+      case .rejected(let name, _): try await OwnPods(in: namespace).remove(name)
+      case .gone(let name):
+        context.reporter.report(.warning(ErrorMessage("pod/\(name) was deleted; it is made anew")))
+        try await create(pod, name)
+      default: continue
+      }
+    }
+  }
+
+  /// Creates the pod, again and again until that succeeds.
+  private func create(_ pod: KubeObject, _ name: String) async throws {
+    var backoff = Backoff(first: .milliseconds(250), limit: .seconds(60))
+    var last = ""
+    while true {
+      do {
+        _ = try await namespace.client.create(pod, in: namespace.pods)
+        return
+      } catch let error as KubeError {
+        try Task.checkCancellation()
+        if error.isAlreadyExists { return }
+        if last != "\(error)" {
+          context.reporter.report(.warning(ErrorMessage("pod/\(name) cannot be made anew yet", why: "\(error)")))
+        }
+        last = "\(error)"
+      }
+      await backoff.pause()
+      try Task.checkCancellation()
+    }
   }
 
   private func name(for target: SessionTarget) -> String {

@@ -152,6 +152,7 @@ struct ReplaceWay: Sendable {
       }
     }
     await services.inBackground("watching the pods of \(what)") { await pods.reportTrouble(to: reporter) }
+    await services.inBackground("watching whether the pods of \(what) get ready") { await reportUnready(pods) }
     for port in choice.ports { reporter.report(.fact("\(what) port \(port.remote) -> localhost:\(port.local)")) }
     if choice.ports.isEmpty {
       reporter.report(.fact("\(what) is replaced; no port is redirected (name one with --port)"))
@@ -172,6 +173,34 @@ struct ReplaceWay: Sendable {
         }
       if let why = deployments.first?.message(ofCondition: "ReplicaFailure", being: "True") { reason(why) }
     }
+  }
+
+  /// How long a pod may take from its tunnel to being ready before the user reads what keeps it from that.
+  private static let readyPatience = Duration.seconds(5)
+
+  /// Reports what keeps the agents' pods from being ready: the cluster sends them nothing until they are.
+  private func reportUnready(_ pods: AgentPods) async {
+    let told = ToldTexts()
+    await withThrowingTaskGroup(of: Void.self) { group in
+      for await unready in pods.unready.stream() {
+        group.addTask {
+          try await Task.sleep(for: Self.readyPatience)
+          guard await pods.unreadiness[unready.pod] == unready.why,
+            told.isNew(unready.why)
+          else { return }
+          reporter.report(
+            .waiting("pod/\(unready.pod) gets no traffic yet, since it is not ready: \(unready.why)"))
+        }
+      }
+      group.cancelAll()
+    }
+  }
+
+  /// The texts that were reported, by several tasks.
+  private final class ToldTexts: Sendable {
+    private let texts = Mutex<Set<String>>([])
+
+    func isNew(_ text: String) -> Bool { texts.withLock { $0.insert(text).inserted } }
   }
 
   private func reportChanges() async {

@@ -46,7 +46,8 @@ package struct PayloadUpload: Sendable {
         group.addTask {
           do {
             try await namespace.client.create(
-              configMap(name, key: key, bytes: bytes, owner: owner), in: namespace.configMaps)
+              configMap(name, key: key, bytes: bytes, owner: owner), in: namespace.configMaps,
+              metadataOnly: true)
             return nil
           } catch {
             return error

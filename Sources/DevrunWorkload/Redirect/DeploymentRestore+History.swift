@@ -53,7 +53,8 @@ extension DeploymentRestore {
     let recorded = record.replicaSet.flatMap { $0.name == current.name ? $0 : nil }
     let settled = Revision.settled(current, others: sets.filter { $0.name != current.name }, recorded: recorded)
     let path = namespace.replicaSets.named(current.name)
-    let owners = ManagedFields.withoutDevrun(recorded: recorded?.managedFields, current: current.managedFields)
+    // What the controller came to own meanwhile may be what is removed here.
+    let owners = recorded?.managedFields ?? ManagedFields.withoutDevrun(recorded: nil, current: current.managedFields)
     do {
       if settled.operations.isEmpty {
         try await namespace.putOwnersBack(path, owners, on: current)
