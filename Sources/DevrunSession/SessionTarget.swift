@@ -32,9 +32,7 @@ enum SessionTarget: Sendable {
       if let named = workload.namedBy {
         context.reporter.report(.detail("\(named) is deployment/\(workload.name)"))
       }
-      let choice = try ContainerChoice.choose(
-        named: options.container, ports: options.ports, servicePorts: workload.servicePorts,
-        template: workload.template)
+      let choice = try ContainerChoice.choose(named: options.container, ports: options.ports, in: workload)
       try await checkVolumes(of: workload, container: choice.name, options.localEnv, in: namespace)
       if options.takeOver == nil, options.takeOver(of: choice) == .now {
         context.reporter.report(

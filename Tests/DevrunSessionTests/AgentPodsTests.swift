@@ -57,6 +57,7 @@ struct AgentPodsTests {
     case .rejected(let pod, let why): "\(pod) rejected: \(why)"
     case .unreachable(let pod, let error): "\(pod) unreachable: \((error as? KubeError)?.status?.message ?? "\(error)")"
     case .troubled(let why): "troubled: \(why)"
+    case .gone(let pod): "\(pod) gone"
     case .recovered: "recovered"
     }
   }
