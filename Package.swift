@@ -178,8 +178,8 @@ let package = Package(
     .testTarget(
       name: "DevrunSessionTests",
       dependencies: [
-        "DevrunSession", "DevrunKube", "DevrunTunnel", "DevrunSystem", "DevrunCore", "DevrunView", "TestSupport",
-        nioPosix,
+        "DevrunSession", "DevrunConfig", "DevrunKube", "DevrunPlan", "DevrunTunnel", "DevrunSystem", "DevrunCore",
+        "DevrunView", "DevrunWorkload", "TestSupport", nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -195,7 +195,8 @@ let package = Package(
     .testTarget(
       name: "DevrunCommandsTests",
       dependencies: [
-        "DevrunCommands", "DevrunSession", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport",
+        "DevrunCommands", "DevrunLauncher", "DevrunSession", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
+        "TestSupport",
         "devrun", argumentParser,
       ],
       swiftSettings: settings),

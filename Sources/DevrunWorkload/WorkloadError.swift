@@ -32,8 +32,6 @@ public enum WorkloadError: UserFacingError, Hashable {
   case recordUnreadable(String, cause: String)
   /// The workload changed again and again while devrun tried to change it.
   case contended(String)
-  /// The rollout makes no headway.
-  case rolloutStuck(String, why: String)
   /// The new pod needs an image, and none runs in the namespace.
   case noCarrierImage(namespace: String)
   /// The parts of the agent are not beside the binary.
@@ -71,11 +69,12 @@ public enum WorkloadError: UserFacingError, Hashable {
     case .scaledToZero(let name, let namespace):
       ErrorMessage(
         "deployment/\(name) is scaled to zero: there is no pod to redirect",
-        remedy: "scale it up with: kubectl -n \(namespace) scale deployment/\(name) --replicas=1")
+        remedy: "scale it up with: kubectl -n \(namespace) scale deployment/\(name) --replicas=1\n"
+          + withoutTraffic)
     case .paused(let name, let namespace):
       ErrorMessage(
         "deployment/\(name) is paused and would not roll out the agent",
-        remedy: "resume it with: kubectl -n \(namespace) rollout resume deployment/\(name)")
+        remedy: "resume it with: kubectl -n \(namespace) rollout resume deployment/\(name)\n" + withoutTraffic)
     case .noSuchContainer(let name, let available):
       ErrorMessage(
         "the pod has no container \(name)", why: "its containers: \(available.joined(separator: ", "))",
@@ -95,7 +94,7 @@ public enum WorkloadError: UserFacingError, Hashable {
         "deployment/\(name) is redirected already, by \(holder) since \(since)",
         why: "two sessions cannot share one workload",
         remedy: "if that session is gone, put the workload back with: "
-          + restore.text(of: "deployment/\(name)"))
+          + restore.text(of: "deployment/\(name)") + "\n" + withoutTraffic)
     case .recordTooLarge(let bytes):
       ErrorMessage(
         "the workload is too large to be recorded on itself (\(bytes) bytes; an object's annotations hold 262144)")
@@ -105,8 +104,6 @@ public enum WorkloadError: UserFacingError, Hashable {
         remedy: "use the devrun that made it, or apply the original manifest and remove the annotation")
     case .contended(let name):
       ErrorMessage("\(name) changes all the time: devrun gave up", remedy: "wait until its rollout is over")
-    case .rolloutStuck(let name, let why):
-      ErrorMessage("the agent's rollout of \(name) makes no headway", why: why)
     case .noCarrierImage(let namespace):
       ErrorMessage(
         "nothing runs in namespace \(namespace) whose image could carry the agent",
@@ -116,6 +113,9 @@ public enum WorkloadError: UserFacingError, Hashable {
         "the agent is not where it should be: \(path)", why: cause, remedy: "run 'make build' or install anew")
     }
   }
+
+  /// What can be done beside a workload that cannot be redirected now.
+  private var withoutTraffic: String { "or leave its traffic where it is, with --take-over never" }
 
   private static func listing(_ beginning: String, _ items: [String], none: String) -> String {
     items.isEmpty ? none : beginning + "\n" + items.map { "  " + $0 }.joined(separator: "\n")

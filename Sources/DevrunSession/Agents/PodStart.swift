@@ -54,17 +54,23 @@ struct PodStart: Sendable {
 
     let reporter = context.reporter
     async let object = try object(named: name, for: target, agent: agent)
-    try await context.services.start("deleting the agent's ConfigMaps", stop: {
-      try await reporter.reportingRetries { try await upload.delete([names.loader] + names.pieces) }
-    }) {
+    try await context.services.start(
+      "deleting the agent's ConfigMaps",
+      stop: {
+        try await reporter.reportingRetries { try await upload.delete([names.loader] + names.pieces) }
+      }
+    ) {
       try await withoutCancellation { try await upload.create(payload, owner: nil) }
       try Task.checkCancellation()
     }
 
     let (ownPods, created) = (OwnPods(in: namespace), try await object)
-    try await context.services.start("deleting pod/\(name)", stop: {
-      try await reporter.reportingRetries { try await ownPods.remove(name) }
-    }) {
+    try await context.services.start(
+      "deleting pod/\(name)",
+      stop: {
+        try await reporter.reportingRetries { try await ownPods.remove(name) }
+      }
+    ) {
       _ = try await withoutCancellation { [namespace] in
         try await namespace.client.create(created, in: namespace.pods)
       }

@@ -10,8 +10,9 @@ extension Session {
   func introduce(_ program: ProgramInvocation) {
     reporter.mask(SecretMask.secrets(of: access.credentials))
     reporter.report(
-      .record("devrun \(devrunVersion), session \(name), process \(getpid()): \(program.executable) for \(target)"
-        + " in namespace \(access.namespace) of context \(access.contextName) (\(access.server))"))
+      .record(
+        "devrun \(devrunVersion), session \(name), process \(getpid()): \(program.executable) for \(target)"
+          + " in namespace \(access.namespace) of context \(access.contextName) (\(access.server))"))
   }
 
   /// What is known of the session before it connects.

@@ -117,17 +117,21 @@ struct ReplaceWay: Sendable {
     let agent = AgentTemplate(
       session: session, container: choice.name, payload: payload, access: access.ports,
       secretDigest: access.secretDigest, ports: choice.ports.map(\.remote))
-    let swap = DeploymentRedirect(in: namespace, agent: agent, holder: context.holder, since: SessionContext.now(),
+    let swap = DeploymentRedirect(
+      in: namespace, agent: agent, holder: context.holder, since: SessionContext.now(),
       restoreCommand: context.restoreCommand)
     try await swap.checkNobodyElse(of: workload, reporter: reporter)
 
     let restore = DeploymentRestore(of: name, in: namespace)
-    try await services.start("restoring \(what)", stop: {
-      let restored = try await reporter.reportingRetries {
-        try await restore.run(session: session, urgency: urgency, reporter: reporter)
+    try await services.start(
+      "restoring \(what)",
+      stop: {
+        let restored = try await reporter.reportingRetries {
+          try await restore.run(session: session, urgency: urgency, reporter: reporter)
+        }
+        if restored { reporter.report(.fact("deployment/\(name) is restored")) }
       }
-      if restored { reporter.report(.fact("deployment/\(name) is restored")) }
-    }) {
+    ) {
       // A request that may have been carried out could not be told from one that was not.
       _ = try await withoutCancellation { [workload] in try await swap.apply(to: workload) }
       try Task.checkCancellation()
