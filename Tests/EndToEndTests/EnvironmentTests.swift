@@ -53,9 +53,8 @@ extension EndToEnd.Insides {
     }
 
     @Test func `A field reference has the value of a pod that stands for this machine`() async throws {
-      let pods = try await cluster.kubectl.pods(of: "myapp1")
-      let pod = try #require(
-        pods.first { $0.name == child["POD_NAME"] }, "\(child["POD_NAME"] ?? "none") is none of \(pods)")
+      let pod = try await cluster.kubectl.sessionPod()
+      #expect(child["POD_NAME"] == pod.name)
       #expect(child["POD_IP"] == pod.address)
     }
 
