@@ -20,7 +20,8 @@ struct PodWarnings: Sendable {
 
   /// The words of the last of some events.
   static func last(of events: [KubeObject]) -> String? {
-    let last = events.max { time($0) < time($1) }
+    // A probe fails by design until devrun is attached.
+    let last = events.filter { $0.json["reason"]?.string != "Unhealthy" }.max { time($0) < time($1) }
     guard let last else { return nil }
     let parts = [last.json["reason"]?.string, last.json["message"]?.string].compactMap { $0 }.filter { !$0.isEmpty }
     return parts.isEmpty ? nil : parts.joined(separator: ": ")
