@@ -30,8 +30,15 @@ struct CommandRun: Sendable {
       let child = try await launcher.launch(ready.plan, redirecting: ready.redirected)
       process.launched(child)
       let serving = Task<Void, Never> { await child.redirect?.serve(by: ready.connector) }
-      return LaunchedCommand(
+      let command = LaunchedCommand(
         child: child, keeper: keeper, process: process, serving: serving, waitsForDescendants: waitsForDescendants)
+      guard !Task.isCancelled else {
+        // A signal came in the moment of the launch. The command got it too, and may go on all the same.
+        await command.terminate()
+        _ = await command.ended()
+        throw CancellationError()
+      }
+      return command
     }
   }
 }
@@ -55,7 +62,10 @@ private struct LaunchedCommand: RunningCommand {
   }
 
   func terminate() async {
-    _ = await child.terminate(grace: CommandProcess.grace)
-    _ = await ended()
+    // Also in a task that is cancelled the command has its time to end.
+    await Task {
+      _ = await child.terminate(grace: CommandProcess.grace)
+      keeper.stopAwaitingDescendants()
+    }.value
   }
 }

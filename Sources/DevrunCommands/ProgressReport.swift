@@ -68,7 +68,7 @@ final class ProgressReport: Reporter {
     guard isDue else { return }
     end()
     // Back to the line's start, and what stood there goes (ECMA-48: CR, EL).
-    terminal.write("\rdevrun: \(text)\u{1b}[K" + (isLast ? "\n" : ""))
+    terminal.write("\rdevrun: \(text.printable)\u{1b}[K" + (isLast ? "\n" : ""))
   }
 
   /// Nothing is under way any more.

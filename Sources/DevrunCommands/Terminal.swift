@@ -12,7 +12,7 @@ struct Terminal: Sendable {
 
   /// Writes lines that each begin with `devrun: `, or with blanks where they continue one.
   func say(_ text: String) {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let lines = text.printable.split(separator: "\n", omittingEmptySubsequences: false)
     write(lines.enumerated().map { ($0 == 0 ? "devrun: " : "  ") + $1 + "\n" }.joined())
   }
 

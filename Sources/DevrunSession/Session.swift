@@ -122,7 +122,8 @@ public struct Session: Sendable {
       await services.onStop("closing the connections to the API server") { try await client.shutdown() }
       let context = SessionContext(
         name: name, namespace: Namespace(access.namespace, client: client), holder: holder, reporter: reporter,
-        urgency: urgency, services: services, startTimeout: options.startTimeout,
+        urgency: urgency, services: services,
+        patience: Patience(limit: Patience.ofTheEnd, reporter: reporter, urgency: urgency), startTimeout: options.startTimeout,
         restoreCommand: options.restoreCommand, loop: group.next())
       return try await work(
         ClusterConnection(context: context, directory: directory, group: group, diagnosis: diagnosis))

@@ -18,6 +18,8 @@ struct SessionContext: Sendable {
   var urgency: RestoreUrgency
   /// What the session has started.
   var services: Services
+  /// How long the end of the session endures failures that pass.
+  var patience: Patience
   /// How long a start may take.
   var startTimeout: Duration
   /// The command lines of a restore, for messages.

@@ -53,7 +53,7 @@ public struct RetryPolicy: Sendable {
 }
 
 extension RetryPolicy {
-  /// Repeats an operation as long as it fails with transient errors: the API server restarts, say, or the network is
+  /// Repeats an operation as long as it fails with errors that pass: the API server restarts, say, or the network is
   /// away for a while.
   ///
   /// Where the server asks for a longer wait (`Retry-After`, up to 30 s), the next attempt waits for that.
@@ -64,12 +64,14 @@ extension RetryPolicy {
   /// - Parameters:
   ///   - patience: how long the operation is repeated after a failure.
   ///   - backoff: the waits in between.
+  ///   - passes: whether an error passes; by default those that are transient.
   ///   - onRetry: is called with each error before the wait.
   ///   - operation: what is done, such that it can be done again.
   /// - Returns: what the operation returns.
-  /// - Throws: what the operation throws, unless it is a transient `KubeError` and there is time left.
+  /// - Throws: what the operation throws, unless it is a `KubeError` that passes and there is time left.
   public static func retryingTransientFailures<Value: Sendable>(
-    for patience: Duration = .seconds(120), backoff: Backoff = Backoff(), onRetry: (KubeError) -> Void,
+    for patience: Duration = .seconds(120), backoff: Backoff = Backoff(),
+    passes: @Sendable (KubeError) -> Bool = { $0.isTransient }, onRetry: (KubeError) -> Void,
     _ operation: @Sendable () async throws -> Value
   ) async throws -> Value {
     let clock = ContinuousClock()
@@ -79,7 +81,7 @@ extension RetryPolicy {
       let start = clock.now
       do {
         return try await operation()
-      } catch let error as KubeError where error.isTransient {
+      } catch let error as KubeError where passes(error) {
         let now = clock.now
         if firstFailure == nil || now - start > patience {
           firstFailure = now

@@ -63,6 +63,17 @@ extension KubeError {
   /// A list's continuation or a watch's resource version is too old (410).
   public var isGone: Bool { status?.code == 410 || status?.reason == "Expired" }
 
+  /// Whether the failure may pass while a session lives, though the same request fails for now: what is transient, and what
+  /// whoever refuses may take back. Credentials are renewed, an authorizer fails once, a machine wakes up before its VPN.
+  public var mayPass: Bool {
+    switch self {
+    case .status(let status, _, _):
+      status.isTransient || status.code == 403 && (status.refusal == .missingRight || status.refusal == .unknown)
+    case .transport, .unauthorized, .credentials, .unexpectedResponse: true
+    case .configuration: false
+    }
+  }
+
   /// Whether the same request may well succeed a little later: the server is busy or away, the network broke.
   public var isTransient: Bool {
     switch self {

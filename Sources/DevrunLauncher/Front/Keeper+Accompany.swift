@@ -3,6 +3,9 @@ internal import DevrunSystem
 
 /// The time from the launch to the end of what was launched.
 extension Keeper {
+  /// Has `accompany` return at the child's end, whatever it has left running.
+  public func stopAwaitingDescendants() { descendantsAwaited.set(()) }
+
   /// Waits until the child has ended, and ends it when the front is killed.
   ///
   /// Meanwhile signals go to the child, and the front stops and continues as it does.

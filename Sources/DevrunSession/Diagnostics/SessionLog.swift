@@ -31,7 +31,7 @@ final class SessionLog: Reporter {
     /// Writes an entry in one piece: the time, the level, the text; further lines of it are indented.
     mutating func write(_ entry: Entry) {
       guard case .open(let descriptor, let path, let size) = file, size < limit else { return }
-      let lines = SessionLog.printable(entry.text).split(separator: "\n")
+      let lines = entry.text.printable.split(separator: "\n")
       let time = entry.time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
       let level = entry.level.rawValue.padding(toLength: 5, withPad: " ", startingAt: 0)
       let line = "\(time) \(level) \(lines.joined(separator: "\n    "))\n"
@@ -128,17 +128,5 @@ final class SessionLog: Reporter {
         state.write(entry)
       }
     }
-  }
-
-  /// The text with what a terminal would act on made visible.
-  private static func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: isControl) else { return text }
-    return text.unicodeScalars.reduce(into: "") { result, scalar in
-      result += isControl(scalar) ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
-    }
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
   }
 }

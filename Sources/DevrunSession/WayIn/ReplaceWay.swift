@@ -55,29 +55,35 @@ struct ReplaceWay: Sendable {
   ///
   /// - Throws: as `takeTraffic`; `SessionError.trafficLost` if others removed it, and it was asked for from the start.
   func follow(_ listeners: AsyncStream<ListenEvent>) async throws {
+    let began = Latch<Void>()
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await take(whenListening: listeners) }
-      if takeOver == .now { group.addTask { try await endWhenLost() } }
-      try await group.waitForAll()
+      group.addTask { await report(listeners, began: began) }
+      if takeOver == .now {
+        group.addTask { try await endWhenLost() }
+      } else {
+        group.addTask { if await began.wait() != nil { try await takeTraffic() } }
+      }
+      // The first that fails ends the others.
+      while try await group.next() != nil {}
     }
   }
 
   /// A server may listen on a port of its own first, so that a listener elsewhere counts only after a moment.
   private static let moment = Duration.seconds(2)
 
-  private func take(whenListening listeners: AsyncStream<ListenEvent>) async throws {
+  private func report(_ listeners: AsyncStream<ListenEvent>, began: Latch<Void>) async {
     let words = SharedWords(ListenWords(ports: choice.ports, isTaken: takeOver == .now))
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    await withTaskGroup(of: Void.self) { group in
       for await event in listeners {
         if case .elsewhere = event {
           group.addTask {
-            try await Task.sleep(for: Self.moment)
+            do { try await Task.sleep(for: Self.moment) } catch { return }
             words.report(event, to: reporter)
           }
           continue
         }
         words.report(event, to: reporter)
-        if case .began = event, words.takesTraffic() { try await takeTraffic() }
+        if case .began = event, words.takesTraffic() { began.set(()) }
       }
       group.cancelAll()
     }
@@ -120,20 +126,26 @@ struct ReplaceWay: Sendable {
     let swap = DeploymentRedirect(
       in: namespace, agent: agent, holder: context.holder, since: SessionContext.now(),
       restoreCommand: context.restoreCommand)
-    try await swap.checkNobodyElse(of: workload, reporter: reporter)
-
     let restore = DeploymentRestore(of: name, in: namespace)
-    try await services.start(
-      "restoring \(what)",
-      stop: {
-        let restored = try await reporter.reportingRetries {
-          try await restore.run(session: session, urgency: urgency, reporter: reporter)
-        }
-        if restored { reporter.report(.fact("deployment/\(name) is restored")) }
+    let (patience, path) = (context.patience, namespace.deployments.named(name))
+    let stop: @Sendable () async throws -> Void = {
+      let restored = try await patience.persist {
+        try await restore.run(session: session, urgency: urgency, reporter: reporter)
       }
-    ) {
-      // A request that may have been carried out could not be told from one that was not.
-      _ = try await withoutCancellation { [workload] in try await swap.apply(to: workload) }
+      if restored { reporter.report(.fact("deployment/\(name) is restored")) }
+    }
+    let starting = Patience(limit: context.startTimeout, reporter: reporter, urgency: urgency)
+    try await services.start("restoring \(what)", stop: stop) {
+      try await starting.persist { [workload] in
+        // An attempt whose answer was lost has done it.
+        var present = workload
+        present.object = try await namespace.client.get(path)
+        if present.object.template.session == session { return }
+        try await swap.checkNobodyElse(of: present, reporter: reporter)
+        // A request that may have been carried out could not be told from one that was not.
+        let found = present
+        _ = try await withoutCancellation { try await swap.apply(to: found) }
+      }
       try Task.checkCancellation()
     }
 
@@ -148,13 +160,7 @@ struct ReplaceWay: Sendable {
       try await watch.run { changes.send($0) }
     }
     await services.inBackground("reporting what others change") { [self] in await reportChanges() }
-    try await FirstTunnel(to: what, context: context, endsWhenHopeless: false).wait(for: pods) { reason in
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await conditions(reason) }
-        group.addTask { try await endWhenLost() }
-        try await group.waitForAll()
-      }
-    }
+    guard try await isAttached(to: pods) else { return }
     await services.inBackground("watching the pods of \(what)") { await pods.reportTrouble(to: reporter) }
     await services.inBackground("watching whether the pods of \(what) get ready") { await reportUnready(pods) }
     for port in choice.ports { reporter.report(.fact("\(what) port \(port.remote) -> localhost:\(port.local)")) }
@@ -164,11 +170,33 @@ struct ReplaceWay: Sendable {
     reporter.report(.idle)
   }
 
+  /// Waits for the first tunnel.
+  ///
+  /// - Returns: whether there is one; else somebody removed the redirection meanwhile, and the command goes on without it.
+  private func isAttached(to pods: AgentPods) async throws -> Bool {
+    do {
+      try await FirstTunnel(to: what, context: context, endsWhenHopeless: false).wait(for: pods) { reason in
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await conditions(reason) }
+          group.addTask { try await endWhenLost() }
+          while try await group.next() != nil {}
+        }
+      }
+      return true
+    } catch let error as SessionError {
+      // What was lost is reported by `reportChanges`.
+      guard case .trafficLost = error, takeOver != .now else { throw error }
+      return false
+    }
+  }
+
   /// What the Deployment's controller says: a quota or a policy refuses its pods.
-  private func conditions(_ reason: FirstTunnel.Reason) async throws {
-    for try await event in context.namespace.client.watch(
-      object: context.namespace.deployments.named(workload.name))
-    {
+  private func conditions(_ reason: @escaping FirstTunnel.Reason) async throws {
+    let path = context.namespace.deployments.named(workload.name)
+    let events = context.namespace.client.persistentWatch(object: path) { condition in
+      if case .troubled(let error) = condition { reason(ErrorMessage(oneLineOf: error).what) }
+    }
+    for try await event in events {
       let deployments: [KubeObject] =
         switch event {
         case .snapshot(let all): all

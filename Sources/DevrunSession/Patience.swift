@@ -1,0 +1,63 @@
+internal import DevrunCore
+internal import DevrunKube
+internal import DevrunWorkload
+internal import Synchronization
+
+/// How long failures that pass are endured, together for all operations that share it: the API server restarts, a VPN is
+/// away, credentials are renewed.
+///
+/// It begins with the first of several failures in a row, and anew after each success.
+final class Patience: Sendable {
+  /// What the end of a session has, for all that is to be put back.
+  static let ofTheEnd = Duration.seconds(120)
+
+  private let limit: Duration
+  private let reporter: any Reporter
+  private let urgency: RestoreUrgency
+  private let firstFailure = Mutex<ContinuousClock.Instant?>(nil)
+
+  /// - Parameters:
+  ///   - limit: how long failures in a row are endured.
+  ///   - reporter: who gets the news of it.
+  ///   - urgency: once waits are skipped, no failure is endured.
+  init(limit: Duration, reporter: any Reporter, urgency: RestoreUrgency) {
+    self.limit = limit
+    self.reporter = reporter
+    self.urgency = urgency
+  }
+
+  /// Repeats an operation while it fails with errors that pass. What it waits for is reported, each reason once.
+  ///
+  /// - Parameter operation: what is done, such that it can be done again.
+  /// - Throws: what the operation throws, once that does not pass or the patience is over; `CancellationError`
+  func persist<Value: Sendable>(_ operation: @Sendable () async throws -> Value) async throws -> Value {
+    let backoff = Backoff()
+    var attempts = 0
+    var told = ""
+    while true {
+      let start = ContinuousClock.now
+      do {
+        let value = try await operation()
+        firstFailure.withLock { $0 = nil }
+        return value
+      } catch let error as KubeError where error.mayPass {
+        try Task.checkCancellation()
+        attempts += 1
+        guard endures(.now, since: start) else { throw error }
+        let words = ErrorMessage(oneLineOf: error).what
+        if words != told { reporter.report(.waiting("trying again: \(words)")) }
+        told = words
+        let pause = backoff.duration(after: attempts, jitter: .random(in: 0...1))
+        guard try await urgency.unlessSkipped({ try await Task.sleep(for: pause) }) else { throw error }
+      }
+    }
+  }
+
+  /// Whether a failure at a moment is endured. An attempt that went on for longer than the patience had got somewhere.
+  private func endures(_ now: ContinuousClock.Instant, since start: ContinuousClock.Instant) -> Bool {
+    firstFailure.withLock { first in
+      if first == nil || now - start > limit { first = now }
+      return now - (first ?? now) < limit
+    }
+  }
+}
