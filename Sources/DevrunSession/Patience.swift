@@ -53,6 +53,25 @@ final class Patience: Sendable {
     }
   }
 
+  /// The same of what undoes something, unless others have deleted that and the user may not look any more: with a namespace
+  /// the rights in it go as well.
+  ///
+  /// - Returns: what the operation returns; `nil` if there is nothing to undo any more.
+  func persist<Value: Sendable>(
+    unlessLost what: String, _ losses: Losses, _ operation: @Sendable () async throws -> Value
+  ) async throws -> Value? {
+    guard losses.include(what) else { return try await persist(operation) }
+    do {
+      return try await persist {
+        do { return try await operation() } catch let error as KubeError where error.isForbidden { throw Gone() }
+      }
+    } catch is Gone {
+      return nil
+    }
+  }
+
+  private struct Gone: Error {}
+
   /// Whether a failure at a moment is endured. An attempt that went on for longer than the patience had got somewhere.
   private func endures(_ now: ContinuousClock.Instant, since start: ContinuousClock.Instant) -> Bool {
     firstFailure.withLock { first in

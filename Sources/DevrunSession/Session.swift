@@ -123,7 +123,8 @@ public struct Session: Sendable {
       let context = SessionContext(
         name: name, namespace: Namespace(access.namespace, client: client), holder: holder, reporter: reporter,
         urgency: urgency, services: services,
-        patience: Patience(limit: Patience.ofTheEnd, reporter: reporter, urgency: urgency), startTimeout: options.startTimeout,
+        patience: Patience(limit: Patience.ofTheEnd, reporter: reporter, urgency: urgency),
+        losses: Losses(), startTimeout: options.startTimeout,
         restoreCommand: options.restoreCommand, loop: group.next())
       return try await work(
         ClusterConnection(context: context, directory: directory, group: group, diagnosis: diagnosis))

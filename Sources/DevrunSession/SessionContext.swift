@@ -20,6 +20,8 @@ struct SessionContext: Sendable {
   var services: Services
   /// How long the end of the session endures failures that pass.
   var patience: Patience
+  /// What of the session others have deleted.
+  var losses: Losses
   /// How long a start may take.
   var startTimeout: Duration
   /// The command lines of a restore, for messages.

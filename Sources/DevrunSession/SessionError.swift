@@ -32,8 +32,8 @@ public enum SessionError: UserFacingError, Hashable {
         remedy: "if it only needs more time: --start-timeout 10m")
     case .trafficLost(let what, let who):
       ErrorMessage(
-        "\(what) is not redirected any more: it was changed by \(who ?? "somebody else")",
-        remedy: "pause what changes it (Argo CD, Flux, another apply) and start again")
+        "\(what) is not redirected any more: changed by \(who ?? "somebody else")",
+        remedy: "to take its traffic again, pause what changes it and start again")
     case .noSessionLog(let path, let error):
       ErrorMessage("this session has no log: \(path)", why: error.description)
     case .notRestored(let failures, let remedy):

@@ -70,8 +70,9 @@ extension EndToEnd.Endings {
           options + ["-t", "deployment/myapp1", "--take-over", "now", "--"] + Teardown.waiter)
         try await process.output.wait(for: "ready")
         // The keeper alone, which would restore: the front is there to print what to do.
-        for (id, command) in try cluster.machine.processes()
-        where id != process.id && command.contains("devrun") && !command.contains("sleep") { kill(id, SIGKILL) }
+        let report = try Kubectl.parse(try await cluster.devrun("diagnose", "--json").output)
+        let sessions = try #require(report["sessions"]?.array)
+        kill(pid_t(try #require(sessions.first?["process"]?.int)), SIGKILL)
         let outcome = try await process.outcome()
         #expect(outcome.status == .exited(125), "\(outcome)")
         let printed = try #require(outcome.errors.firstMatch(of: /devrun (restore .*)/), "\(outcome)")

@@ -102,12 +102,13 @@ struct ReplaceWay: Sendable {
     }
   }
 
-  private func endWhenLost() async throws {
+  /// - Parameter whileStarting: whether the deletion of the Deployment counts too: then no tunnel will come.
+  private func endWhenLost(whileStarting: Bool = false) async throws {
     for await change in changes.stream() {
       switch change {
       case .removed(let who): throw SessionError.trafficLost(what, by: who)
-      case .deleted: throw SessionError.trafficLost(what, by: nil)
-      case .setAgain, .paused: continue
+      case .deleted where whileStarting: throw SessionError.trafficLost(what, by: nil)
+      case .setAgain, .paused, .deleted: continue
       }
     }
   }
@@ -127,11 +128,11 @@ struct ReplaceWay: Sendable {
       in: namespace, agent: agent, holder: context.holder, since: SessionContext.now(),
       restoreCommand: context.restoreCommand)
     let restore = DeploymentRestore(of: name, in: namespace)
-    let (patience, path) = (context.patience, namespace.deployments.named(name))
+    let (patience, path, losses, what) = (context.patience, namespace.deployments.named(name), context.losses, what)
     let stop: @Sendable () async throws -> Void = {
-      let restored = try await patience.persist {
+      let restored = try await patience.persist(unlessLost: what, losses) {
         try await restore.run(session: session, urgency: urgency, reporter: reporter)
-      }
+      } ?? false
       if restored { reporter.report(.fact("deployment/\(name) is restored")) }
     }
     let starting = Patience(limit: context.startTimeout, reporter: reporter, urgency: urgency)
@@ -178,7 +179,7 @@ struct ReplaceWay: Sendable {
       try await FirstTunnel(to: what, context: context, endsWhenHopeless: false).wait(for: pods) { reason in
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await conditions(reason) }
-          group.addTask { try await endWhenLost() }
+          group.addTask { try await endWhenLost(whileStarting: true) }
           while try await group.next() != nil {}
         }
       }
@@ -244,7 +245,9 @@ struct ReplaceWay: Sendable {
       case .removed(let who):
         guard takeOver != .now else { continue }
         reporter.report(.warning(SessionError.trafficLost(what, by: who).message))
-      case .deleted: reporter.report(.warning(ErrorMessage("\(what) was deleted while it was redirected")))
+      case .deleted:
+        context.losses.note(what)
+        reporter.report(.warning(ErrorMessage("\(what) was deleted while it was redirected")))
       case .paused:
         reporter.report(.warning(ErrorMessage("\(what) is paused: it takes up no changes until it is resumed")))
       }

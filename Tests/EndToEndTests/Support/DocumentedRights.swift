@@ -5,7 +5,7 @@ extension Right {
     Right(verbs: ["get", "list", "watch", "patch"], group: "apps", resource: "deployments"),
     Right(verbs: ["get", "list", "patch", "delete"], group: "apps", resource: "replicasets"),
     Right(verbs: ["get", "list", "watch", "create", "delete"], group: "", resource: "pods"),
-    Right(verbs: ["list", "create", "delete"], group: "", resource: "configmaps"),
+    Right(verbs: ["get", "list", "create", "delete"], group: "", resource: "configmaps"),
     Right(verbs: ["get", "create"], group: "", resource: "pods/portforward"),
     Right(verbs: ["get", "list", "watch"], group: "", resource: "services"),
   ]

@@ -1,0 +1,15 @@
+internal import Synchronization
+
+/// What a session made or changed and others have deleted since: each as `kind/name`.
+final class Losses: Sendable {
+  private let names = Mutex<Set<String>>([])
+
+  /// Something is deleted.
+  func note(_ name: String) { names.withLock { _ = $0.insert(name) } }
+
+  /// Something is there again.
+  func forget(_ name: String) { names.withLock { _ = $0.remove(name) } }
+
+  /// Whether something is deleted.
+  func include(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
+}
