@@ -21,7 +21,9 @@ struct ClusterConnection: Sendable {
   /// Finds the target, and starts the session's own pod. Until then nothing is written.
   ///
   /// - Throws: `SessionError`, `WorkloadError`, `KubeError`, `TunnelError`
-  func startPod(_ options: SessionOptions, payload: Payload) async throws -> StartedPod {
+  ///
+  /// - Parameter receives: whether connections to the pod's own address come here where the target is left alone.
+  func startPod(_ options: SessionOptions, payload: Payload, receives: Bool = true) async throws -> StartedPod {
     let watch = ServiceWatch(
       from: context.namespace,
       others: options.localEnv.serviceReferences.compactMap(\.namespace) + options.otherNamespaces)
@@ -33,9 +35,10 @@ struct ClusterConnection: Sendable {
       context.reporter.report(.detail("services of these namespaces are left out: \(names)"))
     }
     // Where the target is left alone, the pod's own address is the way in.
-    let receives = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
+    let isTargetLeftAlone = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
     let start = PodStart(
-      context: context, payload: payload, diagnosis: diagnosis, localEnv: options.localEnv, receives: receives)
+      context: context, payload: payload, diagnosis: diagnosis, localEnv: options.localEnv,
+      receives: receives && isTargetLeftAlone)
     let pod = try await start.start(target, services: SeenServices(watch: watch, listing: listing))
     await diagnosis.started(pod)
     return pod

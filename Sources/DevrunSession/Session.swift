@@ -94,7 +94,8 @@ public struct Session: Sendable {
   ) async throws -> (variables: EnvironmentVariables, secretNames: Set<RawString>) {
     let program = ProgramInvocation(executable: "", arguments: [])
     return try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
-      let pod = try await connection.startPod(options, payload: try Payload(directory: payloadDirectory))
+      let pod = try await connection.startPod(
+        options, payload: try Payload(directory: payloadDirectory), receives: false)
       let view = try await gather(from: pod, connection, isolation: .user)
       return (view.environment.sorted(), view.secretNames)
     }

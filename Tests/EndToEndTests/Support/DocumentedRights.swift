@@ -21,10 +21,18 @@ extension Right {
   /// Each of the required rights whose lack ends a run before it writes anything: one verb on one resource.
   ///
   /// A service is read and watched only where the command's view needs it; the lack of it is no reason not to begin.
+  ///
+  /// A pod or a ReplicaSet is read only where a pod or a Service names the target.
   static let askedFor: [Right] =
-    required.filter { $0.resource != "services" }.flatMap { right in
+    required.flatMap { right in
       right.verbs.map { Right(verbs: [$0], group: right.group, resource: right.resource) }
-    } + [Right(verbs: ["list"], group: "", resource: "services")]
+    }.filter { right in
+      switch right.resource {
+      case "services": right.verbs == ["list"]
+      case "replicasets", "pods": right.verbs != ["get"]
+      default: true
+      }
+    }
 
   /// The rule of a Role.
   var rule: [String: [String]] { ["apiGroups": [group], "resources": [resource], "verbs": verbs] }
