@@ -14,10 +14,10 @@ struct EnvCommand: ParsableCommand {
     commandName: "env",
     abstract: "Print the environment that a command would get.",
     discussion: """
-      devrun starts a temporary pod with the container's image, environment and volumes. Only devrun's agent runs in \
-      the pod, and no Service selects it. devrun reads the environment from the agent and deletes the pod. What runs \
-      in the cluster is not touched. Values that come from Secrets, and those of names like PASSWORD and TOKEN, are \
-      printed as ***.
+      devrun starts a session pod as a run does, with the container's image, environment and volumes. Only devrun's \
+      agent runs in the pod, and no Service sends traffic to it. devrun reads the environment from the agent and \
+      deletes the pod. What runs in the cluster is not touched. Values that come from Secrets, and those of names like \
+      PASSWORD and TOKEN, are printed as ***.
       """)
 
   @Option(
@@ -28,7 +28,8 @@ struct EnvCommand: ParsableCommand {
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The container. Default: the one that serves the ports.", valueName: "name"))
+    help: ArgumentHelp(
+      "The container whose environment to print. Default: the one that serves the ports.", valueName: "name"))
   var container: String?
 
   @OptionGroup var environment: EnvironmentOptions
@@ -40,8 +41,10 @@ struct EnvCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How long the pod may take to start, such as 30s or 2m. Default: \(DurationText.text(SessionOptions.defaultStartTimeout)).",
-      valueName: "duration"),
+      """
+      How long the session pod may take to start, such as 30s or 2m. Default: \
+      \(DurationText.text(SessionOptions.defaultStartTimeout)).
+      """, valueName: "duration"),
     transform: { try RunOptions.duration($0) })
   var startTimeout: Duration?
 

@@ -16,9 +16,9 @@ struct RootCommand: ParsableCommand {
       devrun <subcommand>
       """,
     discussion: """
-      While the command runs, connections to the target in the cluster arrive at the command's local ports. The \
-      command sees the container's environment and volumes, and the cluster's services under their own names and \
-      ports. When the command exits, devrun puts the cluster back as it was.
+      The command sees the container's environment and volumes, and the cluster's services under their own names and \
+      ports. Once the command listens on a redirected port, connections to the target in the cluster arrive there; \
+      until then the app in the cluster serves. When the command exits, devrun puts the cluster back as it was.
 
       Options that you use every time can be stored in devrun.yaml. A subcommand must be the first word: \
       'devrun -- env' runs the program env.

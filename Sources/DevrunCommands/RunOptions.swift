@@ -10,10 +10,10 @@ struct RunOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "The workload to redirect: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
+      "The workload to connect to: deployment/NAME, service/NAME or pod/NAME.", valueName: "kind/name"))
   var target: String?
 
-  @Flag(help: "Create a pod for this session instead of redirecting a workload.")
+  @Flag(help: "Create a pod for this session instead of connecting to a workload.")
   var newPod = false
 
   @Option(
@@ -22,13 +22,18 @@ struct RunOptions: ParsableArguments {
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The container to replace. Default: the one that serves the ports.", valueName: "name"))
+    help: ArgumentHelp(
+      """
+      The container whose environment and volumes the command gets, and which is replaced when traffic is taken. \
+      Default: the one that serves the ports.
+      """, valueName: "name"))
   var container: String?
 
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "A port to redirect; repeatable. Default: each port that the container declares.", valueName: "remote[:local]"))
+      "A port to redirect; repeatable. Default: each port that the container declares or a Service leads to.",
+      valueName: "remote[:local]"))
   var port: [String] = []
 
   @OptionGroup var environment: EnvironmentOptions
@@ -66,7 +71,7 @@ struct RunOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      How long the session's pod, and later the target's, may take to start, such as 30s or 2m. Default: \
+      How long the session pod, and later the target's pods, may take to start, such as 30s or 2m. Default: \
       \(DurationText.text(SessionOptions.defaultStartTimeout)).
       """, valueName: "duration"),
     transform: { try RunOptions.duration($0) })
