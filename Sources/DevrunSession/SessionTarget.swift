@@ -27,8 +27,10 @@ enum SessionTarget: Sendable {
     async let rights: Void = Rights(in: namespace).checkSessionPod()
     switch options.target {
     case .existing(let reference):
-      let workload = try await TargetKinds.workload(reference, in: namespace)
+      let found = try await TargetKinds.workload(reference, in: namespace)
       try await rights
+      // Beside another's session, the pod is made of what the team wrote.
+      let workload = try found.withoutAgent()
       if let named = workload.namedBy {
         context.reporter.report(.detail("\(named) is deployment/\(workload.name)"))
       }
@@ -40,7 +42,7 @@ enum SessionTarget: Sendable {
             "container \(choice.name) has no ports, so deployment/\(workload.name) is replaced before the command "
               + "starts; --take-over never leaves it alone"))
       }
-      if options.takeOver(of: choice) != nil { try await checkTakeOver(of: workload, in: context) }
+      if options.takeOver(of: choice) != nil { try await checkTakeOver(of: found, in: context) }
       return .workload(workload, choice)
     case .newPod(let image):
       try await rights

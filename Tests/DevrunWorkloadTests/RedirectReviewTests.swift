@@ -31,6 +31,18 @@ struct RedirectReviewTests {
     ]
   }
 
+  @Test func `The team's own template is that of the Deployment without the agent and with colleagues' changes`() throws
+  {
+    let plain = Workload(object: ["metadata": ["name": "web"], "spec": ["template": Self.original.json]])
+    #expect(try plain.withoutAgent().template == Self.original)
+    var redirected = try Self.redirected()
+    #expect(try Workload(object: redirected).withoutAgent().template == Self.original)
+    redirected.template.annotations["example.com/restarted"] = "now"
+    var expected = Self.original
+    expected.annotations["example.com/restarted"] = "now"
+    #expect(try Workload(object: redirected).withoutAgent().template == expected)
+  }
+
   /// What a colleague does, and what the team's template is then; `nil` where devrun has nothing to set again.
   struct Case: CustomTestStringConvertible, Sendable {
     var testDescription: String
