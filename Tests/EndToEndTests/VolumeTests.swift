@@ -10,8 +10,8 @@ extension EndToEnd.Insides {
   /// the session's pod spares the minute that it takes otherwise.
   @Suite(
     "Volumes of a container",
-    .session(manifest: "volumes", comparesObjects: false) { _ in
-      ["-t", "deployment/volumes", "--take-over", "never"]
+    .session(manifest: "volumes", comparesObjects: false) { cluster in
+      ["-t", "deployment/volumes", "--take-over", "never", "--env-file", "\(cluster.fixtures)/volumes.env"]
     })
   struct Volumes {
     let cluster = Cluster.shared
@@ -32,8 +32,10 @@ extension EndToEnd.Insides {
         ("cat '/scratch/na me' /scratch/no*text", "xy"), ("stat -c %s /scratch/sparse", "5000001"),
         ("test $(du -k /scratch/sparse | cut -f1) -lt 1000 && echo sparse", "sparse"),
         ("ls /scratch/outside 2>&1 | wc -l", "1"), ("test -e /scratch/outside || echo left out", "left out"),
-        // Another's volume, and one that is over the limit.
-        ("test -e /node || echo not unasked", "not unasked"), ("test -e /big || echo too large", "too large"),
+        // The node's, one of which is over the limit.
+        ("test -e /node || echo not unasked", "not unasked"), ("test -e /big || echo not unasked", "not unasked"),
+        // The pod's own: what an init container or the app wrote there is in the app's pods alone.
+        ("ls -A /shared /own", "/own:\n\n/shared:"),
       ])
     func `A volume appears at the container's own path with its links, modes and bytes`(
       command: String, output: String
@@ -41,6 +43,14 @@ extension EndToEnd.Insides {
       let answer = try await shell.output(command)
       if output == "volumes-POD" { return #expect(answer.hasPrefix("volumes-")) }
       #expect(answer == output)
+    }
+
+    @Test func `A volume that stays empty is reported if another container shares it`() {
+      let errors = shell.process.errors.text
+      #expect(errors.contains("volume shared is empty: container warm, which shares it"), "\(errors)")
+      #expect(!errors.contains("volume own"), "\(errors)")
+      // None of these is large, and nothing else is worth a word.
+      #expect(errors.components(separatedBy: "warning:").count == 2, "\(errors)")
     }
 
     @Test func `A ConfigMap that changes in the cluster changes for the running command`() async throws {
@@ -114,7 +124,7 @@ extension EndToEnd.Insides {
     @Test func `A hundred thousand small files are copied, and an unreadable one is reported`() async throws {
       try await cluster.with(manifest: "many") {
         let outcome = try await session(
-          "MANY=${volumes.many}\n", target: "many",
+          "MANY=${volumes.many}\nSAME=${volumes.many|/many}\n", target: "many",
           "find $MANY -type f | wc -l; cat $MANY/d98/f999; ls $MANY/locked | wc -l; test -e /many/d0/f0 && echo there")
         #expect(outcome.status == .exited(0), "\(outcome)")
         #expect(outcome.output == "100000\n999\n0\nthere\n", "\(outcome)")

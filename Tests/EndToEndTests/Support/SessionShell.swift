@@ -112,7 +112,10 @@ struct SessionTrait: SuiteTrait, TestScoping {
   }
 
   private func session(_ cluster: Cluster, _ function: @Sendable () async throws -> Void) async throws {
-    guard comparesObjects else { return try await use(cluster, function) }
+    guard comparesObjects else {
+      try await cluster.kubectl.settled()
+      return try await use(cluster, function)
+    }
     try await cluster.leavingNoTrace { try await use(cluster, function) }
   }
 
