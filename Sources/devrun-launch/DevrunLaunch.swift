@@ -40,6 +40,11 @@ struct DevrunLaunch {
           // Told by the log, if anything is: a log that nobody reads is no failure.
           if await child.ended() != nil { try? log?.write(contentsOf: Data("child ended\n".utf8)) }
         }
+        group.addTask {
+          for await interruption in keeper.interruptions() {
+            try? log?.write(contentsOf: Data("\(interruption)\n".utf8))
+          }
+        }
         group.addTask { await child.redirect?.serve(by: ScriptedConnector(routes: script.routes)) }
         let status = await keeper.accompany(
           child, grace: .milliseconds(script.graceMilliseconds), waitsForDescendants: script.waitsForDescendants)

@@ -41,14 +41,7 @@ struct TreeSignalTests {
       (command, keeper) = (try #require(ids.first), try #require(ids.dropFirst().first))
     }
 
-    /// The front's own child: not the keeper.
-    var witness: pid_t {
-      get throws {
-        let list = try Descriptor.open(RawString("/proc/\(process.id)/task/\(process.id)/children"), O_RDONLY)
-        let children = String(decoding: try list.readToEnd(), as: UTF8.self).split(separator: " ")
-        return try #require(children.compactMap { pid_t($0) }.first { $0 != keeper })
-      }
-    }
+    var witness: pid_t { get throws { try Witness.process(of: process.id, besides: keeper) } }
 
     /// How often the command has got SIGTERM, once all that was sent before has arrived.
     func terminations() async throws -> Int {
@@ -75,40 +68,20 @@ struct TreeSignalTests {
     #expect(try await run.terminations() == 1)
   }
 
-  /// Signals processes as systemd does, and stays as it does. Each but the last is given the time to take its signal first.
-  private func serviceManager(_ processes: [pid_t]) throws -> TestProcess {
-    try TestProcess(
-      [
-        "python3", "-c",
-        """
-        import os, signal, sys
-        open('/proc/self/comm', 'w').write('systemd')
-        def pends(process):
-          lines = open('/proc/%s/status' % process).read().split('\\n')
-          return any(int(line.split()[1], 16) & 1 << 14 for line in lines if line[:7] in ('SigPnd:', 'ShdPnd:'))
-        for process in sys.argv[1:]:
-          for number in signal.SIGTERM, signal.SIGCONT: os.kill(int(process), number)
-          while process != sys.argv[-1] and pends(process): pass
-        sys.stdin.read()
-        """,
-      ] + processes.map(String.init))
-  }
-
   @Test func `A service manager's signal to each process of the run reaches the command once`() async throws {
     let run = try await Run()
-    let manager = try serviceManager([run.command, run.process.id, run.keeper, run.witness])
+    let manager = try ServiceManagerProcess(
+      signals: [SIGTERM], to: [run.command, run.process.id, run.keeper, run.witness])
     try await run.process.output.wait(for: "<\(SIGTERM) 1>")
     #expect(try await run.terminations() == 1)
-    manager.closeInput()
-    #expect(try await manager.status() == .exited(0))
+    try await manager.end()
   }
 
   @Test func `A service manager's signal to devrun alone reaches the command once`() async throws {
     let run = try await Run()
-    let manager = try serviceManager([run.process.id])
+    let manager = try ServiceManagerProcess(signals: [SIGTERM], to: [run.process.id])
     try await run.process.output.wait(for: "<\(SIGTERM) 1>")
     #expect(try await run.terminations() == 1)
-    manager.closeInput()
-    #expect(try await manager.status() == .exited(0))
+    try await manager.end()
   }
 }

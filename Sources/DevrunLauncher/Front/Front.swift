@@ -11,9 +11,8 @@ struct Front {
   private let witness: Witness
   private var machine: FrontMachine
   private var child: pid_t?
-  /// The signals of a service manager that this process alone seems to have received, each with the time at which the others
-  /// of the control group have theirs as well.
-  private var held: [(signal: Int32, due: ContinuousClock.Instant)] = []
+  /// The signals of a service manager, until the others of the control group have theirs as well.
+  private var held = HeldSignals()
 
   /// Makes this process the front. It gives up all descriptors but standard error and its link: whoever waits for the
   /// end of a pipe that the child holds must not wait for devrun.
@@ -36,7 +35,7 @@ struct Front {
           pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
           pollfd(fd: link.descriptor.number, events: Int16(POLLIN), revents: 0),
         ]
-        let patience = held.first.map { Int32(clamping: $0.due.millisecondsFromNow) } ?? -1
+        let patience = held.due.map { Int32(clamping: $0.millisecondsFromNow) } ?? -1
         let count = try system { poll(&sources, 2, machine.awaitsIdle ? 0 : patience) }
         try handleHeldSignals()
         if count == 0, machine.awaitsIdle {
@@ -50,8 +49,12 @@ struct Front {
         if sources[1].revents != 0 {
           let message = try link.receiveFromKeeper()
           switch message {
-          case .started(let process): child = process
-          case .childEnded: child = nil
+          case .started(let process):
+            child = process
+            held.childStarted(isReached: ServiceManager.reaches(process) ?? false)
+          case .childEnded:
+            child = nil
+            held.childEnded(at: .now)
           default: break
           }
           try perform(machine.handle(message.map { .message($0) } ?? .keeperGone))
@@ -74,23 +77,26 @@ struct Front {
         // for a stop signal, which a SIGCONT that followed may have taken away from the witness.
         let isTerminals = signal.code == SI_KERNEL
         let heard = witness.received(signal.number)
-        groupWide = heard ?? isTerminals || isTerminals && Witness.stopSignals.contains(signal.number)
-        if !groupWide, child != nil, ServiceManager.isAt(signal.sender) {
-          held.append((signal.number, .now + ServiceManager.patience))
+        let isReached = { [child] in child.flatMap { ServiceManager.reaches($0) } }
+        if ServiceManager.isAt(signal.sender),
+          held.hold(signal.number, isHeard: heard ?? false, isReached: isReached(), at: .now)
+        {
           continue
         }
+        groupWide = heard ?? isTerminals || isTerminals && Witness.stopSignals.contains(signal.number)
       }
       try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
     }
   }
 
   /// Passes on what a service manager has sent to this process alone. What it has sent to the whole control group, the child
-  /// has, too.
+  /// has received, too, even if it has died of that.
   private mutating func handleHeldSignals() throws(Errno) {
-    while let (signal, due) = held.first, due <= .now {
-      held.removeFirst()
-      let isChilds = witness.received(signal) ?? false && child.map { ServiceManager.reaches($0) } ?? false
-      try perform(machine.handle(.signal(signal, groupWide: isChilds)))
+    for held in held.taken(at: .now) {
+      // Asked in any case: the witness is to forget the signal.
+      let heard = witness.received(held.signal) ?? false || held.isHeard
+      let isDone = held.isDone || held.isChilds && heard
+      try perform(machine.handle(isDone ? .childsSignal(held.signal) : .signal(held.signal, groupWide: false)))
     }
   }
 

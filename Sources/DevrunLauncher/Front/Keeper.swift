@@ -231,6 +231,7 @@ extension Keeper {
     case .signal(let number, let groupWide):
       doubled.front(number, at: .now)
       handle(number, groupWide: groupWide)
+    case .childsSignal(let number): doubled.front(number, at: .now)
     case .heard: openGate()
     }
     return true

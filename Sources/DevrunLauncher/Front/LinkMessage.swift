@@ -7,6 +7,9 @@ import Glibc
 enum FrontMessage: Equatable, Sendable {
   /// The front received a signal. `groupWide`: so did the others of its process group.
   case signal(Int32, groupWide: Bool)
+  /// The front received a signal about which nothing is to be done: the child received it as well, in whichever process group
+  /// it is, and may have died of it.
+  case childsSignal(Int32)
   /// The front knows of the child. What it told before came before the child could take a signal.
   case heard
 }
@@ -36,6 +39,7 @@ struct Link: Sendable {
     switch message {
     case .signal(let number, let groupWide): try send([0, number, groupWide ? 1 : 0])
     case .heard: try send([1, 0, 0])
+    case .childsSignal(let number): try send([2, number, 0])
     }
   }
 
@@ -57,6 +61,7 @@ struct Link: Sendable {
     switch words[0] {
     case 0: return .signal(words[1], groupWide: words[2] != 0)
     case 1: return .heard
+    case 2: return .childsSignal(words[1])
     default: throw .invalidArgument
     }
   }

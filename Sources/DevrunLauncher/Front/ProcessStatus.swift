@@ -8,6 +8,8 @@ struct ProcessStatus {
   let state: UInt8
   /// Its parent.
   let parent: pid_t
+  /// The kernel's flags of its first thread.
+  private let flags: UInt32
 
   /// Reads it. `nil`: there is no such process, or it cannot be seen from here.
   init?(of process: pid_t) {
@@ -16,12 +18,17 @@ struct ProcessStatus {
       let name = text.lastIndex(of: UInt8(ascii: ")"))
     else { return nil }
     let fields = text[(name + 1)...].split(separator: UInt8(ascii: " "))
-    guard fields.count > 1, let state = fields[0].first, let parent = pid_t(String(decoding: fields[1], as: UTF8.self))
+    guard fields.count > 6, let state = fields[0].first, let parent = pid_t(String(decoding: fields[1], as: UTF8.self)),
+      let flags = UInt32(String(decoding: fields[6], as: UTF8.self))
     else { return nil }
     self.state = state
     self.parent = parent
+    self.flags = flags
   }
 
   /// Whether it runs or could run: it is neither stopped nor has its first thread ended.
   var isContinued: Bool { !"TtZX".utf8.contains(state) }
+
+  /// Whether its first thread is ending or has ended (PF_EXITING of the kernel).
+  var isEnding: Bool { flags & 4 != 0 || "ZX".utf8.contains(state) }
 }
