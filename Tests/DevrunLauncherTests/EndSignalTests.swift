@@ -49,6 +49,17 @@ struct EndSignalTests {
     }
   }
 
+  @Test func `A Ctrl-C that ends the command does not interrupt what follows, and a later signal does`() async throws {
+    let run = try await Run()
+    // The front looks at its signals when the keeper has noticed the command's end already.
+    run.process.signal(SIGSTOP)
+    run.process.signalGroup(SIGINT)
+    try await run.log.wait(for: "child ended\n")
+    run.process.signal(SIGTERM)
+    run.process.signal(SIGCONT)
+    #expect(try await run.interruptions(endingAs: .killed(SIGINT, coreDumped: false)) == ["signal(\(SIGTERM))"])
+  }
+
   @Test(arguments: [true, false])
   func `A service manager's stop that ends the command does not interrupt what follows`(
     commandFirst: Bool

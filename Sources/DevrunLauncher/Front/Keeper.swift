@@ -256,6 +256,8 @@ extension Keeper {
   /// A signal that devrun received goes to the child, unless it has it already.
   private func handle(_ number: Int32, groupWide: Bool) {
     guard let child = state.withLock({ $0.child }) else {
+      // What the child has received is no wish about what follows its end.
+      if groupWide { return }
       // One that devrun was started to ignore (nohup, a script's background job) does not end it here either.
       if [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(number), !inherited.ignores(number) {
         interrupt(.signal(number))
