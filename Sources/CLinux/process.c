@@ -2,7 +2,10 @@
 #include "devrun_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,6 +14,45 @@
 int devrun_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ? -errno : 0; }
 
 int devrun_set_thread_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0) ? -errno : 0; }
+
+/// Where the kernel reads this process's command line from. libc does not show it to who has not got it from `main`.
+static int find_command_line(char **start, char **end) {
+  char text[2048];
+  int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return -errno;
+  ssize_t count;
+  do count = read(file, text, sizeof text - 1);
+  while (count < 0 && errno == EINTR);
+  int error = errno;
+  close(file);
+  if (count < 0) return -error;
+  text[count] = '\0';
+  // The second field, in parentheses, may hold anything. arg_start is the 48th, and arg_end follows it.
+  char *field = strrchr(text, ')');
+  for (int number = 2; field != NULL && number < 48; number++) field = strchr(field + 1, ' ');
+  if (field == NULL) return -ENOTSUP;
+  *start = (char *)(uintptr_t)strtoull(field, &field, 10);
+  *end = (char *)(uintptr_t)strtoull(field, NULL, 10);
+  return *start != NULL && *start < *end ? 0 : -ENOTSUP;
+}
+
+int devrun_set_command_line(const char *name) {
+  char *start, *end;
+  int error = find_command_line(&start, &end);
+  if (error) return error;
+  char *rest = end;
+  for (char *word = start; word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
+    if (end - word < 3 || memcmp(word, "--", 3) != 0) continue;
+    rest = word + 3;
+    break;
+  }
+  size_t room = (size_t)(rest - start) - 1;
+  size_t length = strnlen(name, room);
+  memcpy(start, name, length);
+  memset(start + length, ' ', room - length);
+  start[room] = '\0';
+  return 0;
+}
 
 int devrun_forbid_core_dump(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0; }
 

@@ -4,7 +4,9 @@ import DevrunPlan
 import DevrunSystem
 import Foundation
 
-/// `devrun-launch SCRIPT`: devrun without a cluster.
+/// `devrun-launch SCRIPT [-- WORD...]`: devrun without a cluster.
+///
+/// The words are for those who look at the command line, as at devrun's own.
 ///
 /// The way of a run is the product's: front and keeper, launch, redirect, teardown. What the session would contribute is
 /// read from a file.
@@ -79,8 +81,11 @@ struct DevrunLaunch {
   }
 
   private static func readScript() throws -> LaunchScript {
-    guard CommandLine.arguments.count == 2 else { throw CocoaError(.fileReadUnknown) }
-    let data = try Data(contentsOf: URL(fileURLWithPath: CommandLine.arguments[1]))
+    let arguments = CommandLine.arguments
+    guard arguments.count == 2 || arguments.count > 2 && arguments[2] == "--" else {
+      throw CocoaError(.fileReadUnknown)
+    }
+    let data = try Data(contentsOf: URL(fileURLWithPath: arguments[1]))
     return try JSONDecoder().decode(LaunchScript.self, from: data)
   }
 

@@ -20,7 +20,7 @@ struct TreeSignalTests {
       def count(number):
         counts[number] = counts.get(number, 0) + 1
         os.write(1, b"<%d %d>" % (number, counts[number]))
-        if len(sys.argv) > 1 and number == signal.SIGTERM and counts[number] == 1: os.kill(os.getppid(), number)
+        if sys.argv[1:] == ['pass on'] and number == signal.SIGTERM and counts[number] == 1: os.kill(os.getppid(), number)
       on_signals([signal.SIGTERM, signal.SIGHUP], count)
       print(os.getpid(), os.getppid(), "ready")
       sys.stdin.read()
@@ -35,7 +35,10 @@ struct TreeSignalTests {
     let keeper: pid_t
 
     init(_ arguments: [String] = []) async throws {
-      process = try LaunchFixture().launch(TreeSignalTests.counter + arguments)
+      let fixture = try LaunchFixture()
+      let command = TreeSignalTests.counter + arguments
+      let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command)))
+      process = try TestProcess(line + ["--"] + command, place: .ownSession, keeping: fixture)
       try await process.output.wait(for: "ready\n")
       let ids = process.output.text.split(separator: " ").compactMap { pid_t($0) }
       (command, keeper) = (try #require(ids.first), try #require(ids.dropFirst().first))
@@ -60,6 +63,27 @@ struct TreeSignalTests {
     kill(run.process.id, SIGTERM)
     try await run.process.output.wait(for: "<\(SIGTERM) 1>")
     #expect(try await run.terminations() == 1)
+  }
+
+  @Test(
+    .enabled(if: isInstalled("pkill")),
+    arguments: [["devrun"], ["-f", "devrun"], ["-f", "devrun-launch .* -- python3"]])
+  func `A signal by pkill to the processes that devrun's name finds reaches the command once`(
+    pattern: [String]
+  ) async throws {
+    let run = try await Run()
+    try await TestProcess.run(["pkill", "-TERM", "-s", "\(run.process.id)"] + pattern)
+    #expect(try await run.terminations() == 1)
+  }
+
+  @Test(.enabled(if: isInstalled("pgrep")), arguments: ["some-word", "some-word$"])
+  func `A search for words of the command finds the witness as well`(pattern: String) async throws {
+    let run = try await Run(["some-word"])
+    let found = try await TestProcess.run(["pgrep", "-s", "\(run.process.id)", "-f", pattern]).output
+    #expect(
+      try Set(found.split(separator: "\n").compactMap { pid_t($0) })
+        == [run.process.id, run.keeper, run.witness, run.command])
+    #expect(try await run.terminations() == 0)
   }
 
   @Test func `A signal to the keeper alone reaches the command once`() async throws {

@@ -12,6 +12,9 @@
 int devrun_become_subreaper(void);
 /// Sets this thread's name as ps and top show it; what is beyond 15 bytes is cut.
 int devrun_set_thread_name(const char *name);
+/// Lets ps show this process's command line as the name, then the words that follow the first "--", if there is one. A name
+/// that is longer than what it takes the place of is cut.
+int devrun_set_command_line(const char *name);
 /// Prevents a core dump of this process, also by a pattern that pipes it to a program.
 int devrun_forbid_core_dump(void);
 

@@ -11,7 +11,14 @@ import Glibc
 ///
 /// The kernel signals the newest process of a group first (it puts each new one at the head of its list), and this one is
 /// made after the front: when the front has a signal that was sent to the group, this one has it already.
+///
+/// Who signals processes by their name or their command line (pkill) means devrun or the command. The name of this one is
+/// therefore another one, and of devrun's command line it shows the command's part alone: it is signalled where the command
+/// is, and not where devrun alone is.
 struct Witness: Sendable {
+  /// What ps shows.
+  private static let name = "signal-witness"
+
   private let process: pid_t
   private let link: Descriptor
 
@@ -59,7 +66,8 @@ struct Witness: Sendable {
     do {
       // Above all the front's connection to the keeper, which would seem to live on.
       try StandardStreams.release(keeping: [link])
-      try shim { devrun_set_thread_name("devrun-witness") }
+      try shim { devrun_set_thread_name(name) }
+      try shim { devrun_set_command_line(name) }
     } catch {
       _exit(125)
     }
