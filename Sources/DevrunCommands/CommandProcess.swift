@@ -38,7 +38,7 @@ final class CommandProcess: Sendable {
   ///
   /// - Throws: `SplitError`, in the calling process.
   func run(_ work: @escaping Work) throws -> Never {
-    let keeper = try SessionProcess.split()
+    let keeper = try SessionProcess.split(remedy: session.restoreCommand)
     Task { await hold(keeper, work) }
     dispatchMain()
   }

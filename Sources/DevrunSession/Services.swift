@@ -78,7 +78,7 @@ actor Services {
 ///   - work: starts the parts, and works with them.
 /// - Throws: what `work` throws; `SessionError.notRestored` if something could not be stopped.
 func withServices<Value: Sendable>(
-  reporter: any Reporter, stopping: @Sendable () async -> Void, remedy: String,
+  reporter: any Reporter, stopping: @Sendable () async -> Void, remedy: () -> String,
   _ work: (Services) async throws -> Value
 ) async throws -> Value {
   let services = Services(reporter: reporter)
@@ -91,7 +91,7 @@ func withServices<Value: Sendable>(
   await stopping()
   let failures = await withoutCancellation { await services.stop() }
   guard !failures.isEmpty else { return try outcome.get() }
-  let lost = SessionError.notRestored(failures, remedy: remedy)
+  let lost = SessionError.notRestored(failures, remedy: remedy())
   if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
   throw lost
 }

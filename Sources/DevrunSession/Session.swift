@@ -24,6 +24,8 @@ public struct Session: Sendable {
   let reporter: RunReporter
   private let payloadDirectory: String
   private let urgency = RestoreUrgency()
+  /// The Deployment behind the target, as `deployment/NAME`, once it is found: pods go, and their names with them.
+  private let aim = Latch<String>()
 
   /// A session that is not connected yet.
   ///
@@ -53,7 +55,7 @@ public struct Session: Sendable {
   public func skipWaits() { urgency.skipWaits() }
 
   /// The command line that puts back what this session could not put back.
-  public var restoreCommand: String { options.restoreCommand.text(of: target) }
+  public var restoreCommand: String { options.restoreCommand.text(of: aim.value ?? target) }
 
   /// A run, from the first look at the cluster to the last restored field.
   ///
@@ -71,6 +73,7 @@ public struct Session: Sendable {
   ) async throws -> WaitStatus {
     try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
       let pod = try await connection.startPod(options, payload: try Payload(directory: payloadDirectory))
+      if case .workload(let workload, _) = pod.target { aim.set("deployment/\(workload.name)") }
       let view = try await gather(from: pod, connection, isolation: isolation)
       let connector = await connection.serve(view, through: pod, limit: options.volumeLimit)
       let wayIn = connection.wayIn(to: pod, options)
@@ -112,7 +115,7 @@ public struct Session: Sendable {
       ending()
       await diagnosis.restoring()
     }
-    return try await withServices(reporter: reporter, stopping: stopping, remedy: restoreCommand) { services in
+    return try await withServices(reporter: reporter, stopping: stopping, remedy: { restoreCommand }) { services in
       let directory = try SessionDirectory(session: name, environment: environment)
       await services.onStop("removing \(directory.path)") { try directory.remove() }
       let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -28,7 +28,7 @@ struct ServicesTests {
   private func run(_ work: (Services) async throws -> Int) async throws -> Int {
     let journal = journal
     return try await withServices(
-      reporter: journal, stopping: { journal.note("stopping") }, remedy: "the remedy", work)
+      reporter: journal, stopping: { journal.note("stopping") }, remedy: { "the remedy" }, work)
   }
 
   private func start(_ name: String, in services: Services, failing: Bool = false) async throws {

@@ -7,6 +7,8 @@ import Glibc
 struct Front {
   private let link: Link
   private let keeper: pid_t
+  /// What puts back what the keeper leaves changed if it is killed.
+  private let remedy: String
   private let signals: Descriptor
   private let witness: Witness
   private var machine: FrontMachine
@@ -18,9 +20,10 @@ struct Front {
   /// end of a pipe that the child holds must not wait for devrun.
   ///
   /// Called in a process of one thread, with all signals blocked.
-  init(link: Link, keeper: pid_t) throws(Errno) {
+  init(link: Link, keeper: pid_t, remedy: String) throws(Errno) {
     self.link = link
     self.keeper = keeper
+    self.remedy = remedy
     try StandardStreams.release(keeping: [link.descriptor.number])
     witness = try Witness.start()
     signals = Descriptor(try shim { withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) } })
@@ -134,7 +137,7 @@ struct Front {
     let cause = reaped && status & 0x7f != 0 ? " (signal \(status & 0x7f))" : ""
     StandardStreams.printError(
       "devrun: the process that held the session ended unexpectedly\(cause); "
-        + "`devrun restore` puts back what it left changed")
+        + "put back what it left changed with: \(remedy)")
     _exit(125)
   }
 }

@@ -15,8 +15,9 @@ public enum SessionProcess {
   ///
   /// To be called first thing in `main`, while the process has one thread and has opened nothing.
   ///
+  /// - Parameter remedy: what puts back what the keeper leaves changed if it is killed, for the message about that.
   /// - Throws: `SplitError`, in the calling process.
-  public static func split() throws(SplitError) -> Keeper {
+  public static func split(remedy: String = "devrun restore") throws(SplitError) -> Keeper {
     do throws(Errno) {
       let inherited = try InheritedState.capture()
       let (keeperEnd, frontEnd) = try Descriptor.socketPair(type: SOCK_SEQPACKET)
@@ -31,7 +32,7 @@ public enum SessionProcess {
       // Both processes do this, so that it is done whichever runs first.
       _ = setpgid(keeper, keeper)
       keeperEnd.close()
-      var mirror = try Front(link: Link(descriptor: frontEnd), keeper: keeper)
+      var mirror = try Front(link: Link(descriptor: frontEnd), keeper: keeper, remedy: remedy)
       mirror.run()
     } catch {
       throw SplitError(cause: error)
