@@ -41,6 +41,23 @@ struct PatienceTests {
     }
   }
 
+  @Test func `A list of large objects is answered with their metadata`() async throws {
+    try await withServer { _, _ in
+      .json(
+        200,
+        [
+          "kind": "PartialObjectMetadataList", "metadata": ["resourceVersion": "1"],
+          "items": [["metadata": ["name": "a"]]],
+        ])
+    } _: { client, server in
+      let list = try await client.list(.configMaps(in: "shop"), metadataOnly: true)
+      #expect(list.items.map(\.name) == ["a"])
+      #expect(
+        server.requests.map { $0.headers.first(name: "Accept") }
+          == ["application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json"])
+    }
+  }
+
   @Test func `A list is selected by labels and by fields`() async throws {
     try await withServer { _, _ in
       .json(200, ["kind": "PodList", "metadata": ["resourceVersion": "1"], "items": []])

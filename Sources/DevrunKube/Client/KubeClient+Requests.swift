@@ -17,10 +17,16 @@ struct APIRequest: Sendable {
   var body: JSONValue?
   /// Whether an answer of another type than JSON is taken.
   var otherTypes = false
-  /// Whether the answer is to have the object's metadata alone.
-  var metadataOnly = false
+  /// The kind of an answer that has metadata alone; `nil` for whole objects.
+  var metadata: Metadata?
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
+
+  /// The kinds of answers that have metadata alone (`meta.k8s.io/v1`).
+  enum Metadata: String, Sendable {
+    case object = "PartialObjectMetadata"
+    case list = "PartialObjectMetadataList"
+  }
 
   /// The path with the query.
   var pathAndQuery: String {
@@ -34,8 +40,8 @@ struct APIRequest: Sendable {
   /// The types of answers that are taken, the best first.
   var accept: String {
     if otherTypes { return "application/json, */*" }
-    return metadataOnly
-      ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json" : "application/json"
+    return metadata.map { "application/json;as=\($0.rawValue);g=meta.k8s.io;v=v1, application/json" }
+      ?? "application/json"
   }
 
   /// A request about a resource.

@@ -22,11 +22,14 @@ extension KubeClient {
   }
 
   /// Reads all objects of a collection that the selectors, in the text form that the API has for them, select.
+  ///
+  /// - Parameter metadataOnly: whether the answer is to have the objects' metadata alone, since the objects are large.
   public func list(
-    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil
+    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil, metadataOnly: Bool = false
   ) async throws -> ResourceList {
     let fields = fieldSelector.map { [(name: "fieldSelector", value: $0)] } ?? []
-    return try await list(path, selectors: Self.query(labelSelector: labelSelector) + fields)
+    return try await list(
+      path, selectors: Self.query(labelSelector: labelSelector) + fields, metadataOnly: metadataOnly)
   }
 
   /// Makes an object; `path` is the collection, or an object's subresource that is made (`binding`, `eviction`).
@@ -44,7 +47,7 @@ extension KubeClient {
     named.name = path.name ?? (object.name.isEmpty ? nil : object.name)
     var request = APIRequest(.POST, "create", named, query: Self.fieldManagerQuery, body: object.json)
     request.path = path.urlPath
-    request.metadataOnly = metadataOnly
+    if metadataOnly { request.metadata = .object }
     return KubeObject(try await send(request))
   }
 
@@ -77,7 +80,9 @@ extension KubeClient {
   }
 
   /// Reads a list page by page. A continuation that has expired (410) makes it read the whole at once.
-  func list(_ path: ResourcePath, selectors: [(name: String, value: String)]) async throws -> ResourceList {
+  func list(
+    _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false
+  ) async throws -> ResourceList {
     var items: [KubeObject] = []
     var continuation: String?
     var limit: String? = "500"
@@ -85,7 +90,8 @@ extension KubeClient {
       var query = selectors
       if let limit { query.append(("limit", limit)) }
       if let continuation { query.append(("continue", continuation)) }
-      let request = APIRequest(.GET, "list", path, query: query)
+      var request = APIRequest(.GET, "list", path, query: query)
+      if metadataOnly { request.metadata = .list }
       let page: JSONValue
       do {
         page = try await send(request)
