@@ -38,10 +38,11 @@ package struct OwnPods: Sendable {
   /// A pod with the agent in its only container. It meets the Pod Security Standard `restricted`
   /// (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
   ///
+  /// - Parameter holder: who holds the session, as `user@machine`.
   /// - Throws: `WorkloadError`
-  package func pod(named name: String, on carrier: Carrier, ports: [UInt16], agent: AgentTemplate) throws(WorkloadError)
-    -> KubeObject
-  {
+  package func pod(
+    named name: String, on carrier: Carrier, ports: [UInt16], agent: AgentTemplate, holder: String
+  ) throws(WorkloadError) -> KubeObject {
     var spec: JSONValue = [
       "restartPolicy": "Always",
       "automountServiceAccountToken": true,
@@ -62,13 +63,8 @@ package struct OwnPods: Sendable {
       ],
     ]
     spec["imagePullSecrets"] = carrier.pullSecrets
-    return try pod(named: name, of: ["metadata": [:], "spec": spec], agent: agent)
-  }
-
-  private func pod(named name: String, of template: KubeObject, agent: AgentTemplate) throws(WorkloadError)
-    -> KubeObject
-  {
-    var pod = try agent.applied(to: template)
+    var pod = try agent.applied(to: ["metadata": [:], "spec": spec])
+    pod.annotations[SessionMark.holder] = holder
     pod.metadata["name"] = .string(name)
     pod.metadata["namespace"] = .string(namespace.name)
     pod.labels = [SessionMark.key: agent.session]

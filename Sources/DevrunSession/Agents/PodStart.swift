@@ -44,7 +44,7 @@ struct PodStart: Sendable {
   func start(_ target: SessionTarget, services: SeenServices) async throws -> StartedPod {
     let name = name(for: target)
     context.reporter.report(.step("starting pod/\(name)"))
-    let upload = PayloadUpload(in: namespace, session: context.name)
+    let upload = PayloadUpload(in: namespace, session: context.name, holder: context.holder)
     let names = upload.names(of: payload)
     let template: KubeObject = if case .workload(let workload, _) = target { workload.template } else { [:] }
     let access = AgentAccess.random(avoiding: template)
@@ -143,7 +143,8 @@ struct PodStart: Sendable {
   private func object(named name: String, for target: SessionTarget, agent: AgentTemplate) async throws -> KubeObject {
     switch target {
     case .none(let carrier, let choice):
-      return try OwnPods(in: namespace).pod(named: name, on: carrier, ports: choice.ports.map(\.remote), agent: agent)
+      return try OwnPods(in: namespace).pod(
+        named: name, on: carrier, ports: choice.ports.map(\.remote), agent: agent, holder: context.holder)
     case .workload(let workload, let choice):
       let volumes = ContainerVolumes(of: workload.template, container: choice.name).volumes.map(\.name)
       let named = volumes.filter { name in localEnv.volumeReferences.contains { $0.pattern.matches(name) } }

@@ -18,11 +18,16 @@ package struct PayloadUpload: Sendable {
   var namespace: Namespace
   /// The session, part of the names.
   var session: String
+  /// Who holds the session, as `user@machine`.
+  var holder: String?
 
   /// An upload for a session.
-  package init(in namespace: Namespace, session: String) {
+  ///
+  /// - Parameter holder: who holds the session, as `user@machine`; needed only to create.
+  package init(in namespace: Namespace, session: String, holder: String? = nil) {
     self.namespace = namespace
     self.session = session
+    self.holder = holder
   }
 
   /// The names of what will be there.
@@ -76,6 +81,7 @@ package struct PayloadUpload: Sendable {
       "binaryData": [key: .string(Data(bytes).base64EncodedString())],
     ]
     map.labels = [SessionMark.key: session]
+    if let holder { map.annotations = [SessionMark.holder: holder] }
     if let reference = owner?.ownerReference { map.metadata["ownerReferences"] = [reference] }
     return map
   }
