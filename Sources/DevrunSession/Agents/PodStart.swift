@@ -44,12 +44,12 @@ struct PodStart: Sendable {
   func start(_ target: SessionTarget, services: SeenServices) async throws -> StartedPod {
     let name = name(for: target)
     context.reporter.report(.step("starting pod/\(name)"))
-    let upload = PayloadUpload(in: namespace, session: context.name, holder: context.holder)
-    let names = upload.names(of: payload)
+    let delivery = PayloadDelivery(
+      of: payload, by: PayloadUpload(in: namespace, session: context.name, holder: context.holder))
     let template: KubeObject = if case .workload(let workload, _) = target { workload.template } else { [:] }
     let access = AgentAccess.random(avoiding: template)
     let agent = AgentTemplate(
-      session: context.name, container: target.choice.name, payload: names, access: access.ports,
+      session: context.name, container: target.choice.name, payload: delivery.names, access: access.ports,
       secretDigest: access.secretDigest, ports: receives ? target.choice.ports.map(\.remote) : [])
 
     let reporter = context.reporter
@@ -57,11 +57,11 @@ struct PodStart: Sendable {
     try await context.services.start(
       "deleting the agent's ConfigMaps",
       stop: {
-        try await reporter.reportingRetries { try await upload.delete([names.loader] + names.pieces) }
+        try await reporter.reportingRetries { try await delivery.end() }
       }
     ) {
-      try await withoutCancellation { try await upload.create(payload, owner: nil) }
-      try Task.checkCancellation()
+      // Not shielded from cancellation: on a slow line it takes minutes.
+      try await delivery.begin()
     }
 
     let (ownPods, created) = (OwnPods(in: namespace), try await object)
@@ -71,6 +71,7 @@ struct PodStart: Sendable {
         try await reporter.reportingRetries { try await ownPods.remove(name) }
       }
     ) {
+      try Task.checkCancellation()
       _ = try await withoutCancellation { [namespace] in
         try await namespace.client.create(created, in: namespace.pods)
       }
@@ -95,7 +96,7 @@ struct PodStart: Sendable {
       }
     }
     return StartedPod(
-      pods: pods, tunnel: tunnel, object: pod, target: target, payload: names, services: services)
+      pods: pods, tunnel: tunnel, object: pod, target: target, payload: delivery.names, services: services)
   }
 
   /// Makes the pod anew when the cluster takes it away in mid-session: its node is drained, somebody deletes it, the

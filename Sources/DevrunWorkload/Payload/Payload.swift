@@ -10,7 +10,9 @@ package struct Payload: Sendable {
   var pieces: [(name: String, bytes: [UInt8])]
   /// The architecture they are for, as the node label `kubernetes.io/arch` names it.
   var architecture: String
+}
 
+extension Payload {
   /// Reads the payload of a folder.
   ///
   /// - Throws: `WorkloadError.payloadMissing`

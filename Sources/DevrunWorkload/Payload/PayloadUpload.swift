@@ -10,9 +10,15 @@ package struct PayloadConfigMaps: Sendable, Hashable {
   package var pieces: [String]
   /// The architecture that the agent was built for, as the node label `kubernetes.io/arch` names it.
   package var architecture: String
+
+  /// All of them.
+  var all: [String] { [loader] + pieces }
 }
 
 /// Brings the payload into the cluster: immutable ConfigMaps of the session, which go with it.
+///
+/// A request to create one can be broken off. The server may carry such a request out all the same, even after a later
+/// request to delete. So `delete` is enough only if every request to create had its answer; `clear` is for the other case.
 package struct PayloadUpload: Sendable {
   /// The namespace of the pods.
   var namespace: Namespace
@@ -37,31 +43,46 @@ package struct PayloadUpload: Sendable {
       architecture: payload.architecture)
   }
 
-  /// Creates the ConfigMaps, all at once. Returns or throws when every request has its answer: one that was broken off
-  /// could still be carried out, after the ConfigMaps of the others were deleted.
+  /// Creates the ConfigMaps, all at once. One that is there already stays as it is.
   ///
-  /// - Parameter owner: the object with which they vanish, even if devrun never comes back.
-  /// - Throws: `KubeError`
-  package func create(_ payload: Payload, owner: KubeObject?) async throws {
-    let names = names(of: payload)
+  /// On a slow line that takes minutes, so it ends with the first failure, and when the task is cancelled. The requests
+  /// that are under way then are broken off.
+  ///
+  /// - Parameter names: the names of those to create; `nil` for all.
+  /// - Throws: `KubeError`, `CancellationError`
+  func create(_ payload: Payload, only names: Set<String>? = nil) async throws {
+    let known = self.names(of: payload)
     let parts =
-      [(names.loader, "loader", payload.loader)] + zip(names.pieces, payload.pieces).map { ($0, $1.name, $1.bytes) }
-    let failure = await withTaskGroup(of: (any Error)?.self) { group in
-      for (name, key, bytes) in parts {
-        group.addTask {
-          do {
-            try await namespace.client.create(
-              configMap(name, key: key, bytes: bytes, owner: owner), in: namespace.configMaps,
-              metadataOnly: true)
-            return nil
-          } catch {
-            return error
-          }
-        }
+      [(known.loader, "loader", payload.loader)] + zip(known.pieces, payload.pieces).map { ($0, $1.name, $1.bytes) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (name, key, bytes) in parts where names?.contains(name) ?? true {
+        group.addTask { try await create(configMap(name, key: key, bytes: bytes)) }
       }
-      return await group.reduce((any Error)?.none) { $0 ?? $1 }
+      // Not `waitForAll`, which goes on after a failure.
+      for try await () in group {}
     }
-    if let failure { throw failure }
+  }
+
+  private func create(_ map: KubeObject) async throws {
+    do {
+      try await namespace.client.create(map, in: namespace.configMaps, metadataOnly: true)
+    } catch let error as KubeError where error.isAlreadyExists {
+      return
+    }
+  }
+
+  /// The names of the session's ConfigMaps that are there, without the record of what it changed.
+  ///
+  /// - Returns: the names; `nil` if the user lacks the right to list ConfigMaps, which a session does not need.
+  /// - Throws: `KubeError`
+  func present() async throws -> [String]? {
+    do {
+      let maps = try await namespace.client.list(
+        namespace.configMaps, labelSelector: "\(SessionMark.key)=\(session)", metadataOnly: true)
+      return maps.items.filter { $0.labels[SessionMark.record] == nil }.map(\.name)
+    } catch let error as KubeError where error.isForbidden {
+      return nil
+    }
   }
 
   /// Deletes ConfigMaps. One that was never made, or that the garbage collector has deleted, counts as deleted.
@@ -74,7 +95,33 @@ package struct PayloadUpload: Sendable {
     }
   }
 
-  private func configMap(_ name: String, key: String, bytes: [UInt8], owner: KubeObject?) -> KubeObject {
+  /// Deletes ConfigMaps after an upload that was broken off, and what the server still makes of it meanwhile: until the
+  /// session has had none twice in a row.
+  ///
+  /// - Parameters:
+  ///   - names: the ConfigMaps that were uploaded.
+  ///   - patience: how long that may go on.
+  ///   - pause: the time from one look to the next.
+  /// - Throws: `KubeError`
+  func clear(_ names: [String], for patience: Duration = .seconds(15), every pause: Duration = .seconds(1)) async throws
+  {
+    let end = ContinuousClock.now + patience
+    var absences = 0
+    try await delete(names)
+    while absences < 2, ContinuousClock.now < end {
+      if let left = try await present() {
+        absences = left.isEmpty ? absences + 1 : 0
+        try await delete(left)
+      } else {
+        // Whether they are there cannot be seen.
+        absences += 1
+        try await delete(names)
+      }
+      if absences < 2 { try await Task.sleep(for: pause) }
+    }
+  }
+
+  private func configMap(_ name: String, key: String, bytes: [UInt8]) -> KubeObject {
     var map: KubeObject = [
       "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
       "metadata": ["name": .string(name), "namespace": .string(namespace.name)],
@@ -82,7 +129,6 @@ package struct PayloadUpload: Sendable {
     ]
     map.labels = [SessionMark.key: session]
     if let holder { map.annotations = [SessionMark.holder: holder] }
-    if let reference = owner?.ownerReference { map.metadata["ownerReferences"] = [reference] }
     return map
   }
 }

@@ -69,7 +69,7 @@ final class FakeCluster: Sendable {
 
   // MARK: - Requests
 
-  /// Answers a request. `nil` is a watch that was opened.
+  /// Answers a request. `nil` is a watch that was opened, or no answer at all.
   func answer(_ method: HTTPMethod, uri: String, body: [UInt8], on channel: any Channel) -> (Int, JSONValue)? {
     let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
     let words = parts[0].split(separator: "/").map(String.init)
@@ -94,7 +94,7 @@ final class FakeCluster: Sendable {
         return nil
       }
       state.requests.append(request)
-      if let refusal { return (refusal.code, refusal.json) }
+      if let refusal { return refusal == .silence ? nil : (refusal.code, refusal.json) }
       return Self.perform(method, collection, name, query, json ?? [:], &state)
     }
   }
@@ -258,11 +258,13 @@ final class FakeCluster: Sendable {
 }
 
 /// A failure as the API server reports it.
-struct FakeStatus: Sendable {
+struct FakeStatus: Sendable, Hashable {
   var code: Int
   var reason: String
   var cause = ""
 
+  /// No answer.
+  static let silence = FakeStatus(code: 0, reason: "")
   static let notFound = FakeStatus(code: 404, reason: "NotFound")
   static let exists = FakeStatus(code: 409, reason: "AlreadyExists")
   static let conflict = FakeStatus(code: 409, reason: "Conflict")
