@@ -1,28 +1,33 @@
 internal import DevrunCore
 internal import DevrunSystem
-internal import DevrunWorkload
-internal import Synchronization
 
 /// The wait for the first tunnel to one of some pods. It has an end, a reason and a word: after a few seconds the user
 /// reads what is waited for, in the words of whoever holds it up, and each new reason from then on.
 struct FirstTunnel: Sendable {
-  /// How long nothing is printed.
-  static let silence = Duration.seconds(3)
-
   /// What is waited for, as `kind/name`.
   private let what: String
   private let reporter: any Reporter
   private let timeout: Duration
   private let endsWhenHopeless: Bool
+  private let rhythm: WaitReasons.Rhythm
 
   /// - Parameters:
   ///   - what: what is waited for, as `kind/name`.
   ///   - endsWhenHopeless: whether one pod that will not come up by itself ends the wait. Of several pods others may.
   init(to what: String, context: SessionContext, endsWhenHopeless: Bool) {
+    self.init(
+      to: what, reporter: context.reporter, timeout: context.startTimeout, endsWhenHopeless: endsWhenHopeless)
+  }
+
+  init(
+    to what: String, reporter: any Reporter, timeout: Duration, endsWhenHopeless: Bool,
+    rhythm: WaitReasons.Rhythm = WaitReasons.Rhythm()
+  ) {
     self.what = what
-    self.reporter = context.reporter
-    self.timeout = context.startTimeout
+    self.reporter = reporter
+    self.timeout = timeout
     self.endsWhenHopeless = endsWhenHopeless
+    self.rhythm = rhythm
   }
 
   /// Takes a reason to wait, in words.
@@ -37,7 +42,7 @@ struct FirstTunnel: Sendable {
   func wait(
     for pods: AgentPods, others: @escaping @Sendable (_ reason: @escaping Reason) async throws -> Void = { _ in }
   ) async throws {
-    let reasons = Reasons(what: what, reporter: reporter)
+    let reasons = WaitReasons(what: what, reporter: reporter)
     try await withThrowingTaskGroup(of: Bool.self) { group in
       defer { group.cancelAll() }
       group.addTask {
@@ -49,9 +54,7 @@ struct FirstTunnel: Sendable {
         return false
       }
       group.addTask {
-        try await Task.sleep(for: Self.silence)
-        for (pod, why) in await pods.explainedProblems() { reasons.add(why, of: "pod/\(pod)") }
-        reasons.speak()
+        await reasons.ask(pods, rhythm)
         return false
       }
       group.addTask {
@@ -63,7 +66,7 @@ struct FirstTunnel: Sendable {
     }
   }
 
-  private func attached(_ pods: AgentPods, _ reasons: Reasons) async throws {
+  private func attached(_ pods: AgentPods, _ reasons: WaitReasons) async throws {
     for await event in pods.events.stream() {
       switch event {
       case .attached: return
@@ -84,49 +87,6 @@ struct FirstTunnel: Sendable {
       }
     }
     throw CancellationError()
-  }
-
-  /// What is waited for. Each reason is reported once, and not before it is time to speak.
-  private final class Reasons: Sendable {
-    private struct State {
-      var current: [String: String] = [:]
-      var told: Set<String> = []
-      var isSpeaking = false
-    }
-
-    private let what: String
-    private let reporter: any Reporter
-    private let state = Mutex(State())
-
-    init(what: String, reporter: any Reporter) {
-      self.what = what
-      self.reporter = reporter
-    }
-
-    /// All reasons, for an error.
-    var all: [String] {
-      state.withLock { state in Set(state.current.map { "\($0.key): \($0.value)" }).sorted() }
-    }
-
-    func add(_ why: String, of whom: String) {
-      let isNews = state.withLock { state in
-        state.current[whom] = why
-        return state.isSpeaking && state.told.insert(why).inserted
-      }
-      if isNews { report(why) }
-    }
-
-    /// Reports what is known, and from now on what comes.
-    func speak() {
-      let reasons = state.withLock { state in
-        state.isSpeaking = true
-        return state.current.values.sorted().filter { state.told.insert($0).inserted }
-      }
-      if reasons.isEmpty { reporter.report(.waiting("waiting for \(what)")) }
-      for reason in reasons { report(reason) }
-    }
-
-    private func report(_ why: String) { reporter.report(.waiting("waiting for \(what): \(why)")) }
   }
 }
 
