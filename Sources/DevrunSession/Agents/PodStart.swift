@@ -64,17 +64,15 @@ struct PodStart: Sendable {
       try await delivery.begin()
     }
 
-    let (ownPods, created) = (OwnPods(in: namespace), try await object)
+    let steps = steps(for: try await object, delivery)
     try await context.services.start(
       "deleting pod/\(name)",
       stop: {
-        try await reporter.reportingRetries { try await ownPods.remove(name) }
+        try await reporter.reportingRetries { try await steps.remove() }
       }
     ) {
       try Task.checkCancellation()
-      _ = try await withoutCancellation { [namespace] in
-        try await namespace.client.create(created, in: namespace.pods)
-      }
+      try await withoutCancellation { try await steps.create() }
       try Task.checkCancellation()
     }
     let pods = AgentPods(
@@ -89,7 +87,8 @@ struct PodStart: Sendable {
       throw SessionError.agentFailed(pod: name, why: "its tunnel broke at once")
     }
     await context.services.inBackground("watching pod/\(name)") { await pods.reportTrouble(to: reporter) }
-    await context.services.inBackground("keeping pod/\(name)") { try await keep(created, pods: pods) }
+    let upkeep = PodUpkeep(name: name, steps: steps, reporter: reporter)
+    await context.services.inBackground("keeping pod/\(name)") { try await upkeep.run(pods) }
     if receives {
       for port in target.choice.ports {
         reporter.report(.fact("pod/\(name) port \(port.remote) -> localhost:\(port.local)"))
@@ -99,39 +98,18 @@ struct PodStart: Sendable {
       pods: pods, tunnel: tunnel, object: pod, target: target, payload: delivery.names, services: services)
   }
 
-  /// Makes the pod anew when the cluster takes it away in mid-session: its node is drained, somebody deletes it, the
-  /// kubelet evicts it. Nothing else would, since the pod has no controller.
-  private func keep(_ pod: KubeObject, pods: AgentPods) async throws {
-    for await event in pods.events.stream() {
-      switch event {
-      case .rejected(let name, _): try await OwnPods(in: namespace).remove(name)
-      case .gone(let name):
-        context.reporter.report(.warning(ErrorMessage("pod/\(name) was deleted; it is made anew")))
-        try await create(pod, name)
-      default: continue
-      }
-    }
-  }
-
-  /// Creates the pod, again and again until that succeeds.
-  private func create(_ pod: KubeObject, _ name: String) async throws {
-    var backoff = Backoff(first: .milliseconds(250), limit: .seconds(60))
-    var last = ""
-    while true {
-      do {
-        _ = try await namespace.client.create(pod, in: namespace.pods)
-        return
-      } catch let error as KubeError {
-        try Task.checkCancellation()
-        if error.isAlreadyExists { return }
-        if last != "\(error)" {
-          context.reporter.report(.warning(ErrorMessage("pod/\(name) cannot be made anew yet", why: "\(error)")))
+  /// What is done in the cluster for the pod, now and later.
+  private func steps(for pod: KubeObject, _ delivery: PayloadDelivery) -> PodUpkeep.Steps {
+    let namespace = namespace
+    return PodUpkeep.Steps(
+      restorePayload: { try await delivery.restore() },
+      create: {
+        do {
+          try await namespace.client.create(pod, in: namespace.pods)
+        } catch let error as KubeError where error.isAlreadyExists {
+          return
         }
-        last = "\(error)"
-      }
-      await backoff.pause()
-      try Task.checkCancellation()
-    }
+      }, remove: { try await OwnPods(in: namespace).remove(pod.name) })
   }
 
   private func name(for target: SessionTarget) -> String {
