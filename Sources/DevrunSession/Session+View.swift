@@ -7,8 +7,10 @@ internal import DevrunView
 
 extension Session {
   /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services.
+  ///
+  /// - Parameter choice: which of the volumes are copied.
   func gather(
-    from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation
+    from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation, fetching choice: VolumeChoice = .all
   ) async throws -> SessionView {
     async let variables = pod.tunnel.environment()
     async let facts = pod.tunnel.info()
@@ -21,7 +23,8 @@ extension Session {
       container: container, hostname: hostname, directory: directory, reporter: reporter)
     let volumes = try await MaterializedVolumes.make(
       of: pod.container, in: pod.object, localEnv: options.localEnv, isolation: isolation,
-      fetch: VolumeFetch(tunnel: pod.tunnel, limit: options.volumeLimit, reporter: reporter), memory: directory
+      fetching: choice, fetch: VolumeFetch(tunnel: pod.tunnel, limit: options.volumeLimit, reporter: reporter),
+      memory: directory
     ) {
       let disk = try SessionDirectory(onDiskFor: name, environment: environment)
       await connection.context.services.onStop("removing \(disk.path)") { try disk.remove() }

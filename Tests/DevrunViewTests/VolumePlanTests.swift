@@ -35,8 +35,8 @@ struct VolumePlanTests {
       ]
     ], container: "app")
 
-  private func plan(_ uses: [LocalEnvFile.VolumeUse] = []) -> VolumePlan {
-    VolumePlan(Self.container, uses: uses) { $0 == "/tmp" ? "it is there" : nil }
+  private func plan(_ uses: [LocalEnvFile.VolumeUse] = [], choice: VolumeChoice = .all) -> VolumePlan {
+    VolumePlan(Self.container, uses: uses, choice: choice) { $0 == "/tmp" ? "it is there" : nil }
   }
 
   @Test func `Volumes appear at their own paths, except persistent ones and those at occupied paths`() {
@@ -67,6 +67,12 @@ struct VolumePlanTests {
     #expect(settings.map(\.isNamed) == [true, false])
     #expect(plan.items.filter { $0.volume.name == "scratch" }.map(\.targets) == [["/tmp"]])
     #expect(plan.omissions.map(\.volume) == ["data", "node"])
+  }
+
+  @Test func `Only volumes that a file names are copied if no command is to see the others`() {
+    let plan = plan([.init(volume: "data"), .init(volume: "keys", mountPath: "/my/keys")], choice: .named)
+    #expect(plan.items.map(\.volume.name) == ["data", "keys"])
+    #expect(plan.omissions.isEmpty)
   }
 
   @Test(arguments: ["..", ".", "a/../../b", "/etc", "", "A"])

@@ -12,18 +12,20 @@ extension MaterializedVolumes {
   ///   - pod: the pod, with what admission added to its template.
   ///   - localEnv: the files that name volumes.
   ///   - isolation: how the command gets its own view of files; without a mount namespace no path can be shown.
+  ///   - fetching: which of the volumes are copied.
   ///   - fetch: how volumes are copied.
   ///   - memory: the session's folder.
   ///   - disk: makes a folder for what is too large for memory; called once at most.
   /// - Throws: `LocalEnvError`, `TunnelError`, `ArchiveError`, `ViewError`
   package static func make(
-    of container: String, in pod: KubeObject, localEnv: LocalEnvFile, isolation: Isolation, fetch: VolumeFetch,
-    memory: SessionDirectory, disk: () async throws -> SessionDirectory
+    of container: String, in pod: KubeObject, localEnv: LocalEnvFile, isolation: Isolation,
+    fetching choice: VolumeChoice, fetch: VolumeFetch, memory: SessionDirectory,
+    disk: () async throws -> SessionDirectory
   ) async throws -> MaterializedVolumes {
     let container = ContainerVolumes(of: pod, container: container)
     var volumes = MaterializedVolumes(names: container.volumes.map(\.name))
     let uses = try localEnv.volumes(in: volumes.names)
-    let plan = VolumePlan(container, uses: uses) { path in
+    let plan = VolumePlan(container, uses: uses, choice: choice) { path in
       isolation == .trap ? "no path of its own can be shown without a mount namespace" : obstacle(at: path)
     }
     for omission in plan.omissions {

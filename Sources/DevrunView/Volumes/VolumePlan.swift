@@ -1,6 +1,14 @@
 package import DevrunConfig
 internal import DevrunCore
 
+/// Which of a container's volumes are copied.
+package enum VolumeChoice: Sendable {
+  /// All that the command is to see.
+  case all
+  /// Those that a file names: the values of variables have their paths.
+  case named
+}
+
 /// What is to be copied of the container's volumes, and where the command sees it.
 package struct VolumePlan: Sendable, Hashable {
   /// A volume, or a part of one.
@@ -42,14 +50,17 @@ package struct VolumePlan: Sendable, Hashable {
   /// - Parameters:
   ///   - container: its volumes.
   ///   - uses: what the files name.
+  ///   - choice: which of the volumes are copied.
   ///   - obstacle: why a path of the container cannot be shown here; `nil` where it can.
   init(
-    _ container: ContainerVolumes, uses: [LocalEnvFile.VolumeUse], obstacle: (_ path: String) -> String?
+    _ container: ContainerVolumes, uses: [LocalEnvFile.VolumeUse], choice: VolumeChoice = .all,
+    obstacle: (_ path: String) -> String?
   ) {
     for use in uses {
       guard let volume = container.volumes.first(where: { $0.name == use.volume }) else { continue }
       add(Item(volume: volume, part: use.part, targets: [use.mountPath].compactMap { $0 }, isNamed: true))
     }
+    if choice == .named { return }
     for mount in container.mounts where !items.contains(where: { $0.targets.contains(mount.mountPath) }) {
       if !mount.isUnasked {
         let why = "volumes of kind \(mount.kind) are copied only when azds-local.env names them"
