@@ -6,29 +6,36 @@ internal import DevrunSystem
 internal import DevrunView
 
 extension Session {
-  /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services.
+  /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services. A tunnel that
+  /// breaks meanwhile is replaced by the next.
   ///
   /// - Parameter choice: which of the volumes are copied.
   func gather(
     from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation, fetching choice: VolumeChoice = .all
   ) async throws -> SessionView {
-    async let variables = pod.tunnel.environment()
-    async let facts = pod.tunnel.info()
-    let (container, info) = try await (variables, facts)
+    let (container, info) = try await pod.withTunnel(connection.context) { tunnel in
+      async let variables = tunnel.environment()
+      async let facts = tunnel.info()
+      return try await (variables, facts)
+    }
     let secrets = SecretMask.secrets(in: container, of: pod.object, container: pod.container)
     reporter.mask(secrets.map(\.description))
     let directory = connection.directory
     let cluster = ClusterView.make(
       of: pod.services.services, localEnv: options.localEnv, namespace: access.namespace, domain: info.clusterDomain,
       container: container, hostname: hostname, directory: directory, reporter: reporter)
-    let volumes = try await MaterializedVolumes.make(
-      of: pod.container, in: pod.object, localEnv: options.localEnv, isolation: isolation,
-      fetching: choice, fetch: VolumeFetch(tunnel: pod.tunnel, limit: options.volumeLimit, reporter: reporter),
-      memory: directory
-    ) {
-      let disk = try SessionDirectory(onDiskFor: name, environment: environment)
-      await connection.context.services.onStop("removing \(disk.path)") { try disk.remove() }
-      return disk
+    var disk: SessionDirectory?
+    let volumes = try await pod.withTunnel(connection.context) { tunnel in
+      try await MaterializedVolumes.make(
+        of: pod.container, in: pod.object, localEnv: options.localEnv, isolation: isolation, fetching: choice,
+        fetch: VolumeFetch(tunnel: tunnel, limit: options.volumeLimit, reporter: reporter), memory: directory
+      ) {
+        if let disk { return disk }
+        let made = try SessionDirectory(onDiskFor: name, environment: environment)
+        await connection.context.services.onStop("removing \(made.path)") { try made.remove() }
+        disk = made
+        return made
+      }
     }
     let resolved = try ChildEnvironment.make(
       options.environmentRequest, shell: environment, container: container, view: cluster, volumes: volumes,

@@ -101,6 +101,18 @@ package struct SessionDirectory: Sendable {
     return folder
   }
 
+  /// Makes a folder in the folder, empty also if a copy that was broken off has left something in it.
+  ///
+  /// - Returns: its path.
+  /// - Throws: `ViewError.noSessionDirectory`, `.cannotChange`
+  func makeEmptyFolder(_ name: String) throws -> String {
+    let place = "\(path)/\(name)"
+    try mappingErrno(to: { ViewError.cannotChange(place, $0) }) { () throws(Errno) in
+      try Directory.removeTree(RawString(place))
+    }
+    return try makeFolder(name)
+  }
+
   /// Writes a file of the folder whole. It is readable by all who can reach it, because the child may become somebody
   /// else, to whom it is `/etc/hosts`.
   ///

@@ -35,6 +35,15 @@ struct SessionDirectoryTests {
     #expect(!FileManager.default.fileExists(atPath: directory.path))
   }
 
+  @Test func `A folder for a copy is empty though a copy that was broken off left something in it`() throws {
+    let directory = try make("a")
+    let folder = try directory.makeEmptyFolder("volumes/data")
+    try Data("half".utf8).write(to: URL(fileURLWithPath: folder + "/file"))
+    #expect(try directory.makeEmptyFolder("volumes/data") == folder)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+    try directory.remove()
+  }
+
   @Test func `A killed session's folder is removed by a later session, and a living one's is kept`() throws {
     let living = try make("living")
     let dead = "\(base)/devrun-session-dead"

@@ -10,8 +10,6 @@ internal import DevrunWorkload
 struct StartedPod: Sendable {
   /// Follows the pod.
   var pods: AgentPods
-  /// The tunnel that is up.
-  var tunnel: Tunnel
   /// The pod as the cluster has it, with what admission added to it.
   var object: KubeObject
   /// What the session is aimed at.
@@ -83,8 +81,8 @@ struct PodStart: Sendable {
     await context.services.inBackground("closing the tunnel") { await pods.follow() }
     try await FirstTunnel(to: "pod/\(name)", context: context, endsWhenHopeless: true).wait(for: pods)
 
-    guard let tunnel = pods.tunnels.outbound, let pod = await pods.pod(named: name) else {
-      throw SessionError.agentFailed(pod: name, why: "its tunnel broke at once")
+    guard let pod = await pods.pod(named: name) else {
+      throw SessionError.agentFailed(pod: name, why: "it was deleted")
     }
     await context.services.inBackground("watching pod/\(name)") { await pods.reportTrouble(to: reporter) }
     let upkeep = PodUpkeep(name: name, steps: steps, reporter: reporter)
@@ -94,8 +92,7 @@ struct PodStart: Sendable {
         reporter.report(.fact("pod/\(name) port \(port.remote) -> localhost:\(port.local)"))
       }
     }
-    return StartedPod(
-      pods: pods, tunnel: tunnel, object: pod, target: target, payload: delivery.names, services: services)
+    return StartedPod(pods: pods, object: pod, target: target, payload: delivery.names, services: services)
   }
 
   /// What is done in the cluster for the pod, now and later.

@@ -32,7 +32,7 @@ package struct VolumeFetch: Sendable {
     self.reporter = reporter
   }
 
-  /// Copies what is planned.
+  /// Copies what is planned. It can be done again after a failure, such as that of the tunnel.
   ///
   /// - Parameters:
   ///   - memory: the session's folder.
@@ -59,7 +59,7 @@ package struct VolumeFetch: Sendable {
       }
       let name =
         tasks.contains { $0.item.volume.name == item.volume.name } ? "\(item.volume.name).\(index)" : item.volume.name
-      tasks.append((item, try directory.makeFolder("volumes/\(name)"), size))
+      tasks.append((item, try directory.makeEmptyFolder("volumes/\(name)"), size))
     }
     return try await concurrently(tasks) { task in
       try await copy(task.item, into: task.folder, size: task.size)

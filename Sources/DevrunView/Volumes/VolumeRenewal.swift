@@ -96,12 +96,7 @@ package struct VolumeRenewal: Sendable {
   private func renew(_ copy: MaterializedVolumes.Copy, by fetch: VolumeFetch) async throws {
     let name = copy.item.volume.name
     do {
-      // What a copy that was broken off has left would be in the way of this one.
-      let place: String = "\(directory.path)/renewal/\(name)"
-      try mappingErrno(to: { ViewError.cannotChange(place, $0) }) { () throws(Errno) in
-        try Directory.removeTree(RawString(place))
-      }
-      let folder = try directory.makeFolder("renewal/\(name)")
+      let folder = try directory.makeEmptyFolder("renewal/\(name)")
       _ = try await fetch.copy(copy.item, into: folder)
       try VolumeFolder.renew(copy.folder, from: folder)
       reporter.report(.detail("volume \(name) is renewed"))
