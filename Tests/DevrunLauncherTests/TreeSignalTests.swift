@@ -36,14 +36,15 @@ struct TreeSignalTests {
 
     init(_ arguments: [String] = []) async throws {
       let fixture = try LaunchFixture()
-      let command = TreeSignalTests.counter + arguments
-      let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command)))
-      process = try TestProcess(line + ["--"] + command, place: .ownSession, keeping: fixture)
+      let counter = TreeSignalTests.counter + arguments
+      let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(counter)))
+      process = try TestProcess(line + ["--"] + counter, place: .ownSession, keeping: fixture)
       try await process.output.wait(for: "ready\n")
       let ids = process.output.text.split(separator: " ").compactMap { pid_t($0) }
       (command, keeper) = (try #require(ids.first), try #require(ids.dropFirst().first))
     }
 
+    /// The process that receives what the whole group does.
     var witness: pid_t { get throws { try Witness.process(of: process.id, besides: keeper) } }
 
     /// How often the command has got SIGTERM, once all that was sent before has arrived.
