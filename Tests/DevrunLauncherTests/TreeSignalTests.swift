@@ -21,7 +21,7 @@ struct TreeSignalTests {
         counts[number] = counts.get(number, 0) + 1
         os.write(1, b"<%d %d>" % (number, counts[number]))
         if sys.argv[1:] == ['pass on'] and number == signal.SIGTERM and counts[number] == 1: os.kill(os.getppid(), number)
-      on_signals([signal.SIGTERM, signal.SIGHUP], count)
+      on_signals([signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMAX], count)
       print(os.getpid(), os.getppid(), "ready")
       sys.stdin.read()
       os._exit(9)
@@ -48,13 +48,16 @@ struct TreeSignalTests {
     var witness: pid_t { get throws { try Witness.process(of: process.id, besides: keeper) } }
 
     /// How often the command has got SIGTERM, once all that was sent before has arrived.
-    func terminations() async throws -> Int {
+    func terminations() async throws -> Int { try await count(of: SIGTERM) }
+
+    /// How often the command has got the signal, once all that was sent before has arrived.
+    func count(of signal: Int32) async throws -> Int {
       // The keeper passes on what came to it alone, in order, when it is certain of that.
       kill(keeper, SIGHUP)
       try await process.output.wait(for: "<\(SIGHUP) 1>")
       process.closeInput()
       #expect(try await process.status() == .exited(9))
-      return try await process.output.whole().split(separator: "<").count { $0.hasPrefix("\(SIGTERM) ") }
+      return try await process.output.whole().split(separator: "<").count { $0.hasPrefix("\(signal) ") }
     }
   }
 
@@ -87,10 +90,18 @@ struct TreeSignalTests {
     #expect(try await run.terminations() == 0)
   }
 
-  @Test func `A signal to the keeper alone reaches the command once`() async throws {
+  @Test(arguments: [SIGTERM, SIGUSR2, 34, 64])
+  func `A signal to the keeper alone reaches the command once`(signal: Int32) async throws {
     let run = try await Run()
-    kill(run.keeper, SIGTERM)
-    #expect(try await run.terminations() == 1)
+    kill(run.keeper, signal)
+    #expect(try await run.count(of: signal) == 1)
+  }
+
+  @Test(arguments: [SIGSTKFLT, SIGPWR, SIGALRM, SIGXCPU])
+  func `A signal to the keeper that has no meaning for it does not end it`(signal: Int32) async throws {
+    let run = try await Run()
+    kill(run.keeper, signal)
+    #expect(try await run.terminations() == 0)
   }
 
   @Test func `A service manager's signal to each process of the run reaches the command once`() async throws {

@@ -197,9 +197,13 @@ extension Keeper {
   }
 
   /// Signals to this process that stand for devrun: who sends one by name or to all processes means the command.
-  private static let ownSignals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD]
+  ///
+  /// Those of glibc's real-time signals that programs may use (SIGRTMIN to SIGRTMAX) are among them.
+  private static let ownSignals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD] + Array(34...64)
   /// Signals that would end or stop this process, and have no meaning for it.
-  private static let harmlessSignals = [SIGPIPE, SIGTSTP, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ]
+  private static let harmlessSignals = [
+    SIGPIPE, SIGTSTP, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, SIGSTKFLT,
+  ]
 
   private func hear(_ signals: Descriptor) throws(Errno) {
     var isOpen = true
