@@ -6,7 +6,7 @@ internal import DevrunKube
 /// How a part is stopped is registered before it is started, so that no moment is uncovered.
 actor Services {
   private let reporter: any Reporter
-  private var stops: [(name: String, action: @Sendable () async throws -> Void)] = []
+  private var stops: [(name: String, isNeededByRest: Bool, action: @Sendable () async throws -> Void)] = []
 
   /// - Parameter reporter: who gets the news of work in the background that fails.
   init(reporter: any Reporter) { self.reporter = reporter }
@@ -15,13 +15,15 @@ actor Services {
   ///
   /// - Parameters:
   ///   - stopping: what stopping it does, for messages: "deleting pod/x".
+  ///   - isNeededByRest: whether the part stays if something that was started later could not be stopped: that needs it.
   ///   - stop: stops it. Also called if it was started in part only.
   ///   - start: starts it.
   /// - Throws: what `start` throws.
   nonisolated func start<Value: Sendable>(
-    _ stopping: String, stop: @escaping @Sendable () async throws -> Void, _ start: () async throws -> Value
+    _ stopping: String, isNeededByRest: Bool = false, stop: @escaping @Sendable () async throws -> Void,
+    _ start: () async throws -> Value
   ) async throws -> Value {
-    await register(stopping, stop)
+    await register(stopping, isNeededByRest, stop)
     return try await start()
   }
 
@@ -40,17 +42,21 @@ actor Services {
         }
       }
     }
-    register(name) {
+    register(name, false) {
       task.cancel()
       await task.value
     }
   }
 
   /// Has something done when the session stops.
-  func onStop(_ name: String, _ stop: @escaping @Sendable () async throws -> Void) { register(name, stop) }
+  func onStop(_ name: String, _ stop: @escaping @Sendable () async throws -> Void) {
+    register(name, false, stop)
+  }
 
-  private func register(_ name: String, _ stop: @escaping @Sendable () async throws -> Void) {
-    stops.append((name, stop))
+  private func register(
+    _ name: String, _ isNeededByRest: Bool, _ stop: @escaping @Sendable () async throws -> Void
+  ) {
+    stops.append((name, isNeededByRest, stop))
   }
 
   /// Stops everything.
@@ -59,6 +65,7 @@ actor Services {
   func stop() async -> [String] {
     var failures: [String] = []
     while let stop = stops.popLast() {
+      if stop.isNeededByRest, !failures.isEmpty { continue }
       do {
         try await stop.action()
       } catch {

@@ -99,7 +99,7 @@ public struct Session: Sendable {
     return try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
       let pod = try await connection.startPod(
         options, payload: try Payload(directory: payloadDirectory), receives: false)
-      let view = try await gather(from: pod, connection, isolation: .user)
+      let view = try await gather(from: pod, connection, isolation: .user, fetching: .named)
       return (view.environment.sorted(), view.secretNames)
     }
   }

@@ -74,7 +74,7 @@ struct PodUpkeepTests {
 
   private func upkeep(_ steps: PodUpkeep.Steps, _ rhythm: WaitReasons.Rhythm = never) -> PodUpkeep {
     PodUpkeep(
-      name: "a", steps: steps, reporter: journal, rhythm: rhythm,
+      name: "a", steps: steps, reporter: journal, losses: Losses(), rhythm: rhythm,
       backoff: Backoff(first: .milliseconds(1), limit: .milliseconds(1)))
   }
 

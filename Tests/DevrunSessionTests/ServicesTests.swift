@@ -73,6 +73,19 @@ struct ServicesTests {
     #expect(journal.all == ["start a", "stopping", "stop a"])
   }
 
+  @Test func `A service that the rest needs stays if something could not be stopped`() async throws {
+    let journal = journal
+    let error = await #expect(throws: SessionError.self) {
+      try await run { services in
+        try await services.start("stopping a", isNeededByRest: true, stop: { journal.note("stop a") }) {}
+        await services.onStop("stopping b") { throw Failure(description: "no way") }
+        return 7
+      }
+    }
+    #expect(error == .notRestored(["stopping b: no way"], remedy: "the remedy"))
+    #expect(journal.all == ["stopping"])
+  }
+
   @Test func `Both failures are named if the work and the stopping fail`() async throws {
     do {
       _ = try await run { services in

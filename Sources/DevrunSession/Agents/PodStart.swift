@@ -50,13 +50,11 @@ struct PodStart: Sendable {
       session: context.name, container: target.choice.name, payload: delivery.names, access: access.ports,
       secretDigest: access.secretDigest, ports: receives ? target.choice.ports.map(\.remote) : [])
 
-    let reporter = context.reporter
+    let (reporter, patience, losses) = (context.reporter, context.patience, context.losses)
     async let object = try object(named: name, for: target, agent: agent)
     try await context.services.start(
-      "deleting the agent's ConfigMaps",
-      stop: {
-        try await reporter.reportingRetries { try await delivery.end() }
-      }
+      "deleting the agent's ConfigMaps", isNeededByRest: true,
+      stop: { _ = try await patience.persist(unlessLost: "pod/\(name)", losses) { try await delivery.end() } }
     ) {
       // Not shielded from cancellation: on a slow line it takes minutes.
       try await delivery.begin()
@@ -65,9 +63,7 @@ struct PodStart: Sendable {
     let steps = steps(for: try await object, delivery)
     try await context.services.start(
       "deleting pod/\(name)",
-      stop: {
-        try await reporter.reportingRetries { try await steps.remove() }
-      }
+      stop: { _ = try await patience.persist(unlessLost: "pod/\(name)", losses) { try await steps.remove() } }
     ) {
       try Task.checkCancellation()
       try await withoutCancellation { try await steps.create() }
@@ -85,7 +81,7 @@ struct PodStart: Sendable {
       throw SessionError.agentFailed(pod: name, why: "it was deleted")
     }
     await context.services.inBackground("watching pod/\(name)") { await pods.reportTrouble(to: reporter) }
-    let upkeep = PodUpkeep(name: name, steps: steps, reporter: reporter)
+    let upkeep = PodUpkeep(name: name, steps: steps, reporter: reporter, losses: losses)
     await context.services.inBackground("keeping pod/\(name)") { try await upkeep.run(pods) }
     if receives {
       for port in target.choice.ports {

@@ -23,6 +23,8 @@ struct PodUpkeep: Sendable {
   var steps: Steps
   /// Who gets the news.
   var reporter: any Reporter
+  /// Learns whether the pod is there.
+  var losses: Losses
   /// When the user reads what a pod that was made anew waits for.
   var rhythm = WaitReasons.Rhythm()
   /// The waits between attempts.
@@ -40,6 +42,7 @@ struct PodUpkeep: Sendable {
         case .rejected:
           try await persistently("deleted", steps.remove)
         case .gone:
+          losses.note("pod/\(name)")
           reporter.report(.warning(ErrorMessage("pod/\(name) was deleted; it is made anew")))
           try await persistently("made anew", makeAnew)
           guard reasons == nil else { continue }
@@ -47,6 +50,7 @@ struct PodUpkeep: Sendable {
           reasons = new
           group.addTask { await new.ask(pods, rhythm) { await restorePayload() } }
         case .attached:
+          losses.forget("pod/\(name)")
           guard let waited = reasons else { continue }
           waited.finish()
           reasons = nil

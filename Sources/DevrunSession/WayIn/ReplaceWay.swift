@@ -130,9 +130,10 @@ struct ReplaceWay: Sendable {
     let restore = DeploymentRestore(of: name, in: namespace)
     let (patience, path, losses, what) = (context.patience, namespace.deployments.named(name), context.losses, what)
     let stop: @Sendable () async throws -> Void = {
-      let restored = try await patience.persist(unlessLost: what, losses) {
-        try await restore.run(session: session, urgency: urgency, reporter: reporter)
-      } ?? false
+      let restored =
+        try await patience.persist(unlessLost: what, losses) {
+          try await restore.run(session: session, urgency: urgency, reporter: reporter)
+        } ?? false
       if restored { reporter.report(.fact("deployment/\(name) is restored")) }
     }
     let starting = Patience(limit: context.startTimeout, reporter: reporter, urgency: urgency)

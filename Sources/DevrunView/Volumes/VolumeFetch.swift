@@ -2,6 +2,7 @@ internal import DevrunAgentAPI
 internal import DevrunArchive
 package import DevrunCore
 package import DevrunTunnel
+internal import DevrunSystem
 internal import Glibc
 
 /// Copies volumes from the agent's container.
@@ -61,9 +62,19 @@ package struct VolumeFetch: Sendable {
         tasks.contains { $0.item.volume.name == item.volume.name } ? "\(item.volume.name).\(index)" : item.volume.name
       tasks.append((item, try directory.makeEmptyFolder("volumes/\(name)"), size))
     }
-    return try await concurrently(tasks) { task in
-      try await copy(task.item, into: task.folder, size: task.size)
-    }
+    return try await concurrently(tasks) { task -> MaterializedVolumes.Copy? in
+      do {
+        return try await copy(task.item, into: task.folder, size: task.size)
+      } catch let error as ViewError {
+        // The size of a volume of objects shows while it is copied.
+        guard case .volumeTooLarge = error, !task.item.isNamed else { throw error }
+        reporter.report(.warning(error.message))
+        try mappingErrno(to: { ViewError.cannotChange(task.folder, $0) }) { () throws(Errno) in
+          try Directory.removeTree(RawString(task.folder))
+        }
+        return nil
+      }
+    }.compactMap { $0 }
   }
 
   /// Copies a volume.
