@@ -7,15 +7,17 @@ import Testing
 /// Swap, watch and restore against an API server in memory.
 @Suite("A Deployment's change and restore")
 struct DeploymentLifeTests {
-  private struct NoReporter: Reporter { func report(_ event: ReportEvent) {} }
+  struct NoReporter: Reporter { func report(_ event: ReportEvent) {} }
 
-  private static func agent(_ session: String) -> AgentTemplate {
+  static func agent(_ session: String) -> AgentTemplate {
     var agent = AgentTemplateTests.agent
     agent.session = session
+    agent.payload.loader = "devrun-\(session)-loader"
+    agent.payload.pieces = ["devrun-\(session)-0"]
     return agent
   }
 
-  private static func deploy(_ cluster: FakeCluster, image: String = "a") {
+  static func deploy(_ cluster: FakeCluster, image: String = "a") {
     cluster.change("deployments/web") { deployment in
       var template = AgentTemplateTests.original
       template.containers[1].json["image"] = .string(image)
@@ -24,7 +26,7 @@ struct DeploymentLifeTests {
     }
   }
 
-  private static func redirect(_ namespace: Namespace, _ session: String = "s1") async throws {
+  static func redirect(_ namespace: Namespace, _ session: String = "s1") async throws {
     let redirect = DeploymentRedirect(in: namespace, agent: agent(session), holder: "me@\(session)", since: "t")
     let workload = Workload(object: try await namespace.client.get(namespace.deployments.named("web")))
     try await redirect.checkNobodyElse(of: workload)
@@ -32,7 +34,7 @@ struct DeploymentLifeTests {
   }
 
   @discardableResult
-  private static func restore(_ namespace: Namespace, _ session: String? = nil) async throws -> Bool {
+  static func restore(_ namespace: Namespace, _ session: String? = nil) async throws -> Bool {
     try await DeploymentRestore(of: "web", in: namespace).run(session: session, reporter: NoReporter())
   }
 
@@ -112,7 +114,9 @@ struct DeploymentLifeTests {
   @Test func `A quota on ConfigMaps makes the agent's go first`() async throws {
     try await FakeCluster.run { cluster, namespace in
       Self.deploy(cluster)
-      for name in ["l", "p0", "p1"] { cluster.change("configmaps/\(name)") { _ in } }
+      for name in ["loader", "0"] {
+        cluster.change("configmaps/devrun-s1-\(name)") { $0.labels = [SessionMark.key: "s1"] }
+      }
       try await Self.redirect(namespace)
       cluster.refuse { [cluster] in
         $0.hasPrefix("POST configmaps") && cluster.hasPayload ? .forbidden : nil
@@ -199,48 +203,8 @@ struct DeploymentLifeTests {
       #expect(Self.essence(cluster.object("deployments/web")) == before)
     }
   }
-
-  @Test func `The watch sets devrun's fields again, keeps a new image, and reports the undo`() async throws {
-    try await FakeCluster.run { cluster, namespace in
-      Self.deploy(cluster)
-      try await Self.redirect(namespace)
-      let (events, news) = AsyncStream.makeStream(of: RedirectWatch.Event.self)
-      let watch = RedirectWatch(of: "web", in: namespace, agent: Self.agent("s1"), session: "s1")
-      async let end: Void = watch.run { news.yield($0) }
-      var stream = events.makeAsyncIterator()
-      cluster.change("deployments/web") { deployment in
-        deployment.template.containers[1].json["command"] = ["run2"]
-        deployment.template.containers[1].json["image"] = "a:2"
-        deployment.spec["paused"] = true
-      }
-      #expect(await stream.next() == .paused)
-      #expect(await stream.next() == .setAgain(by: "kubectl"))
-      let again = try #require(cluster.object("deployments/web"))
-      #expect(again.template.containers[1].json["command"]?.array?.first == "/.devrun/loader")
-      #expect(again.template.containers[1].image == "a:2")
-      cluster.change("deployments/web") { $0.template = AgentTemplateTests.original }
-      #expect(await stream.next() == .removed(by: "kubectl"))
-      try await end
-    }
-  }
-
-  @Test func `The watch reports a Deployment that was deleted`() async throws {
-    try await FakeCluster.run { cluster, namespace in
-      Self.deploy(cluster)
-      try await Self.redirect(namespace)
-      let (events, news) = AsyncStream.makeStream(of: RedirectWatch.Event.self)
-      let watch = RedirectWatch(of: "web", in: namespace, agent: Self.agent("s1"), session: "s1")
-      async let end: Void = watch.run { news.yield($0) }
-      cluster.delete("deployments/web")
-      for await event in events {
-        #expect(event == .deleted)
-        break
-      }
-      try await end
-    }
-  }
 }
 
 extension FakeCluster {
-  fileprivate var hasPayload: Bool { object("configmaps/l") != nil }
+  fileprivate var hasPayload: Bool { object("configmaps/devrun-s1-loader") != nil }
 }

@@ -57,6 +57,13 @@ struct OriginalRecordTests {
         "its applied is missing or malformed"
       ),
       (#"{"version": 1}"#, "its session is missing or malformed"),
+      (#"{"version":1,"session":""}"#, "its session is no name of a session"),
+      (#"{"version":1,"session":"a,b=c"}"#, "its session is no name of a session"),
+      (#"{"version":1,"session":"UPPER"}"#, "its session is no name of a session"),
+      (#"{"version":1,"session":"../x"}"#, "its session is no name of a session"),
+      (
+        #"{"version":1,"session":"\#(String(repeating: "s", count: 64))"}"#, "its session is no name of a session"
+      ),
       (
         #"{"version":1,"session":"s","holder":"h","since":"t","container":"c","template":[],"hadAnnotations":true}"#,
         "its template is missing or malformed"

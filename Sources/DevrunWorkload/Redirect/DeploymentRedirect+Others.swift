@@ -23,7 +23,8 @@ extension DeploymentRedirect {
   }
 
   /// Awaits the end of a restore that is under way, for a bounded time, and finishes what was broken off. Does nothing to
-  /// a Deployment that is redirected, and to one that nothing has to be put back on.
+  /// a Deployment that is redirected, to one that nothing has to be put back on, and to one whose record nothing confirms:
+  /// that is restored only where somebody asks for it.
   ///
   /// - Throws: `KubeError`, `WorkloadError`
   package static func awaitOrFinishRestore(
@@ -31,16 +32,16 @@ extension DeploymentRedirect {
   ) async throws {
     let restore = DeploymentRestore(of: name, in: namespace)
     guard let deployment = try await namespace.find(restore.path), deployment.template.session == nil else { return }
-    let records = try await restore.records(on: deployment)
-    guard let record = records.first else { return }
-    reporter.report(.step("waiting until \(record.holder) has put deployment/\(name) back"))
-    let configMap = namespace.configMaps.named(DeploymentRestore.recordName(record.session))
-    if try await isUnderWay(configMap, in: namespace) {
-      _ = try await RestoreUrgency().unlessSkipped(within: restorePatience) {
-        try await awaitDeletion(of: configMap, in: namespace)
+    for record in try await restore.provenRecords(on: deployment) {
+      reporter.report(.step("waiting until \(record.holder) has put deployment/\(name) back"))
+      let configMap = namespace.configMaps.named(DeploymentRestore.recordName(record.session))
+      if try await isUnderWay(configMap, in: namespace) {
+        _ = try await RestoreUrgency().unlessSkipped(within: restorePatience) {
+          try await awaitDeletion(of: configMap, in: namespace)
+        }
       }
+      try await restore.run(session: record.session, reporter: reporter)
     }
-    try await restore.run(reporter: reporter)
   }
 
   /// A restore begins with the ConfigMap of its record and ends with it. Without one there is nobody to wait for.

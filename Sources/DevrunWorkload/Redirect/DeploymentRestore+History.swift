@@ -104,9 +104,30 @@ extension DeploymentRestore {
   /// Deletes the ConfigMaps that the session made, the record's last. While a pod of the session's own is there, it may
   /// need the agent's, which then go with it.
   func deleteConfigMaps(of record: OriginalRecord) async throws {
-    let upload = PayloadUpload(in: namespace, session: record.session)
-    if try await !hasOwnPod(record.session) { try await upload.delete(record.configMaps) }
-    try await upload.delete([Self.recordName(record.session)])
+    if try await !hasOwnPod(record.session) { try await deleteConfigMaps(record.configMaps, of: record.session) }
+    try await deleteConfigMaps([Self.recordName(record.session)], of: record.session)
+  }
+
+  /// Deletes ConfigMaps by their names, if they are the session's own by name and label. A record is no proof of that:
+  /// somebody else may have written it.
+  func deleteConfigMaps(_ names: [String], of session: String) async throws {
+    let own = Set(names.filter { SessionMark.isConfigMap($0, of: session) })
+    guard !own.isEmpty else { return }
+    let present = try await namespace.client.list(
+      namespace.configMaps, labelSelector: "\(SessionMark.key)=\(session)", metadataOnly: true
+    ).items
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for map in present where own.contains(map.name) {
+        group.addTask {
+          do {
+            try await namespace.delete(namespace.configMaps.named(map.name), uid: map.uid)
+          } catch let error as KubeError where error.isConflict {
+            return  // Another one has this name now, which is not the session's.
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
   }
 
   private func hasOwnPod(_ session: String) async throws -> Bool {

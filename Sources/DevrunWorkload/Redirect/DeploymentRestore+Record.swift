@@ -11,6 +11,12 @@ extension DeploymentRestore {
   /// The name of the ConfigMap with a session's record.
   static func recordName(_ session: String) -> String { "devrun-\(session)-record" }
 
+  /// Whether a ConfigMap is where devrun stores the record of a session while it puts a Deployment back.
+  static func holdsRecord(_ map: KubeObject, of session: String, for deployment: KubeObject) -> Bool {
+    map.name == recordName(session) && map.labels[SessionMark.key] == session && map.labels[recordLabel] != nil
+      && map.isOwned(by: deployment)
+  }
+
   /// What can hold records of one Deployment.
   struct Places: Sendable {
     /// The Deployment.
@@ -22,8 +28,8 @@ extension DeploymentRestore {
 
     /// The best record of each session, the Deployment's own first; and why others cannot be read.
     ///
-    /// Only what the Deployment owns by its uid counts. A ReplicaSet counts if it is the session's: a record that the
-    /// controller copied onto another one is a trace, not a record.
+    /// Only what the Deployment owns by its uid counts. A ConfigMap and a ReplicaSet count if they are the session's: a
+    /// record that the controller copied onto another ReplicaSet is a trace, not a record.
     var records: (readable: [OriginalRecord], unreadable: [WorkloadError]) {
       var readable: [OriginalRecord] = []
       var unreadable: [WorkloadError] = []
@@ -38,12 +44,22 @@ extension DeploymentRestore {
         }
       }
       look(at: deployment)
-      for map in configMaps where map.isOwned(by: deployment) { look(at: map) }
+      for map in configMaps where map.isOwned(by: deployment) {
+        look(at: map) { DeploymentRestore.holdsRecord(map, of: $0.session, for: deployment) }
+      }
       for set in replicaSets.sorted(by: { DeploymentRestore.age($0) > DeploymentRestore.age($1) })
       where set.template.session != nil && set.isOwned(by: deployment) {
         look(at: set) { $0.session == set.template.session }
       }
       return (readable, unreadable)
+    }
+
+    /// Whether more than a record shows that a session changed the Deployment: its agent is in the template or in a
+    /// ReplicaSet, or a restore has stored the record in its ConfigMap.
+    func show(changesBy session: String) -> Bool {
+      deployment.template.session == session
+        || replicaSets.contains { $0.template.session == session && $0.isOwned(by: deployment) }
+        || configMaps.contains { DeploymentRestore.holdsRecord($0, of: session, for: deployment) }
     }
   }
 
@@ -51,12 +67,26 @@ extension DeploymentRestore {
   ///
   /// - Throws: `WorkloadError.recordUnreadable` if there are none but such; `KubeError`
   func records(on deployment: KubeObject) async throws -> [OriginalRecord] {
-    async let replicaSets = namespace.replicaSets(of: deployment)
-    async let configMaps = namespace.client.list(namespace.configMaps, labelSelector: Self.recordLabel).items
-    let places = Places(deployment: deployment, replicaSets: try await replicaSets, configMaps: try await configMaps)
-    let (readable, unreadable) = places.records
+    let (readable, unreadable) = try await places(of: deployment).records
     if readable.isEmpty, let error = unreadable.first { throw error }
     return readable
+  }
+
+  /// The records of sessions that changed the Deployment for certain. A record alone is no proof: whoever may annotate the
+  /// Deployment can write one.
+  ///
+  /// - Throws: `KubeError`
+  func provenRecords(on deployment: KubeObject) async throws -> [OriginalRecord] {
+    let places = try await places(of: deployment)
+    return places.records.readable.filter { places.show(changesBy: $0.session) }
+  }
+
+  private func places(of deployment: KubeObject) async throws -> Places {
+    async let replicaSets = namespace.replicaSets(of: deployment)
+    async let configMaps = namespace.client.list(
+      namespace.configMaps, labelSelector: Self.recordLabel, metadataOnly: true
+    ).items
+    return Places(deployment: deployment, replicaSets: try await replicaSets, configMaps: try await configMaps)
   }
 
   /// Puts the record where it stays until nothing is left to do.
@@ -65,7 +95,7 @@ extension DeploymentRestore {
   func keep(_ record: OriginalRecord, of deployment: KubeObject) async throws -> Bool {
     if try await create(record, of: deployment) { return true }
     // A quota that had room for the agent's ConfigMaps may have none for another one. The agent needs them no more.
-    try await PayloadUpload(in: namespace, session: record.session).delete(record.configMaps)
+    try await deleteConfigMaps(record.configMaps, of: record.session)
     return try await create(record, of: deployment)
   }
 
@@ -82,7 +112,9 @@ extension DeploymentRestore {
           ["apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata], in: namespace.configMaps)
         return true
       } catch let error as KubeError where error.status?.reason == "AlreadyExists" {
-        return true  // An interrupted restore has done it.
+        // An interrupted restore has done it, unless somebody else's ConfigMap has the name.
+        let present = try await namespace.find(namespace.configMaps.named(Self.recordName(record.session)))
+        return present.map { Self.holdsRecord($0, of: record.session, for: deployment) } ?? false
       } catch let error as KubeError where error.isConflict {
         continue  // The quota is counted by two requests at once.
       } catch let error as KubeError where error.isForbidden && !error.meansNamespaceEnds {

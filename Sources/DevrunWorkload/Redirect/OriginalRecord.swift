@@ -57,6 +57,9 @@ struct OriginalRecord: Sendable, Hashable {
 
   /// The record on an object, `nil` if there is none.
   ///
+  /// Whoever may annotate the object can write one. So the reader checks the session's name, which becomes part of names
+  /// and of selectors.
+  ///
   /// - Throws: `WorkloadError.recordUnreadable`
   static func read(from object: KubeObject) throws(WorkloadError) -> OriginalRecord? {
     guard let text = object.annotations[annotation] else { return nil }
@@ -107,6 +110,7 @@ extension OriginalRecord {
     let version = try required("version", \.int)
     guard (1...Self.version).contains(version) else { throw Malformed(what: "its version is \(version)") }
     session = try required("session", \.string)
+    guard SessionMark.isName(session) else { throw Malformed(what: "its session is no name of a session") }
     holder = try required("holder", \.string)
     since = try required("since", \.string)
     container = try required("container", \.string)

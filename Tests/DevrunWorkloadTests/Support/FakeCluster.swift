@@ -40,6 +40,9 @@ final class FakeCluster: Sendable {
   /// The changes that were asked for, as `METHOD kind/name`.
   var writes: [String] { state.withLock { $0.requests.filter { !$0.hasPrefix("GET") } } }
 
+  /// All requests but watches, as `METHOD collection` or `METHOD kind/name`.
+  var requests: [String] { state.withLock(\.requests) }
+
   /// Refuses what a rule says from now on.
   func refuse(_ rule: @escaping Rule) { state.withLock { $0.rule = rule } }
 
@@ -262,18 +265,24 @@ struct FakeStatus: Sendable, Hashable {
   var code: Int
   var reason: String
   var cause = ""
+  var message: String?
 
   /// No answer.
   static let silence = FakeStatus(code: 0, reason: "")
   static let notFound = FakeStatus(code: 404, reason: "NotFound")
   static let exists = FakeStatus(code: 409, reason: "AlreadyExists")
   static let conflict = FakeStatus(code: 409, reason: "Conflict")
+  /// Admission refuses it.
   static let forbidden = FakeStatus(code: 403, reason: "Forbidden")
+  /// The authorizer refuses it.
+  static let mayNot = FakeStatus(
+    code: 403, reason: "Forbidden", message: #"x is forbidden: User "me" cannot patch resource "x" in the namespace"#)
+  static let invalid = FakeStatus(code: 422, reason: "Invalid")
   static let namespaceEnds = FakeStatus(code: 403, reason: "Forbidden", cause: "NamespaceTerminating")
 
   var json: JSONValue {
     [
-      "kind": "Status", "code": .int(Int64(code)), "reason": .string(reason), "message": .string(reason),
+      "kind": "Status", "code": .int(Int64(code)), "reason": .string(reason), "message": .string(message ?? reason),
       "details": ["causes": cause.isEmpty ? [] : [["reason": .string(cause), "message": .string(cause)]]],
     ]
   }
