@@ -165,6 +165,25 @@ struct RedirectReviewTests {
     #expect(RedirectReview.lastManager(of: [:]) == nil)
   }
 
+  @Test func `A removal is a restore's if one is under way, or if the record went and nobody else wrote`() throws {
+    func written(at time: String) -> JSONValue {
+      [["manager": "kubectl", "time": .string(time), "fieldsV1": ["f:spec": ["f:template": [:]]]]]
+    }
+    var live = try Self.redirected()
+    live.metadata["managedFields"] = written(at: "2026-01-01T10:00:00Z")
+    let before = RedirectReview.writers(of: live)
+    func remover(before: Set<String>?, restoring: Bool = false) -> String? {
+      RedirectReview.remover(of: live, session: "s1", writersBefore: before, isBeingRestored: restoring)
+    }
+    #expect(remover(before: before) == "kubectl", "a rollout undo leaves the record")
+    #expect(remover(before: before, restoring: true) == "devrun restore")
+    live.annotations = [:]
+    #expect(remover(before: before) == "devrun restore")
+    #expect(remover(before: nil) == "kubectl", "nobody saw who had written before")
+    live.metadata["managedFields"] = written(at: "2026-01-01T10:00:09Z")
+    #expect(remover(before: before) == "kubectl", "kubectl replace takes the record away too")
+  }
+
   @Test func `Whoever resets devrun's fields three times within a minute is a controller`() {
     let start = ContinuousClock.now
     var count = ResetCount()

@@ -108,7 +108,7 @@ struct ReplaceWay: Sendable {
       switch change {
       case .removed(let who): throw SessionError.trafficLost(what, by: who)
       case .deleted where whileStarting: throw SessionError.trafficLost(what, by: nil)
-      case .setAgain, .paused, .deleted: continue
+      case .setAgain, .paused, .deleted, .troubled: continue
       }
     }
   }
@@ -246,6 +246,8 @@ struct ReplaceWay: Sendable {
       case .removed(let who):
         guard takeOver != .now else { continue }
         reporter.report(.warning(SessionError.trafficLost(what, by: who).message))
+      case .troubled(let why):
+        reporter.report(.warning(ErrorMessage("devrun's part of \(what) cannot be set again yet", why: why)))
       case .deleted:
         context.losses.note(what)
         reporter.report(.warning(ErrorMessage("\(what) was deleted while it was redirected")))

@@ -33,8 +33,8 @@ extension Namespace {
         try await client.patch(
           path, [.ifUnchanged(since: current), .add(["metadata", "managedFields"], restored)])
         return
-      } catch let error as KubeError where error.isConflict {
-        known = nil  // The controller wrote meanwhile: look again.
+      } catch let error as KubeError where error.isConflict || error.isNotFound {
+        known = nil  // The controller wrote meanwhile, or somebody deleted it: look again.
       }
     }
     throw WorkloadError.contended(path.name ?? path.resource)

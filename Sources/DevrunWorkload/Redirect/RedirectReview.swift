@@ -62,13 +62,34 @@ enum RedirectReview: Hashable {
 
   /// Who wrote devrun's fields last but devrun, by `managedFields` (`fieldsV1` in the API's words).
   static func lastManager(of deployment: KubeObject) -> String? {
-    (deployment.managedFields?.array ?? [])
-      .filter { entry in
-        guard entry["manager"]?.string != KubeClient.fieldManager else { return false }
-        return entry[path: "fieldsV1", "f:spec", "f:template"] != nil
-          || entry[path: "fieldsV1", "f:spec", "f:revisionHistoryLimit"] != nil
-      }
-      .max { ($0["time"]?.string ?? "") < ($1["time"]?.string ?? "") }?["manager"]?.string
+    owners(of: deployment).max { ($0["time"]?.string ?? "") < ($1["time"]?.string ?? "") }?["manager"]?.string
+  }
+
+  /// Who has written devrun's fields but devrun, and when: each writer with its last time.
+  static func writers(of deployment: KubeObject) -> Set<String> {
+    Set(
+      owners(of: deployment).map { entry in
+        ["manager", "operation", "time"].map { entry[$0]?.string ?? "" }.joined(separator: " ")
+      })
+  }
+
+  /// Who took the redirection away: devrun's own command if a restore is under way, or if the record is gone and nobody
+  /// but devrun has written the template since; else who wrote it last.
+  static func remover(
+    of live: KubeObject, session: String, writersBefore: Set<String>?, isBeingRestored: Bool
+  ) -> String? {
+    let isUnwritten = writersBefore == writers(of: live)
+    let isRestored = isUnwritten && !DeploymentRestore.holdsRecord(of: session, live)
+    return isBeingRestored || isRestored ? "devrun restore" : lastManager(of: live)
+  }
+
+  /// The entries of `managedFields` that own some of devrun's fields, without devrun's own.
+  private static func owners(of deployment: KubeObject) -> [JSONValue] {
+    (deployment.managedFields?.array ?? []).filter { entry in
+      guard entry["manager"]?.string != KubeClient.fieldManager else { return false }
+      return entry[path: "fieldsV1", "f:spec", "f:template"] != nil
+        || entry[path: "fieldsV1", "f:spec", "f:revisionHistoryLimit"] != nil
+    }
   }
 }
 
