@@ -6,11 +6,14 @@ import Testing
 
 @Suite("Labels of a session's pod") struct SessionPodLabelsTests {
   private static func labels(
-    _ labels: [String: String], _ surroundings: SessionPodSurroundings = SessionPodSurroundings()
+    _ labels: [String: String], _ surroundings: SessionPodSurroundings = SessionPodSurroundings(),
+    metadata: JSONValue? = nil
   ) -> SessionPodLabels {
     var template: KubeObject = [:]
     template.labels = labels
-    return SessionPodLabels(of: SessionPodTests.workload(template), surroundings: surroundings)
+    var workload = SessionPodTests.workload(template)
+    if let metadata { workload.object.metadata = metadata }
+    return SessionPodLabels(of: workload, surroundings: surroundings)
   }
 
   private static func selecting(
@@ -124,6 +127,35 @@ import Testing
     let labels = Self.labels(["app": "web", "team": "blue"], Self.surroundings([], policies: [policy]))
     #expect(labels.labels == ["team": "blue"])
     #expect(!labels.areSelected)
+  }
+
+  /// As Helm's charts have them.
+  private static let chart = ["app.kubernetes.io/name": "web", "app.kubernetes.io/instance": "shop", "team": "blue"]
+  private static let chartPolicy: KubeObject = [
+    "spec": ["podSelector": ["matchLabels": ["app.kubernetes.io/instance": "shop"]]]
+  ]
+
+  @Test func `A chart's label that a network policy looks at stays, unless Argo CD prunes by it`() {
+    let service = Self.selecting(
+      "Service", ["app.kubernetes.io/name": "web", "app.kubernetes.io/instance": "shop"])
+    let surroundings = Self.surroundings([service], policies: [Self.chartPolicy])
+    let kept = Self.labels(Self.chart, surroundings)
+    #expect(kept.labels == Self.chart)
+    #expect(kept.areSelected)
+    #expect(kept.omissions.isEmpty)
+
+    let argo: JSONValue = ["name": "web", "managedFields": [["manager": "argocd-controller"]]]
+    let pruned = Self.labels(Self.chart, surroundings, metadata: argo)
+    #expect(pruned.labels == ["app.kubernetes.io/name": "web", "team": "blue"])
+    #expect(!pruned.areSelected)
+    #expect(pruned.omissions.count == 1)
+    #expect(pruned.omissions.first?.contains("app.kubernetes.io/instance") == true)
+    #expect(pruned.omissions.first?.contains("Argo CD") == true)
+
+    var annotated = argo
+    annotated["annotations"] = ["argocd.argoproj.io/tracking-id": "shop:apps/Deployment:ns/web"]
+    #expect(Self.labels(Self.chart, surroundings, metadata: annotated).labels == Self.chart)
+    #expect(Self.labels(Self.chart, Self.surroundings([service])).labels["app.kubernetes.io/instance"] == nil)
   }
 
   @Test func `A controller that would adopt the pod counts more than a network policy`() {

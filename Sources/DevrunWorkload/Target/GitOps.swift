@@ -17,6 +17,14 @@ package enum GitOps {
     .compactMap { $0 }
   }
 
+  /// Whether Argo CD may delete a pod that carries the label by which it recognises what belongs to this workload's
+  /// application. Where it marks objects by an annotation, it does not look at the label.
+  static func prunesByLabel(_ object: KubeObject) -> Bool {
+    if object.annotations["argocd.argoproj.io/tracking-id"] != nil { return false }
+    let managers = Set((object.managedFields?.array ?? []).compactMap { $0["manager"]?.string })
+    return object.labels["argocd.argoproj.io/instance"] != nil || !managers.isDisjoint(with: argo)
+  }
+
   private static func argoWarning(for object: KubeObject, _ managers: Set<String>) -> ErrorMessage? {
     let labels = object.labels
     let isManager = !managers.isDisjoint(with: argo)
