@@ -97,7 +97,7 @@ struct PodAddressesTests {
       ["status": ["phase": "Pending"]],
     ]
     #expect(
-      ServiceWatch.hostAddresses(of: pods)
+      NodeAddresses.hostAddresses(of: pods)
         == Set(["192.168.1.2", "192.168.1.3", "fd00::3"].compactMap { IPAddress($0) }))
   }
 

@@ -100,8 +100,6 @@ package struct ServiceWatch: Sendable {
   }
 
   private func followEndpoints(_ view: ClusterView, in scope: String?, reporter: any Reporter) async throws {
-    // Before the first Endpoints, so that no node is taken for a pod.
-    view.excludeFromPods(try await nodeAddresses(in: scope, reporter: reporter))
     let what = "the addresses of pods in \(Self.words(scope))"
     let events = client.persistentWatch(.endpoints(in: scope)) { condition in
       switch condition {
@@ -109,36 +107,55 @@ package struct ServiceWatch: Sendable {
       case .recovered: reporter.report(.detail("\(what) are followed again"))
       }
     }
-    for try await event in events { view.applyEndpoints(event, from: scope) }
-  }
-
-  /// The addresses of nodes, as far as pods that share a node's network and may be listed name them. Older servers
-  /// cannot select those pods; the pods of the session's own namespace, whatever network they have, stand in
-  /// for them.
-  ///
-  /// - Throws: `CancellationError`
-  private func nodeAddresses(in scope: String?, reporter: any Reporter) async throws -> Set<IPAddress> {
-    do {
-      let pods: [KubeObject]
-      do {
-        pods = try await client.list(.pods(in: scope), fieldSelector: "spec.hostNetwork=true").items
-      } catch let error as KubeError where error.status?.code == 400 || error.isForbidden {
-        pods = try await client.list(namespace.pods).items
+    var nodes = NodeAddresses()
+    for try await event in events {
+      // Before the Endpoints, so that no node is taken for a pod.
+      if nodes.mustBeRead(before: event) {
+        let pods = try await Self.persistently {
+          try await podsOfNodes(in: scope)
+        } onTrouble: { error in
+          reporter.report(.detail("the addresses of nodes are not known yet from \(Self.words(scope)): \(error)"))
+        }
+        nodes.add(pods)
+        view.excludeFromPods(nodes.addresses)
       }
-      return Self.hostAddresses(of: pods)
-    } catch let error as KubeError {
-      reporter.report(.detail("the addresses of nodes are not known from \(Self.words(scope)): \(error)"))
-      return []
+      view.applyEndpoints(event, from: scope)
     }
   }
 
-  /// The addresses of the nodes that pods run on.
-  static func hostAddresses(of pods: [KubeObject]) -> Set<IPAddress> {
-    Set(
-      pods.flatMap { pod in
-        let all = (pod.status["hostIPs"]?.array ?? []).compactMap { $0["ip"]?.string }
-        return (all + [pod.status["hostIP"]?.string].compactMap { $0 }).compactMap { IPAddress($0) }
-      })
+  /// The pods that share a node's network, as far as they may be listed. Older servers cannot select those pods; the pods of
+  /// the session's own namespace, whatever network they have, stand in for them.
+  ///
+  /// - Throws: `KubeError`
+  private func podsOfNodes(in scope: String?) async throws -> [KubeObject] {
+    do {
+      return try await client.list(.pods(in: scope), fieldSelector: "spec.hostNetwork=true").items
+    } catch let error as KubeError where error.status?.code == 400 || error.isForbidden {
+      return try await client.list(namespace.pods).items
+    }
+  }
+
+  /// Reads something from the cluster, again and again until that succeeds, with longer and longer waits.
+  ///
+  /// - Parameter onTrouble: is called with each error whose words are new.
+  /// - Throws: `CancellationError`
+  static func persistently<Value>(
+    pauses: Backoff = Backoff(first: .milliseconds(250), limit: .seconds(60)), _ read: () async throws -> Value,
+    onTrouble: (any Error) -> Void
+  ) async throws -> Value {
+    var pauses = pauses
+    var last: String?
+    while true {
+      do {
+        return try await read()
+      } catch {
+        try Task.checkCancellation()
+        if last != "\(error)" { onTrouble(error) }
+        last = "\(error)"
+      }
+      await pauses.pause()
+      try Task.checkCancellation()
+    }
   }
 
   private static func words(_ scope: String?) -> String { scope.map { "namespace \($0)" } ?? "all namespaces" }

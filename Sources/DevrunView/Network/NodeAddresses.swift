@@ -1,0 +1,56 @@
+internal import DevrunCore
+internal import DevrunKube
+
+/// What is known of the addresses of nodes, and when they must be read again.
+///
+/// A pod that shares its node's network has the node's address. Nodes come and go while a session lasts: an address on a
+/// node that was not known when the nodes were read last may be the node's.
+struct NodeAddresses: Sendable {
+  /// The addresses.
+  private(set) var addresses: Set<IPAddress> = []
+  /// The nodes whose addresses are known, by name.
+  private var nodes: Set<String> = []
+  /// The addresses on other nodes that Endpoints had named when the nodes were read last.
+  private var considered: Set<IPAddress> = []
+  private var isRead = false
+
+  /// Whether the nodes must be read before Endpoints of an event count: they never were, or the event brings a new address
+  /// on a node that is not known. The same addresses do not ask for it again.
+  mutating func mustBeRead(before event: WatchEvent) -> Bool {
+    let endpoints: [KubeObject] =
+      switch event {
+      case .snapshot(let all): all
+      case .added(let one), .modified(let one): [one]
+      case .deleted: []
+      }
+    let unknown = Set(endpoints.flatMap(unknownAddresses))
+    let isNew = !unknown.isSubset(of: considered)
+    considered.formUnion(unknown)
+    defer { isRead = true }
+    return isNew || !isRead
+  }
+
+  /// Adds the nodes that pods run on.
+  mutating func add(_ pods: [KubeObject]) {
+    addresses.formUnion(Self.hostAddresses(of: pods))
+    nodes.formUnion(pods.compactMap { $0.spec["nodeName"]?.string })
+  }
+
+  /// The addresses of pods that Endpoints name, on nodes that are not known.
+  private func unknownAddresses(_ endpoints: KubeObject) -> [IPAddress] {
+    (endpoints.json["subsets"]?.array ?? []).flatMap { $0["addresses"]?.array ?? [] }.compactMap { address in
+      guard address[path: "targetRef", "kind"]?.string == "Pod" else { return nil }
+      if let node = address["nodeName"]?.string, nodes.contains(node) { return nil }
+      return address["ip"]?.string.flatMap { IPAddress($0) }
+    }
+  }
+
+  /// The addresses of the nodes that pods run on.
+  static func hostAddresses(of pods: [KubeObject]) -> Set<IPAddress> {
+    Set(
+      pods.flatMap { pod in
+        let all = (pod.status["hostIPs"]?.array ?? []).compactMap { $0["ip"]?.string }
+        return (all + [pod.status["hostIP"]?.string].compactMap { $0 }).compactMap { IPAddress($0) }
+      })
+  }
+}

@@ -1,0 +1,60 @@
+import DevrunCore
+import DevrunKube
+import Testing
+
+@testable import DevrunView
+
+@Suite("Addresses of nodes")
+struct NodeAddressesTests {
+  private static func endpoints(_ addresses: (ip: String, node: String?)...) -> KubeObject {
+    let list = addresses.map { PodAddressesTests.address($0.ip, "Pod", "p", node: $0.node) }
+    return ["metadata": ["name": "web", "namespace": "shop"], "subsets": [["addresses": .array(list)]]]
+  }
+
+  private static func pod(on node: String, _ ip: String) -> KubeObject {
+    ["spec": ["nodeName": .string(node)], "status": ["hostIP": .string(ip)]]
+  }
+
+  private static func mustBeRead(_ nodes: inout NodeAddresses, before event: WatchEvent) -> Bool {
+    nodes.mustBeRead(before: event)
+  }
+
+  @Test func `Nodes are read before the first Endpoints, and again for an address on a node that is new`() {
+    var nodes = NodeAddresses()
+    #expect(Self.mustBeRead(&nodes, before: .snapshot([])))
+    nodes.add([Self.pod(on: "n1", "192.168.1.1")])
+    #expect(!Self.mustBeRead(&nodes, before: .added(Self.endpoints(("10.1.0.4", "n1"), ("10.1.0.5", "n1")))))
+    // The cluster grows, and a pod on the new node shares its network.
+    let grown = WatchEvent.modified(Self.endpoints(("10.1.0.4", "n1"), ("192.168.1.2", "n2")))
+    #expect(Self.mustBeRead(&nodes, before: grown))
+    nodes.add([Self.pod(on: "n2", "192.168.1.2")])
+    #expect(nodes.addresses == [IPAddress(192, 168, 1, 1), IPAddress(192, 168, 1, 2)])
+    #expect(!Self.mustBeRead(&nodes, before: grown))
+    #expect(!Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("10.2.0.7", "n2")))))
+    #expect(!Self.mustBeRead(&nodes, before: .deleted(Self.endpoints(("10.3.0.7", "n3")))))
+  }
+
+  @Test func `Endpoints on a node that nobody may see ask for one read for each new address`() {
+    var nodes = NodeAddresses()
+    #expect(Self.mustBeRead(&nodes, before: .snapshot([Self.endpoints(("10.1.0.4", "n1"), ("10.1.0.5", nil))])))
+    nodes.add([])
+    #expect(!Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("10.1.0.4", "n1")))))
+    #expect(Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("192.168.1.1", "n1")))))
+    #expect(!Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("192.168.1.1", "n1"), ("10.1.0.5", nil)))))
+  }
+
+  private struct Away: Error, CustomStringConvertible { var description: String }
+
+  @Test func `What cannot be read is read again until it can, and each new error is reported once`() async throws {
+    var failures = ["a", "a", "b"]
+    var reported: [String] = []
+    let value = try await ServiceWatch.persistently(pauses: Backoff(first: .milliseconds(1))) {
+      if failures.isEmpty { return 7 }
+      throw Away(description: failures.removeFirst())
+    } onTrouble: { error in
+      reported.append("\(error)")
+    }
+    #expect(value == 7)
+    #expect(reported == ["a", "b"])
+  }
+}
