@@ -43,6 +43,42 @@ struct RightsTests {
       ])
   }
 
+  @Test func `What a session goes on without is listed too`() {
+    let optional = Set(Right.all.filter(\.isOptional).map(\.description))
+    #expect(
+      optional == [
+        "get deployments", "list deployments", "get replicasets", "list replicasets", "list statefulsets",
+        "list daemonsets", "list replicationcontrollers", "get pods", "list pods", "delete pods", "get pods/log",
+        "get services", "watch services", "list endpoints", "watch endpoints", "list events", "list namespaces",
+        "get nodes", "watch configmaps", "list networkpolicies", "list poddisruptionbudgets", "list limitranges",
+        "list persistentvolumeclaims",
+      ])
+    let nodes = Right.all.first { $0.resource == "nodes" }
+    #expect(nodes?.path(deployment: nil, in: "ns") == ResourcePath(version: "v1", resource: "nodes"))
+  }
+
+  @Test func `A swap, its restore and a look at the namespace send nothing but what is listed`() async throws {
+    let listed = Set(Right.all.map(\.description))
+    try await FakeCluster.run { cluster, namespace in
+      DeploymentLifeTests.deploy(cluster)
+      try await DeploymentLifeTests.redirect(namespace)
+      let workload = try await TargetKinds.workload(try TargetReference(parsing: "deployment/web"), in: namespace)
+      _ = try await SessionPodSurroundings.read(in: namespace, for: workload)
+      _ = try await TargetKinds.candidates(in: namespace)
+      _ = try await DeploymentRestore.redirected(in: namespace)
+      try await DeploymentLifeTests.restore(namespace)
+      let verbs = ["POST": "create", "PATCH": "patch", "DELETE": "delete"]
+      let sent = Set(
+        cluster.requests.map { request in
+          let words = request.split { " /".contains($0) }.map(String.init)
+          return "\(verbs[words[0]] ?? (words.count > 2 ? "get" : "list")) \(words[1])"
+        })
+      #expect(sent.subtracting(listed).isEmpty)
+      #expect(
+        sent.isSuperset(of: ["list statefulsets", "list networkpolicies", "patch deployments", "get deployments"]))
+    }
+  }
+
   @Test func `Each right says what it is used for`() {
     for right in Right.all {
       #expect(!right.why.isEmpty)

@@ -24,8 +24,11 @@ package struct Right: Sendable, Hashable {
   package var why: String
   /// Whether requests name the Deployment, so that a right on this one object suffices.
   package var isOnDeployment = false
-  /// Whether a session goes on without it, with less.
+  /// Whether a session goes on without it, with less, or needs it only for some targets. It is not asked for beforehand.
   package var isOptional = false
+
+  /// Whether the resource is in no namespace.
+  package var isOfCluster: Bool { group.isEmpty && ["namespaces", "nodes"].contains(resource) }
 
   /// `patch deployments`
   package var description: String { "\(verb) \(resource)" }
@@ -33,8 +36,8 @@ package struct Right: Sendable, Hashable {
   func path(deployment: String?, in namespace: String) -> ResourcePath {
     let parts = resource.split(separator: "/").map(String.init)
     return ResourcePath(
-      group: group, version: "v1", resource: parts[0], namespace: namespace, name: isOnDeployment ? deployment : nil,
-      subresource: parts.count > 1 ? parts[1] : nil)
+      group: group, version: "v1", resource: parts[0], namespace: isOfCluster ? nil : namespace,
+      name: isOnDeployment ? deployment : nil, subresource: parts.count > 1 ? parts[1] : nil)
   }
 }
 
@@ -57,10 +60,34 @@ extension Right {
       ["create", "list", "get", "delete"], "", "configmaps", [.replace, .restore],
       "the record of the original while it is put back")
     + rights(["watch"], "", "configmaps", [.replace], "waiting for the restore of another session", isOptional: true)
-    + rights(["delete"], "", "pods", [.restore], "session pods that a killed run left", isOptional: true)
+    + rights(["list", "delete"], "", "pods", [.restore], "session pods that a killed run left", isOptional: true)
+    + rights(["list"], "apps", "deployments", [.restore], "a restore of everything in a namespace", isOptional: true)
+    + ofTargets + ofSurroundings + ofView
+    + rights(["get"], "", "pods/log", [.sessionPod], "the agents' last words in the session's log", isOptional: true)
+    + rights(
+      ["list"], "", "events", [.sessionPod], "why a pod does not start, as the kubelet reports it", isOptional: true)
+
+  /// Each kind of target uses some of them.
+  private static let ofTargets: [Right] =
+    rights(["get"], "apps", "deployments", [.sessionPod], "the pod template of the target", isOptional: true)
     + rights(
       ["get"], "apps", "replicasets", [.sessionPod], "the Deployment behind a pod or a Service", isOptional: true)
-    + rights(["get"], "", "pods/log", [.sessionPod], "the agents' last words in the session's log", isOptional: true)
+    + rights(["get"], "", "pods", [.sessionPod], "a target that is named by a pod", isOptional: true)
+    + rights(["get"], "", "services", [.sessionPod], "a target that is named by a Service", isOptional: true)
+
+  /// The session pod fits in with what is in the namespace.
+  private static let ofSurroundings: [Right] =
+    rights(
+      ["list"], "apps", "deployments", [.sessionPod],
+      "the labels that the session pod must not have, and the targets that there are", isOptional: true)
+    + ["replicasets", "statefulsets", "daemonsets"].flatMap { resource in
+      rights(
+        ["list"], "apps", resource, [.sessionPod], "the labels that the session pod must not have", isOptional: true)
+    }
+    + rights(
+      ["list"], "", "replicationcontrollers", [.sessionPod], "the labels that the session pod must not have",
+      isOptional: true)
+    + rights(["get"], "", "nodes", [.sessionPod], "the architecture of the target's node", isOptional: true)
     + rights(
       ["list"], "networking.k8s.io", "networkpolicies", [.sessionPod],
       "the labels by which policies let the session pod through", isOptional: true)
@@ -71,6 +98,12 @@ extension Right {
     + rights(
       ["list"], "", "persistentvolumeclaims", [.sessionPod], "the volumes that the session pod can share",
       isOptional: true)
+
+  /// What the command sees of the cluster.
+  private static let ofView: [Right] =
+    rights(["watch"], "", "services", [.sessionPod], "Services that come and go during the session", isOptional: true)
+    + rights(["list", "watch"], "", "endpoints", [.sessionPod], "the addresses of pods", isOptional: true)
+    + rights(["list"], "", "namespaces", [.sessionPod], "the Services of other namespaces", isOptional: true)
 
   private static func rights(
     _ verbs: [String], _ group: String, _ resource: String, _ parts: Set<Part>, _ why: String,
