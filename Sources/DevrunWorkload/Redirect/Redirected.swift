@@ -25,9 +25,18 @@ extension DeploymentRestore {
   ) async throws -> (found: [Redirected], unreadable: [WorkloadError]) {
     let client = namespace.client
     async let replicaSets = client.list(namespace.replicaSets).items
-    async let configMaps = client.list(namespace.configMaps, labelSelector: recordLabel).items
+    async let configMaps = client.list(namespace.configMaps, labelSelector: recordLabel, metadataOnly: true).items
     let deployments = try await client.list(namespace.deployments).items
     return redirected(deployments, try await replicaSets, try await configMaps)
+  }
+
+  /// The sessions that changed this Deployment; `nil` if there is no such Deployment. Reads the Deployment by its name, so
+  /// that a right on this one object suffices.
+  ///
+  /// - Throws: `KubeError`, `WorkloadError.recordUnreadable`
+  package func redirected() async throws -> [Redirected]? {
+    guard let deployment = try await namespace.find(path) else { return nil }
+    return try await records(on: deployment).map { Redirected($0, of: deployment) }
   }
 
   /// The same of what the cluster has.
@@ -39,12 +48,17 @@ extension DeploymentRestore {
     for deployment in deployments.sorted(by: { $0.name < $1.name }) {
       let places = Places(deployment: deployment, replicaSets: replicaSets, configMaps: configMaps)
       let (records, failures) = places.records
-      found += records.map {
-        Redirected(
-          name: deployment.name, session: $0.session, holder: $0.holder, since: $0.since, container: $0.container)
-      }
+      found += records.map { Redirected($0, of: deployment) }
       unreadable += failures
     }
     return (found, unreadable)
+  }
+}
+
+extension DeploymentRestore.Redirected {
+  fileprivate init(_ record: OriginalRecord, of deployment: KubeObject) {
+    self.init(
+      name: deployment.name, session: record.session, holder: record.holder, since: record.since,
+      container: record.container)
   }
 }

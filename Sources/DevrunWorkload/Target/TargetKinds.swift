@@ -71,13 +71,20 @@ package enum TargetKinds {
     }
   }
 
-  /// What could be redirected in a namespace, as `kind/name` with a few words: for people.
+  /// What could be redirected in a namespace, as `kind/name` with a few words: for people. Kinds that the user may not list
+  /// are left out.
   ///
   /// - Throws: `KubeError`
   package static func candidates(in namespace: Namespace) async throws -> [String] {
     try await withThrowingTaskGroup(of: (Int, [String]).self) { group in
       for (index, kind) in all.enumerated() {
-        group.addTask { (index, try await kind.candidates(in: namespace).sorted()) }
+        group.addTask {
+          do {
+            return (index, try await kind.candidates(in: namespace).sorted())
+          } catch let error as KubeError where error.isForbidden {
+            return (index, [])
+          }
+        }
       }
       var found: [Int: [String]] = [:]
       for try await (index, candidates) in group { found[index] = candidates }
