@@ -97,6 +97,27 @@ struct TreeSignalTests {
     #expect(try await run.count(of: signal) == 1)
   }
 
+  @Test func `A signal to the witness alone does not hide a later one to devrun`() async throws {
+    let run = try await Run()
+    kill(try run.witness, SIGTERM)
+    // The witness forgets it after this time.
+    try await Task.sleep(for: WitnessRecord.patience * 2)
+    kill(run.process.id, SIGTERM)
+    #expect(try await run.terminations() == 1)
+  }
+
+  @Test func `A signal to the group of a front that is stopped reaches the command once, however late that continues`()
+    async throws
+  {
+    let run = try await Run()
+    run.process.signal(SIGSTOP)
+    run.process.signalGroup(SIGTERM)
+    try await run.process.output.wait(for: "<\(SIGTERM) 1>")
+    try await Task.sleep(for: WitnessRecord.patience * 2)
+    run.process.signal(SIGCONT)
+    #expect(try await run.terminations() == 1)
+  }
+
   @Test(arguments: [SIGSTKFLT, SIGPWR, SIGALRM, SIGXCPU])
   func `A signal to the keeper that has no meaning for it does not end it`(signal: Int32) async throws {
     let run = try await Run()

@@ -26,6 +26,20 @@ struct ProcessStatus {
     self.flags = flags
   }
 
+  /// The signals that a process has received and not taken, as /proc/PID/status shows them. `nil`: there is no such process,
+  /// or it cannot be seen from here.
+  static func pendingSignals(of process: pid_t) -> SignalSet? {
+    guard let text = try? Descriptor.open(RawString("/proc/\(process)/status"), O_RDONLY).readToEnd() else {
+      return nil
+    }
+    // Those of its first thread, and those of the process as a whole; signal N is bit N - 1.
+    let bits = String(decoding: text, as: UTF8.self).split(separator: "\n").reduce(UInt64(0)) { bits, line in
+      guard line.hasPrefix("SigPnd:\t") || line.hasPrefix("ShdPnd:\t") else { return bits }
+      return bits | (UInt64(line.dropFirst(8), radix: 16) ?? 0)
+    }
+    return SignalSet((Int32(1)...64).filter { bits & 1 << UInt64($0 - 1) != 0 })
+  }
+
   /// Whether it runs or could run: it is neither stopped nor has its first thread ended.
   var isContinued: Bool { !"TtZX".utf8.contains(state) }
 

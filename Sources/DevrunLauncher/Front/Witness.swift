@@ -72,21 +72,29 @@ struct Witness: Sendable {
       _exit(125)
     }
     let signals = withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) }
-    var received: Set<Int32> = []
+    let front = getppid()
+    var record = WitnessRecord()
     while true {
       var sources = [
         pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: link, events: Int16(POLLIN), revents: 0),
       ]
-      if poll(&sources, 2, -1) < 0 { continue }
+      if poll(&sources, 2, record.due.map { Int32(clamping: $0.millisecondsFromNow) } ?? -1) < 0 { continue }
       // Before the question, which may be about one of these.
       var signal = devrun_signal()
       while devrun_read_signal(signals, &signal) == 1 {
-        if signal.number == SIGCONT { received.subtract(stopSignals) } else { received.insert(signal.number) }
+        record.receive(signal.number, at: .now)
       }
-      guard sources[1].revents != 0 else { continue }
+      guard sources[1].revents != 0 else {
+        if let due = record.due, due <= .now {
+          // A front that cannot be looked at is taken for one that has looked at its signals.
+          let pending = ProcessStatus.pendingSignals(of: front) ?? SignalSet()
+          record.forget(at: .now) { pending.contains($0) }
+        }
+        continue
+      }
       var question: Int32 = 0
       guard recv(link, &question, MemoryLayout<Int32>.size, 0) == MemoryLayout<Int32>.size else { break }
-      var answer: UInt8 = received.remove(question) == nil ? 0 : 1
+      var answer: UInt8 = record.take(question) ? 1 : 0
       if send(link, &answer, 1, Int32(MSG_NOSIGNAL)) != 1 { break }
     }
     _exit(0)
