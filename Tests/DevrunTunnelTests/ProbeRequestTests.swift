@@ -30,8 +30,18 @@ import Testing
 
   @Test func `A request that has no end is refused`() {
     var request = ProbeRequest()
-    #expect(request.receive([UInt8](repeating: 65, count: 8 << 10)) == .needsMore)
+    #expect(request.receive([UInt8](repeating: 65, count: 2 << 10)) == .needsMore)
     #expect(request.receive([65]) == .invalid)
+  }
+
+  @Test(arguments: 1...5) func `An end that comes in pieces is found`(size: Int) {
+    var request = ProbeRequest()
+    let bytes = Array("GET /ready HTTP/1.1\r\nA: b\r\n\r\n".utf8)
+    var outcomes: [ProbeRequest.Outcome] = []
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      outcomes.append(request.receive(bytes[start..<min(start + size, bytes.count)]))
+    }
+    #expect(outcomes.dropLast().allSatisfy { $0 == .needsMore } && outcomes.last == .http(path: "/ready"))
   }
 
   @Test(

@@ -6,10 +6,12 @@ internal import NIOPosix
 /// `tcpSocket` probe just connects.
 ///
 /// Any pod of the cluster can connect here, so a connection gets little: a bounded time, bounded sizes, and one of a
-/// bounded number of places.
+/// bounded number of places, of which no address can take all.
 struct ProbeListener: Sendable {
   private static let maximumConnections = 32
-  private static let time = TimeAmount.seconds(10)
+  /// A kubelet makes one connection for each of the three kinds of probes.
+  private static let maximumOfOnePeer = 8
+  private static let time = TimeAmount.seconds(2)
 
   let eventLoop: any EventLoop
   /// Whether a tunnel is attached; called on the event loop.
@@ -17,7 +19,8 @@ struct ProbeListener: Sendable {
 
   /// Listens on a port of all addresses.
   func listen(port: Int) -> EventLoopFuture<any Channel> {
-    let places = ConnectionPlaces(Self.maximumConnections, on: eventLoop)
+    let connections = NIOLoopBoundBox.makeBoxSendingValue(
+      PeerConnections(Self.maximumConnections, share: Self.maximumOfOnePeer), eventLoop: eventLoop)
     return AnyAddress.listen(port: port, on: eventLoop) {
       ServerBootstrap(group: eventLoop)
         .serverChannelOption(.backlog, value: 64)
@@ -26,10 +29,10 @@ struct ProbeListener: Sendable {
         .childChannelOption(.maxMessagesPerRead, value: 1)
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
-            places.take(channel)
             let deadline = channel.eventLoop.scheduleTask(in: Self.time) { channel.close(promise: nil) }
             channel.closeFuture.whenComplete { _ in deadline.cancel() }
-            try channel.pipeline.syncOperations.addHandler(ProbeHandler(isReady: isReady))
+            try channel.pipeline.syncOperations.addHandler(
+              ProbeHandler(connections: connections.value, isReady: isReady))
           }
         }
     }
@@ -41,11 +44,19 @@ private final class ProbeHandler: ChannelInboundHandler, RemovableChannelHandler
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
+  private let connections: PeerConnections
   private let isReady: @Sendable () -> Bool
   private var request = ProbeRequest()
   private var isAnswered = false
 
-  init(isReady: @escaping @Sendable () -> Bool) { self.isReady = isReady }
+  init(connections: PeerConnections, isReady: @escaping @Sendable () -> Bool) {
+    self.connections = connections
+    self.isReady = isReady
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    if connections.admit(context.channel) { context.fireChannelActive() } else { isAnswered = true }
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isAnswered else { return }

@@ -13,7 +13,7 @@ struct ProbeRequest {
   }
 
   /// The longest request, in bytes.
-  private static let maximum = 8 << 10
+  private static let maximum = 2 << 10
   private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
   private static let end = Array("\r\n\r\n".utf8)
 
@@ -22,15 +22,17 @@ struct ProbeRequest {
   /// Takes the next bytes.
   mutating func receive(_ more: some Collection<UInt8>) -> Outcome {
     guard bytes.count + more.count <= Self.maximum else { return .invalid }
+    // What was there already has no end, but for the beginning of one.
+    let start = max(0, bytes.count - (Self.end.count - 1))
     bytes += more
     let first = bytes.prefix(Self.preface.count)
     if first.elementsEqual(Self.preface) { return .http2(bytes) }
     if first.elementsEqual(Self.preface.prefix(first.count)) { return .needsMore }
-    return isWhole ? path.map(Outcome.http) ?? .invalid : .needsMore
+    return hasEnd(from: start) ? path.map(Outcome.http) ?? .invalid : .needsMore
   }
 
-  private var isWhole: Bool {
-    bytes.indices.contains { bytes[$0...].starts(with: Self.end) }
+  private func hasEnd(from start: Int) -> Bool {
+    (start..<bytes.count).contains { bytes[$0...].starts(with: Self.end) }
   }
 
   /// The path of the request line, `GET /ready HTTP/1.1`.
