@@ -55,11 +55,12 @@ extension Agent {
   /// While no tunnel is attached it waits for one: a peer is not to see an error because devrun's port-forward broke, or
   /// has not been made yet.
   func accept(_ connection: any Channel, port: Int) {
-    guard state.value.connections.current < limits.maximumStreams else {
-      return connection.triggerUserOutboundEvent(StreamReset(), promise: nil)
-    }
+    let inbound = state.value.attachments.current
+    guard state.value.accepted.current < limits.maximumStreams, inbound != nil || state.value.held.count < maximumHeld
+    else { return connection.triggerUserOutboundEvent(StreamReset(), promise: nil) }
     state.value.connections.add(connection)
-    if let inbound = state.value.attachments.current { return forward(connection, port: port, to: inbound) }
+    state.value.accepted.add(connection)
+    if let inbound { return forward(connection, port: port, to: inbound) }
     let deadline = eventLoop.scheduleTask(in: holding) { [self] in
       state.value.held.removeAll { $0.channel === connection }
       connection.triggerUserOutboundEvent(StreamReset(), promise: nil)

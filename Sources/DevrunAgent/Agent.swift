@@ -34,7 +34,10 @@ public final class Agent: Sendable {
     var probes: (any Channel)?
     var targets: [any Channel] = []
     var isReady = false
+    /// All that are joined to streams or wait for that.
     let connections = OpenConnections()
+    /// Those of them that the cluster made.
+    let accepted = OpenConnections()
     /// Connections to the app's ports that wait for a tunnel.
     var held: [HeldConnection] = []
     /// Succeeds when the last tunnel ends; made by an agent that is ending.
@@ -54,6 +57,8 @@ public final class Agent: Sendable {
   let readyFile: ReadyFile
   let readyPort: ReadyPort
   let holding: TimeAmount
+  /// How many connections may wait for a tunnel.
+  let maximumHeld: Int
   let requests: RequestServer
 
   private init(
@@ -70,10 +75,17 @@ public final class Agent: Sendable {
     self.readyFile = ReadyFile(path: configuration.readyFile, log: log)
     self.readyPort = ReadyPort(port: configuration.readyPort, log: log, on: eventLoop)
     self.holding = .seconds(configuration.holdingSeconds)
+    self.maximumHeld = Self.maximumHeld(memory: memory, limits: limits)
     self.requests = RequestServer(
       sockets: SocketDialer(on: eventLoop, limits: limits), resolver: NameResolver(threads: threads), threads: threads,
       environmentFile: configuration.environmentFile, archives: archives
     ) { state.value.connections.add($0) }
+  }
+
+  /// How many connections may wait for a tunnel: an eighth of the memory holds what their peers can send meanwhile. The
+  /// kernel takes twice the size that is set for a socket's buffer (socket(7)).
+  static func maximumHeld(memory: Int, limits: ConnectionLimits) -> Int {
+    max(16, memory / 8 / (2 * limits.socketBuffer))
   }
 
   /// Starts an agent: listens on the app's ports, then for probes, then on the control port.

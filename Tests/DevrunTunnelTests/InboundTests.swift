@@ -1,9 +1,9 @@
-import DevrunAgent
 import Foundation
 import NIOCore
 import NIOPosix
 import Testing
 
+@testable import DevrunAgent
 @testable import DevrunTunnel
 
 @Suite(.timeLimit(.minutes(2))) struct InboundTests {
@@ -128,15 +128,50 @@ import Testing
     }
   }
 
-  @Test func `Peers that wait for a tunnel are bounded in number`() async throws {
+  @Test func `Peers that wait for a tunnel are bounded by what the kernel holds of them`() async throws {
     try await TunnelFixture.run { fixture in
-      let limit = ConnectionLimits.fitting(memory: 32 << 20).maximumStreams
-      let address = try cluster(fixture)
-      var held: [TestSocket] = []
-      for _ in 0..<limit { held.append(try await fixture.socket(to: address)) }
-      // The agent may still be accepting the last of them.
-      while try await !fixture.isReset(connectingTo: address) {}
-      for socket in held { socket.reset() }
+      try await fixture.withServer(serve: echo) { port in
+        let limits = ConnectionLimits.fitting(memory: 32 << 20)
+        let limit = Agent.maximumHeld(memory: 32 << 20, limits: limits)
+        #expect(limit * 2 * limits.socketBuffer <= 4 << 20 && limit < limits.maximumStreams)
+        let address = try cluster(fixture)
+        var held: [TestSocket] = []
+        for _ in 0..<limit { held.append(try await fixture.socket(to: address)) }
+        // They are accepted in the order in which they connected.
+        for _ in 0..<3 {
+          let isReset = try await fixture.isReset(connectingTo: address)
+          #expect(isReset)
+        }
+        try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
+          for socket in held {
+            try await socket.write("held")
+            try await socket.closeOutput()
+            let answer = try await socket.readAll()
+            #expect(answer == Array("held".utf8))
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `The smallest container holds a few peers`() {
+    #expect(Agent.maximumHeld(memory: 1 << 20, limits: .fitting(memory: 1 << 20)) == 16)
+  }
+
+  @Test func `Connections into the cluster take no place from those of the cluster`() async throws {
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { tunnel in
+          let limit = ConnectionLimits.fitting(memory: 32 << 20).maximumStreams
+          var outgoing: [TestSocket] = []
+          for _ in 0..<limit { outgoing.append(try await TestSocket(tunnel.dial(host: "127.0.0.1", port: port))) }
+          let socket = try await fixture.socket(to: cluster(fixture))
+          try await socket.write("from the cluster")
+          try await socket.closeOutput()
+          #expect(try await socket.readAll() == Array("from the cluster".utf8))
+          for socket in outgoing { socket.reset() }
+        }
+      }
     }
   }
 
