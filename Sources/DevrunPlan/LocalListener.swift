@@ -9,4 +9,7 @@ public enum ListenEvent: Sendable, Hashable {
   /// The command, or a descendant of it, listens on a port that is not expected, on a loopback address or on all
   /// addresses.
   case elsewhere(port: UInt16)
+  /// The command, or a descendant of it, listens on an expected port of an address that connections to localhost do not
+  /// reach, such as 192.168.1.5 or 127.0.0.2.
+  case unreachable(port: UInt16, address: String)
 }

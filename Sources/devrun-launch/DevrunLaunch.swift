@@ -74,6 +74,7 @@ struct DevrunLaunch {
         case .began(let port): "began \(port)"
         case .occupied(let port, let process): "occupied \(port) by \(process ?? "nobody known")"
         case .elsewhere(let port): "elsewhere \(port)"
+        case .unreachable(let port, let address): "unreachable \(port) at \(address)"
         }
       // Told by the log, if anything is: a log that nobody reads is no failure.
       try? log?.write(contentsOf: Data("\(line)\n".utf8))

@@ -68,6 +68,21 @@ struct ListenDecisionTests {
     #expect(decision.found([try listener(3, 5001)]) == [])
   }
 
+  @Test func `An expected port of an address that loopback connections do not reach is reported once`() throws {
+    var (decision, _) = decision([80, 443])
+    // Another process's, such as a resolver's.
+    #expect(try decision.found([listener(1, 80, on: "127.0.0.53")]) == [])
+    for socket in [2, 3, 4] as [UInt64] { decision.trap(socket) }
+    let found = try decision.found([listener(2, 80, on: "127.0.0.2"), listener(3, 5000, on: "127.0.0.2")])
+    #expect(found == [.unreachable(port: 80, address: "127.0.0.2")])
+    #expect(try decision.found([listener(4, 80, on: "fd00::1")]) == [])
+    #expect(decision.awaitsExpected)
+    #expect(try decision.found([listener(5, 80)]) == [.began(port: 80)])
+    // It listens on several addresses at once.
+    for socket in [6, 7] as [UInt64] { decision.trap(socket) }
+    #expect(try decision.found([listener(6, 443, on: "10.1.2.3"), listener(7, 443)]) == [.began(port: 443)])
+  }
+
   @Test(arguments: [
     ("0.0.0.0", true), ("127.0.0.1", true), ("::", true), ("::1", true), ("::ffff:127.0.0.1", true),
     ("127.0.0.53", false), ("10.1.2.3", false), ("fd00::1", false), ("::2", false),
@@ -78,6 +93,7 @@ struct ListenDecisionTests {
     var (decision, _) = decision([80])
     decision.trap(2)
     let found = try decision.found([listener(1, 80, on: address), listener(2, 81, on: address)])
+    #expect(!decision.awaits(2))
     #expect(found == (counts ? [.began(port: 80), .elsewhere(port: 81)] : []))
     let occupied = self.decision([80], older: [try listener(1, 80, on: address)]).events
     #expect(occupied == (counts ? [.occupied(port: 80, by: "owner of 1")] : []))

@@ -21,7 +21,7 @@ struct ListenTests {
       process.closeInput()
       #expect(try await process.status() == .exited(0))
       return try await log.whole().split(separator: "\n").map(String.init)
-        .filter { ["began", "occupied", "elsewhere"].contains($0.prefix { $0 != " " }) }
+        .filter { ["began", "occupied", "elsewhere", "unreachable"].contains($0.prefix { $0 != " " }) }
     }
   }
 
@@ -191,14 +191,32 @@ struct ListenTests {
     #expect(try await Set(launch.events()) == ["began \(port)", "elsewhere \(other)"])
   }
 
-  @Test func `UDP and Unix sockets, other addresses and other network namespaces are not reported`() async throws {
-    let (port, last) = (try FreePorts.next(), try FreePorts.next())
+  @Test func `A listener on an expected port of another address is reported with that address`() async throws {
+    let port = try FreePorts.next()
+    let program = """
+      s = server('127.0.0.2', \(port)); t = server('127.0.0.3', \(port))
+      sys.stdin.readline()
+      u = server('127.0.0.1', \(port))
+      until_end()
+      """
+    let launch = try launch(python(program), expecting: [port])
+    try await launch.log.wait(for: "unreachable \(port) at 127.0.0.")
+    try launch.process.write("\n")
+    try await launch.log.wait(for: "began \(port)\n")
+    let events = try await launch.events()
+    #expect(events.count == 2 && events[0].hasPrefix("unreachable \(port) at 127.0.0."))
+  }
+
+  @Test func `UDP and Unix sockets, other ports of other addresses and other network namespaces are not reported`()
+    async throws
+  {
+    let (port, other, last) = (try FreePorts.next(), try FreePorts.next(), try FreePorts.next())
     let program = """
       u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('127.0.0.1', \(port)))
       x = socket.socket(socket.AF_UNIX); x.bind('\\0devrun-test-%d' % os.getpid()); x.listen()
       for s in u, os.open('/dev/null', os.O_RDONLY), 999:
         print(ctypes.CDLL(None).listen(s if isinstance(s, int) else s.fileno(), 5))
-      t = server('127.0.0.2', \(port))
+      t = server('127.0.0.2', \(other))
       if os.fork() == 0:
         # A user namespace, in which there may be a network namespace.
         if ctypes.CDLL(None).unshare(0x50000000) == 0:

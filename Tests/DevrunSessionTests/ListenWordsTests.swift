@@ -50,6 +50,24 @@ struct ListenWordsTests {
     #expect(second == [])
   }
 
+  @Test(arguments: [
+    ("192.168.1.5", "192.168.1.5:8080"), ("127.0.0.2", "127.0.0.2:8080"), ("fd00::1", "[fd00::1]:8080"),
+  ])
+  func `A command that listens where connections to localhost do not arrive is told where to listen`(
+    address: String, place: String
+  ) {
+    var words = ListenWords(ports: ports, isTaken: false)
+    let reported = texts(&words, .unreachable(port: 8080, address: address))
+    #expect(
+      reported == [
+        "the command listens on \(place), which connections to localhost do not reach; "
+          + "let it listen on 127.0.0.1 or 0.0.0.0"
+      ])
+    _ = texts(&words, .began(port: 8081))
+    let second = texts(&words, .unreachable(port: 8081, address: address))
+    #expect(second == [])
+  }
+
   @Test func `A command that listens on a redirected port gets no line about others`() {
     var words = ListenWords(ports: ports, isTaken: false)
     _ = texts(&words, .began(port: 8080))

@@ -10,6 +10,7 @@ struct ListenDecision {
   private var trapped: Set<UInt64> = []
   private var begun: Set<UInt16> = []
   private var elsewhere: Set<UInt16> = []
+  private var unreachable: Set<UInt16> = []
 
   /// No listener is seen yet.
   init(expected: Set<UInt16>) { self.expected = expected }
@@ -46,14 +47,22 @@ struct ListenDecision {
 
   /// The machine's listeners at some later time.
   mutating func found(_ listeners: [TCPListener]) -> [ListenEvent] {
-    listeners.compactMap { listener in
+    // Those first by which a port begins: a server may listen on several addresses of one.
+    (listeners.filter(\.isReachable) + listeners.filter { !$0.isReachable }).compactMap { listener in
       let isCommands = trapped.remove(listener.inode) != nil
-      guard listener.isReachable else { return nil }
+      guard listener.isReachable else { return isCommands ? missed(listener) : nil }
       if expected.contains(listener.port) {
         guard isCommands || !older.contains(listener.inode) else { return nil }
         return begun.insert(listener.port).inserted ? .began(port: listener.port) : nil
       }
       return isCommands && elsewhere.insert(listener.port).inserted ? .elsewhere(port: listener.port) : nil
     }
+  }
+
+  /// The command listens where the session's connections do not arrive.
+  private mutating func missed(_ listener: TCPListener) -> ListenEvent? {
+    guard expected.contains(listener.port), !begun.contains(listener.port), unreachable.insert(listener.port).inserted
+    else { return nil }
+    return .unreachable(port: listener.port, address: listener.address.description)
   }
 }

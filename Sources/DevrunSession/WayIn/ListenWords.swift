@@ -7,6 +7,7 @@ struct ListenWords: Sendable {
   private let ports: [PortMapping]
   private var isTaken: Bool
   private var hasNamedAnother = false
+  private var begun: Set<UInt16> = []
 
   /// - Parameters:
   ///   - ports: the redirected ports.
@@ -25,7 +26,9 @@ struct ListenWords: Sendable {
   /// What is to be reported of an event.
   mutating func reports(of event: ListenEvent) -> [ReportEvent] {
     switch event {
-    case .began(let port): return [.detail("the command listens on port \(port)")]
+    case .began(let port):
+      begun.insert(port)
+      return [.detail("the command listens on port \(port)")]
     case .occupied(let port, let process):
       let remote = ports.first { $0.local == port }?.remote ?? port
       return [
@@ -41,6 +44,15 @@ struct ListenWords: Sendable {
       guard !isTaken, !hasNamedAnother, let first = ports.first else { return [] }
       hasNamedAnother = true
       return [.waiting("the command listens on \(port); -p \(first.remote):\(port) redirects \(first.remote) to it")]
+    case .unreachable(let port, let address):
+      // A server may listen on several addresses, and on this one first.
+      guard !begun.contains(port) else { return [] }
+      let place = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+      return [
+        .waiting(
+          "the command listens on \(place), which connections to localhost do not reach; "
+            + "let it listen on 127.0.0.1 or 0.0.0.0")
+      ]
     }
   }
 }
