@@ -40,8 +40,11 @@ struct PatienceTests {
     403,
     #"deployments.apps "web" is forbidden: User "ann" cannot patch resource "deployments" in API group "apps" in the namespace "shop""#
   )
-  private static let quota = status(
-    403, #"pods "web-1" is forbidden: exceeded quota: full, requested: pods=1, used: pods=3, limited: pods=3"#)
+  private static let quota = KubeError.status(
+    APIStatus(
+      code: 403, reason: "Forbidden",
+      message: #"pods "web-1" is forbidden: exceeded quota: full, requested: pods=1, used: pods=3, limited: pods=3"#),
+    request: "create pods/web-1", context: "c")
 
   private let listener = Listener()
   private let urgency = RestoreUrgency()

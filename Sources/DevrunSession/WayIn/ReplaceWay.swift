@@ -68,22 +68,24 @@ struct ReplaceWay: Sendable {
     }
   }
 
-  /// A server may listen on a port of its own first, so that a listener elsewhere counts only after a moment.
+  /// A server may listen on a port of its own or at another address first, so that such a listener counts only after a
+  /// moment.
   private static let moment = Duration.seconds(2)
 
   private func report(_ listeners: AsyncStream<ListenEvent>, began: Latch<Void>) async {
     let words = SharedWords(ListenWords(ports: choice.ports, isTaken: takeOver == .now))
     await withTaskGroup(of: Void.self) { group in
       for await event in listeners {
-        if case .elsewhere = event {
+        switch event {
+        case .elsewhere, .unreachable:
           group.addTask {
             do { try await Task.sleep(for: Self.moment) } catch { return }
             words.report(event, to: reporter)
           }
-          continue
+        case .began, .occupied:
+          words.report(event, to: reporter)
+          if case .began = event, words.takesTraffic() { began.set(()) }
         }
-        words.report(event, to: reporter)
-        if case .began = event, words.takesTraffic() { began.set(()) }
       }
       group.cancelAll()
     }
