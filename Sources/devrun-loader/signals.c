@@ -6,8 +6,10 @@
 
 #include "loader.h"
 
-static void end(int signal) {
-  (void)signal;
+static void end(int signal, siginfo_t *cause, void *context) {
+  (void)context;
+  // The kernel sends it when the terminal has another size. Only one that somebody sent is meant to stop the container.
+  if (signal == SIGWINCH && cause->si_code > 0) return;
   _exit(0);
 }
 
@@ -22,7 +24,7 @@ static void ending_signals(sigset_t *signals) {
 void end_by_signals(void) {
   sigset_t signals;
   ending_signals(&signals);
-  struct sigaction action = {.sa_handler = end};
+  struct sigaction action = {.sa_sigaction = end, .sa_flags = SA_SIGINFO | SA_RESTART};
   for (int number = 1; number <= SIGRTMAX; number++) {
     // SIGKILL and SIGSTOP cannot be caught.
     if (sigismember(&signals, number) == 1) sigaction(number, &action, NULL);
