@@ -12,10 +12,11 @@ struct RestoreCommand: ParsableCommand {
     discussion: """
       A run puts back by itself what it has changed. If it could not do so, because the machine lost power or the \
       network was gone, this command does it, from any machine: what was there before is recorded on the workload \
-      itself. Without a name, this command lists what is redirected, by whom and since when.
+      itself. Without a name, this command lists what sessions have changed or made, by whom and since when. Each name \
+      in the list can be restored.
       """)
 
-  @Argument(help: ArgumentHelp("The workloads to restore.", valueName: "kind/name"))
+  @Argument(help: ArgumentHelp("The workloads to restore, or pods and ConfigMaps to remove.", valueName: "kind/name"))
   var targets: [String] = []
 
   @Flag(
@@ -33,7 +34,7 @@ struct RestoreCommand: ParsableCommand {
 
   func run() throws {
     let process = ProcessContext()
-    let references = try targets.map(TargetReference.init(parsing:))
+    let references = try targets.map(RestoreReference.init(parsing:))
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let access = try cluster.access(process, project: project)
     let reporter = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
@@ -56,7 +57,7 @@ struct RestoreCommand: ParsableCommand {
         remedy: "end one with: \(command.text(of: "KIND/NAME"))")
       reporter.report(.warning(message))
     }
-    if !cluster.quiet {
+    if !cluster.quiet, !outcome.restored.isEmpty || outcome.failures.isEmpty {
       let restored = outcome.restored
       reporter.report(
         .answer(restored.isEmpty ? "there was nothing to restore" : "restored \(restored.joined(separator: ", "))"))

@@ -3,7 +3,7 @@ public import DevrunCore
 internal import DevrunKube
 public import DevrunSystem
 internal import DevrunView
-public import DevrunWorkload
+internal import DevrunWorkload
 internal import NIOCore
 internal import NIOPosix
 
@@ -37,11 +37,12 @@ public struct Restoration: Sendable {
     public var restored: [String] = []
     /// Live sessions of others, which were left alone: what they redirect, and who holds them.
     public var leftAlone: [String] = []
-    /// What could not be restored, and why.
+    /// What could not be restored or not be found, and why.
     public var failures: [String] = []
   }
 
-  /// What is redirected in the namespace, in words: the workload, who holds the session, and since when.
+  /// What sessions have changed or made in the namespace, in words: a name by which it can be restored, who holds the
+  /// session, and since when.
   ///
   /// - Throws: `KubeError`
   public func redirected() async throws -> [String] {
@@ -59,28 +60,23 @@ public struct Restoration: Sendable {
     try await inNamespace { try await TargetKinds.candidates(in: $0) }
   }
 
-  /// Removes the files that killed runs left here, and restores the named workloads; with `nil` everything of the
-  /// namespace that dead sessions, or this user's own, have changed or made.
+  /// Removes the files that killed runs left here, and restores what is named; with `nil` everything of the namespace that
+  /// dead sessions, or this user's own, have changed or made.
   ///
-  /// - Throws: `KubeError`, `WorkloadError`
-  public func restore(_ targets: [TargetReference]?) async throws -> Outcome {
+  /// The name of a Deployment means the sessions that redirect it, and what is left of the others that were aimed at it, but
+  /// not live sessions that only run beside it. One name that cannot be restored holds up no other.
+  ///
+  /// - Throws: `KubeError`
+  public func restore(_ names: [RestoreReference]?) async throws -> Outcome {
     // At the end: what was killed a moment ago may take some time to let go of its folder.
     defer { SessionDirectory.removeAbandoned(environment: environment) }
     return try await inNamespace { namespace in
-      let sessions = try await LeftSessions.read(in: namespace)
-      for error in sessions.unreadable { reporter.report(.warning(error.message)) }
+      let choice = try await choice(names, in: namespace)
       var outcome = Outcome()
-      let chosen: [LeftSession]
-      if let targets {
-        var names: Set<String> = []
-        for target in targets { names.insert(try await TargetKinds.workload(target, in: namespace).name) }
-        chosen = sessions.all.filter { $0.deployment.map(names.contains) ?? false }
-      } else {
-        chosen = sessions.all.filter { !$0.isAlive || $0.holder == holder }
-        outcome.leftAlone = sessions.all.filter { $0.isAlive && $0.holder != holder }.map(\.description)
-      }
+      outcome.leftAlone = choice.leftAlone.map(\.description)
+      outcome.failures = choice.failures
       await withTaskGroup(of: (String, Result<Bool, any Error>).self) { group in
-        for session in chosen {
+        for session in choice.chosen {
           group.addTask {
             do {
               return (session.what, .success(try await end(session, in: namespace)))
@@ -101,6 +97,13 @@ public struct Restoration: Sendable {
       outcome.failures.sort()
       return outcome
     }
+  }
+
+  private func choice(_ names: [RestoreReference]?, in namespace: Namespace) async throws -> RestoreChoice {
+    if let names { return try await LeftSessions.named(names, in: namespace, holder: holder) }
+    let sessions = try await LeftSessions.read(in: namespace)
+    for error in sessions.unreadable { reporter.report(.warning(error.message)) }
+    return .all(sessions.all, holder: holder)
   }
 
   /// Ends a session: its workload, its pods, its ConfigMaps.
