@@ -37,7 +37,14 @@ struct RestoreCommand: ParsableCommand {
     let references = try targets.map(RestoreReference.init(parsing:))
     let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
     let access = try cluster.access(process, project: project)
-    let reporter = ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity)
+    let reporter = RunReporter(terminal: ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity))
+    try reporter.reportingFailure { try restore(references, process, project, access, reporter) }
+  }
+
+  private func restore(
+    _ references: [RestoreReference], _ process: ProcessContext, _ project: ProjectFile, _ access: ClusterAccess,
+    _ reporter: RunReporter
+  ) throws {
     let restoration = Restoration(access: access, process: process, reporter: reporter)
     let command = cluster.restoreCommand(access, project: project)
     guard all || !references.isEmpty else {
@@ -70,7 +77,7 @@ struct RestoreCommand: ParsableCommand {
 
 extension Restoration {
   /// A restoration by the user of this process.
-  init(access: ClusterAccess, process: ProcessContext, reporter: any Reporter) {
+  init(access: ClusterAccess, process: ProcessContext, reporter: RunReporter) {
     self.init(
       access: access, environment: process.environment, holder: "\(process.user)@\(process.hostname)",
       reporter: reporter)

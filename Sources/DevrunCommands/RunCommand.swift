@@ -39,8 +39,10 @@ struct RunCommand: ParsableCommand {
     try checkMountPaths(sessionOptions, process, executable: executable)
     guard var sessionOptions else {
       let restoration = Restoration(access: access, process: process, reporter: reporter)
-      let candidates = try runBlocking { try await restoration.candidates() }
-      throw SessionError.noTarget(namespace: access.namespace, candidates: candidates)
+      return try reporter.reportingFailure {
+        let candidates = try runBlocking { try await restoration.candidates() }
+        throw SessionError.noTarget(namespace: access.namespace, candidates: candidates)
+      }
     }
     sessionOptions.otherNamespaces = access.otherNamespaces
     sessionOptions.restoreCommand = options.cluster.restoreCommand(access, project: project)

@@ -1,5 +1,5 @@
 public import DevrunConfig
-public import DevrunCore
+internal import DevrunCore
 internal import DevrunKube
 public import DevrunSystem
 internal import DevrunView
@@ -15,20 +15,21 @@ public struct Restoration: Sendable {
   private let access: ClusterAccess
   private let environment: EnvironmentVariables
   private let holder: String
-  private let reporter: any Reporter
+  private let reporter: RunReporter
 
-  /// Works on the namespace of the given access.
+  /// Works on the namespace of the given access. Masks the user's own credentials in what is reported from now on.
   ///
   /// - Parameters:
   ///   - access: the cluster, the credentials and the namespace.
   ///   - environment: this process's.
   ///   - holder: who restores, as `user@machine`: their own sessions are theirs to end.
   ///   - reporter: who gets the news.
-  public init(access: ClusterAccess, environment: EnvironmentVariables, holder: String, reporter: any Reporter) {
+  public init(access: ClusterAccess, environment: EnvironmentVariables, holder: String, reporter: RunReporter) {
     self.access = access
     self.environment = environment
     self.holder = holder
     self.reporter = reporter
+    reporter.mask(SecretMask.secrets(of: access.credentials))
   }
 
   /// What a restore has done.

@@ -69,4 +69,28 @@ struct ProgramTests {
       outcome
         == Outcome(status: 125, output: "", errors: "devrun: there is no target: name one with --target KIND/NAME\n"))
   }
+  @Test(arguments: [["restore"], ["restore", "deployment/web"], ["--", "true"]])
+  func `A failure that quotes a secret is printed without it`(arguments: [String]) async throws {
+    let kubeconfig = try folder.write(
+      "config",
+      """
+      apiVersion: v1
+      kind: Config
+      current-context: c
+      contexts: [{name: c, context: {cluster: c, user: u}}]
+      clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]
+      users:
+      - name: u
+        user:
+          exec:
+            apiVersion: client.authentication.k8s.io/v1
+            interactiveMode: Never
+            command: /nonexistent/password=hunter-22
+      """)
+    let outcome = try await Outcome(
+      of: Outcome.devrun, arguments, environment: ["KUBECONFIG": kubeconfig], in: folder.path)
+    #expect(outcome.status == 125)
+    #expect(outcome.errors.contains("/nonexistent/password=***"), "\(outcome)")
+    #expect(!outcome.errors.contains("hunter-22"), "\(outcome)")
+  }
 }
