@@ -28,6 +28,11 @@ extension LeftSession {
   fileprivate func isFree(for holder: String) -> Bool { !isAlive || self.holder == holder }
 }
 
+/// A ConfigMap was named that is no session's.
+private struct NothingLeft: UserFacingError {
+  var message: ErrorMessage { ErrorMessage("no session has left a ConfigMap of this name") }
+}
+
 /// Finds the sessions that names mean.
 ///
 /// A name means first what sessions have left, whether what it was made for is still there or not. Only a name that means
@@ -86,7 +91,7 @@ struct RestoreSearch: Sendable {
     case .configMap(let name):
       let map = configMaps?.first { $0.name == name }
       guard let session = map.flatMap(LeftSession.session(ofConfigMap:)) else {
-        throw WorkloadError.unsupportedTarget("\(reference)", why: "no session has left a ConfigMap of this name")
+        throw NothingLeft()
       }
       // Agents may still need it.
       for redirect in try await allRedirected() where redirect.session == session {
