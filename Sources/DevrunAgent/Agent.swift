@@ -5,7 +5,7 @@
 // cluster, the environment, files) is answered here. All of it happens on one event loop; looking up names and reading
 // files, which can block, on a few threads beside it.
 
-package import DevrunTunnel
+internal import DevrunTunnel
 public import NIOCore
 internal import NIOPosix
 
