@@ -138,7 +138,7 @@ struct PodUpkeepTests {
     pods.events.send(.waiting(pod: "a", why: "the tunnel to it broke"))
     pods.events.send(.gone(pod: "a"))
     await expect(
-      ["warning: pod/a was deleted; it is made anew", "restore", "create", "restore", "waiting for pod/a"], &lines)
+      ["warning: pod/a was deleted; it is made anew", "restore", "create", "waiting for pod/a", "restore"], &lines)
     for _ in 1...2 { pods.events.send(.waiting(pod: "a", why: "no node has room")) }
     pods.events.send(.attached(pod: "a"))
     await expect(["waiting for pod/a: no node has room", "pod/a is up again"], &lines)

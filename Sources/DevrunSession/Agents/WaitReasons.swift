@@ -56,15 +56,15 @@ final class WaitReasons: Sendable {
   /// Reports what some pods wait for, when it is time and then at intervals, until nothing is waited for any more or the
   /// task is cancelled.
   ///
-  /// - Parameter mend: called before the pods are asked about.
+  /// - Parameter mend: called each time, after the words, since it may take long.
   func ask(_ pods: AgentPods, _ rhythm: Rhythm, mend: () async -> Void = {}) async {
     var pause = rhythm.silence
     while true {
       do { try await Task.sleep(for: pause) } catch { return }
       if state.withLock({ $0.isOver }) { return }
-      await mend()
       for (pod, why) in await pods.explainedProblems() { add(why, of: "pod/\(pod)") }
       speak()
+      await mend()
       pause = rhythm.interval
     }
   }
