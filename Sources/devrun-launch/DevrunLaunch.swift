@@ -37,15 +37,15 @@ struct DevrunLaunch {
       let child = try await launcher.launch(plan, redirecting: table)
       try log?.write(contentsOf: Data("isolation \(child.isolation?.rawValue ?? "none")\n".utf8))
       async let listening: Void = record(child.listenEvents, in: log)
+      let interruptions = Task {
+        for await interruption in keeper.interruptions() {
+          try? log?.write(contentsOf: Data("\(interruption)\n".utf8))
+        }
+      }
       let status = await withTaskGroup(of: Void.self) { group in
         group.addTask {
           // Told by the log, if anything is: a log that nobody reads is no failure.
           if await child.ended() != nil { try? log?.write(contentsOf: Data("child ended\n".utf8)) }
-        }
-        group.addTask {
-          for await interruption in keeper.interruptions() {
-            try? log?.write(contentsOf: Data("\(interruption)\n".utf8))
-          }
         }
         group.addTask { await child.redirect?.serve(by: ScriptedConnector(routes: script.routes)) }
         let status = await keeper.accompany(
@@ -55,6 +55,8 @@ struct DevrunLaunch {
       }
       await listening
       try log?.write(contentsOf: Data("ended\n".utf8))
+      if let fifo = script.finishAfter { for await _ in try closing(of: fifo) {} }
+      interruptions.cancel()
       keeper.finish(status)
       try keeper.detachStandardError()
       await child.redirect?.unused()
@@ -90,20 +92,26 @@ struct DevrunLaunch {
     return try JSONDecoder().decode(LaunchScript.self, from: data)
   }
 
+  /// A stream that ends when somebody has opened and closed the FIFO for writing.
+  private static func closing(of fifo: String) throws -> AsyncStream<Void> {
+    let (closed, signal) = AsyncStream<Void>.makeStream()
+    try NativeThread.start(name: "fifo") {
+      // Reading a FIFO ends when its last writer has closed it. A FIFO that cannot be read delays nothing.
+      _ = try? Descriptor.open(RawString(fifo), O_RDONLY).readToEnd()
+      signal.finish()
+    }
+    return closed
+  }
+
   /// Waits for the cluster that the script plays. `false`: interrupted meanwhile.
   private static func connected(_ script: LaunchScript, _ keeper: Keeper, _ log: FileHandle?) async throws -> Bool {
     guard let fifo = script.launchAfter else { return true }
-    let (ready, signal) = AsyncStream<Bool>.makeStream()
-    try NativeThread.start(name: "launch-after") {
-      // Reading a FIFO ends when its last writer has closed it. A FIFO that cannot be read delays nothing.
-      _ = try? Descriptor.open(RawString(fifo), O_RDONLY).readToEnd()
-      signal.yield(true)
-    }
+    let ready = try closing(of: fifo)
     try log?.write(contentsOf: Data("connecting\n".utf8))
     return try await withThrowingTaskGroup(of: Bool?.self) { group in
       group.addTask {
-        for await isReady in ready { return isReady }
-        return nil
+        for await _ in ready {}
+        return Task.isCancelled ? nil : true
       }
       group.addTask {
         for await interruption in keeper.interruptions() {

@@ -19,8 +19,8 @@ struct EndSignalTests {
     let command: pid_t
     let keeper: pid_t
 
-    init() async throws {
-      let fixture = try LaunchFixture()
+    /// - Parameter finish: a FIFO for which the end waits, when it does not wait for the daemon any more.
+    init(_ fixture: LaunchFixture, finishAfter finish: Fifo? = nil) async throws {
       log = try Transcript(of: Fifo(fixture.path("log")))
       let program = """
         import os, signal, sys
@@ -33,6 +33,7 @@ struct EndSignalTests {
         """
       process = try fixture.launch(["python3", "-uc", program]) {
         $0.waitsForDescendants = true
+        $0.finishAfter = finish?.path
         $0.log = fixture.path("log")
       }
       try await process.output.wait(for: "ready\n")
@@ -50,7 +51,7 @@ struct EndSignalTests {
   }
 
   @Test func `A Ctrl-C that ends the command does not interrupt what follows, and a later signal does`() async throws {
-    let run = try await Run()
+    let run = try await Run(LaunchFixture())
     // The front looks at its signals when the keeper has noticed the command's end already.
     run.process.signal(SIGSTOP)
     run.process.signalGroup(SIGINT)
@@ -64,7 +65,7 @@ struct EndSignalTests {
   func `A service manager's stop that ends the command does not interrupt what follows`(
     commandFirst: Bool
   ) async throws {
-    let run = try await Run()
+    let run = try await Run(LaunchFixture())
     let others = [run.process.id, run.keeper, try Witness.process(of: run.process.id, besides: run.keeper)]
     let manager = try ServiceManagerProcess(
       signals: [SIGTERM, SIGHUP], to: commandFirst ? [run.command] + others : others + [run.command],
@@ -78,15 +79,22 @@ struct EndSignalTests {
   }
 
   @Test func `A service manager's stop after the command's end interrupts once`() async throws {
-    let run = try await Run()
+    let fixture = try LaunchFixture()
+    let finish = try Fifo(fixture.path("finish"))
+    let run = try await Run(fixture, finishAfter: finish)
     kill(run.command, SIGKILL)
     try await run.log.wait(for: "child ended\n")
     let processes = [run.process.id, run.keeper, try Witness.process(of: run.process.id, besides: run.keeper)]
     // Long after the end: nobody takes the stop for the cause of that.
     try await Task.sleep(for: HeldSignals.stop * 2)
     let manager = try ServiceManagerProcess(signals: [SIGTERM, SIGHUP], to: processes)
+    try await manager.process.output.wait(for: "sent\n")
+    kill(run.keeper, SIGINT)
+    try await run.log.wait(for: "signal(\(SIGINT))\n")
+    try await finish.openForWriting().close()
     #expect(
-      try await run.interruptions(endingAs: .killed(SIGKILL, coreDumped: false)) == ["signal(\(SIGTERM))"])
+      try await run.interruptions(endingAs: .killed(SIGKILL, coreDumped: false))
+        == ["signal(\(SIGTERM))", "signal(\(SIGINT))"])
     try await manager.end()
   }
 }
