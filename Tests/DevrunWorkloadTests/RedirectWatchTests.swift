@@ -4,7 +4,7 @@ import Testing
 
 @testable import DevrunWorkload
 
-@Suite("The watch over a redirected Deployment")
+@Suite("The watch over a redirected Deployment", .timeLimit(.minutes(1)))
 struct RedirectWatchTests {
   private typealias Life = DeploymentLifeTests
 
