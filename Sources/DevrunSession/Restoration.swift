@@ -112,6 +112,7 @@ public struct Restoration: Sendable {
     var isChanged = false
     if session.isRedirecting, let deployment = session.deployment {
       try await Rights(in: namespace).checkRestore(of: deployment)
+      reporter.report(.step("restoring deployment/\(deployment)"))
       isChanged = try await reporter.reportingRetries {
         try await DeploymentRestore(of: deployment, in: namespace).run(
           session: session.name, urgency: RestoreUrgency(), reporter: reporter)

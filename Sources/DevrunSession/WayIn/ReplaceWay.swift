@@ -132,6 +132,7 @@ struct ReplaceWay: Sendable {
     let restore = DeploymentRestore(of: name, in: namespace)
     let (patience, path, losses, what) = (context.patience, namespace.deployments.named(name), context.losses, what)
     let stop: @Sendable () async throws -> Void = {
+      reporter.report(.step("restoring \(what)"))
       let restored =
         try await patience.persist(unlessLost: what, losses) {
           try await restore.run(session: session, urgency: urgency, reporter: reporter)

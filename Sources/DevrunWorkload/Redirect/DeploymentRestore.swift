@@ -49,7 +49,6 @@ package struct DeploymentRestore: Sendable {
     guard let deployment = try await namespace.find(path), !deployment.isTerminating else { return false }
     let records = try await records(on: deployment).filter { session == nil || $0.session == session }
     guard !records.isEmpty else { return false }
-    reporter.report(.step("restoring deployment/\(name)"))
     do {
       for record in records { try await restore(record, on: deployment, urgency: urgency) }
     } catch let error as KubeError where error.meansNamespaceEnds {
