@@ -10,6 +10,6 @@ final class Losses: Sendable {
   /// Something is there again.
   func forget(_ name: String) { names.withLock { _ = $0.remove(name) } }
 
-  /// Whether something is deleted.
-  func include(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
+  /// Whether nothing is deleted.
+  var isEmpty: Bool { names.withLock(\.isEmpty) }
 }

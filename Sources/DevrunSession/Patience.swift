@@ -53,14 +53,14 @@ final class Patience: Sendable {
     }
   }
 
-  /// The same of what undoes something, unless others have deleted that and the user may not look any more: with a namespace
-  /// the rights in it go as well.
+  /// The same of what undoes something. If others have deleted something of the session and the user lacks the right now,
+  /// the namespace is being deleted, and the rights in it went first: nothing is left to undo.
   ///
   /// - Returns: what the operation returns; `nil` if there is nothing to undo any more.
   func persist<Value: Sendable>(
-    unlessLost what: String, _ losses: Losses, _ operation: @Sendable () async throws -> Value
+    unless losses: Losses, _ operation: @Sendable () async throws -> Value
   ) async throws -> Value? {
-    guard losses.include(what) else { return try await persist(operation) }
+    guard !losses.isEmpty else { return try await persist(operation) }
     do {
       return try await persist {
         do { return try await operation() } catch let error as KubeError where error.isForbidden { throw Gone() }

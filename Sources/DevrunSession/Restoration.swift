@@ -115,7 +115,7 @@ public struct Restoration: Sendable {
       reporter.report(.step("restoring deployment/\(deployment)"))
       isChanged = try await reporter.reportingRetries {
         try await DeploymentRestore(of: deployment, in: namespace).run(
-          session: session.name, urgency: RestoreUrgency(), reporter: reporter)
+          session: session.name, urgency: RestoreUrgency())
       }
     }
     let ownPods = OwnPods(in: namespace)

@@ -7,8 +7,6 @@ import Testing
 /// Swap, watch and restore against an API server in memory.
 @Suite("A Deployment's change and restore")
 struct DeploymentLifeTests {
-  struct NoReporter: Reporter { func report(_ event: ReportEvent) {} }
-
   static func agent(_ session: String) -> AgentTemplate {
     var agent = AgentTemplateTests.agent
     agent.session = session
@@ -35,7 +33,7 @@ struct DeploymentLifeTests {
 
   @discardableResult
   static func restore(_ namespace: Namespace, _ session: String? = nil) async throws -> Bool {
-    try await DeploymentRestore(of: "web", in: namespace).run(session: session, reporter: NoReporter())
+    try await DeploymentRestore(of: "web", in: namespace).run(session: session)
   }
 
   /// All but what every write changes.
@@ -104,7 +102,7 @@ struct DeploymentLifeTests {
       let urgency = RestoreUrgency()
       urgency.skipWaits()
       let restore = DeploymentRestore(of: "web", in: namespace)
-      #expect(try await restore.run(urgency: urgency, reporter: NoReporter()))
+      #expect(try await restore.run(urgency: urgency))
       #expect(cluster.object("deployments/web")?.template == AgentTemplateTests.original)
       #expect(cluster.object("deployments/web")?.spec["revisionHistoryLimit"] == 10)
     }

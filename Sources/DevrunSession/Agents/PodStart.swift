@@ -54,7 +54,7 @@ struct PodStart: Sendable {
     async let object = try object(named: name, for: target, agent: agent)
     try await context.services.start(
       "deleting the agent's ConfigMaps", isNeededByRest: true,
-      stop: { _ = try await patience.persist(unlessLost: "pod/\(name)", losses) { try await delivery.end() } }
+      stop: { _ = try await patience.persist(unless: losses) { try await delivery.end() } }
     ) {
       // Not shielded from cancellation: on a slow line it takes minutes.
       try await delivery.begin()
@@ -63,7 +63,7 @@ struct PodStart: Sendable {
     let steps = steps(for: try await object, delivery)
     try await context.services.start(
       "deleting pod/\(name)",
-      stop: { _ = try await patience.persist(unlessLost: "pod/\(name)", losses) { try await steps.remove() } }
+      stop: { _ = try await patience.persist(unless: losses) { try await steps.remove() } }
     ) {
       try Task.checkCancellation()
       try await withoutCancellation { try await steps.create() }

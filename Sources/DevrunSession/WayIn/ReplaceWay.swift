@@ -134,8 +134,8 @@ struct ReplaceWay: Sendable {
     let stop: @Sendable () async throws -> Void = {
       reporter.report(.step("restoring \(what)"))
       let restored =
-        try await patience.persist(unlessLost: what, losses) {
-          try await restore.run(session: session, urgency: urgency, reporter: reporter)
+        try await patience.persist(unless: losses) {
+          try await restore.run(session: session, urgency: urgency)
         } ?? false
       if restored { reporter.report(.fact("deployment/\(name) is restored")) }
     }

@@ -40,7 +40,7 @@ extension DeploymentRedirect {
           try await awaitDeletion(of: configMap, in: namespace)
         }
       }
-      try await restore.run(session: record.session, reporter: reporter)
+      try await restore.run(session: record.session)
     }
   }
 

@@ -1,4 +1,4 @@
-package import DevrunCore
+internal import DevrunCore
 package import DevrunKube
 
 /// Makes a redirected Deployment what it was: to `kubectl get`, to `kubectl rollout history` and to the next
@@ -39,12 +39,11 @@ package struct DeploymentRestore: Sendable {
   /// - Parameters:
   ///   - session: restore only what this session changed; `nil` for whatever session's.
   ///   - urgency: once waits are skipped, the controller is not waited for.
-  ///   - reporter: gets the news.
   /// - Returns: whether there was something to restore.
   /// - Throws: `KubeError`, `WorkloadError`
   @discardableResult
   package func run(
-    session: String? = nil, urgency: RestoreUrgency = RestoreUrgency(), reporter: any Reporter
+    session: String? = nil, urgency: RestoreUrgency = RestoreUrgency()
   ) async throws -> Bool {
     guard let deployment = try await namespace.find(path), !deployment.isTerminating else { return false }
     let records = try await records(on: deployment).filter { session == nil || $0.session == session }
