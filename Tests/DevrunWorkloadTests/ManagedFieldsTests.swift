@@ -26,4 +26,23 @@ struct ManagedFieldsTests {
         ["manager": "hpa", "operation": "Update", "fieldsV1": ["f:spec": ["f:replicas": [:]]], "time": "3"],
       ])
   }
+
+  private static func owner(_ name: String, _ time: String, _ annotations: JSONValue) -> JSONValue {
+    [
+      "manager": .string(name), "time": .string(time),
+      "fieldsV1": ["f:spec": ["f:template": ["f:metadata": ["f:annotations": annotations]]]],
+    ]
+  }
+
+  @Test func `The first who sets an annotation of a template owns the map of annotations`() {
+    let other: JSONValue = ["manager": "kcm", "fieldsV1": ["f:status": [:]], "time": "0"]
+    let late = Self.owner("b", "2", ["f:x": [:]])
+    #expect(
+      ManagedFields.owningTemplateAnnotations([other, late, Self.owner("a", "1", ["f:y": [:]])]) == [
+        other, late, Self.owner("a", "1", ["f:y": [:], ".": [:]]),
+      ])
+    let owned: JSONValue = [Self.owner("a", "1", ["f:y": [:]]), Self.owner("b", "2", [".": [:], "f:x": [:]])]
+    #expect(ManagedFields.owningTemplateAnnotations(owned) == owned)
+    #expect(ManagedFields.owningTemplateAnnotations([other]) == [other])
+  }
 }

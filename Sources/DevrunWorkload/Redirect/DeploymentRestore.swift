@@ -78,7 +78,10 @@ package struct DeploymentRestore: Sendable {
     if !isKept { try await dropRecord(record.session, restored) }
     try await removeCopies(of: record.session, restored)
     if let present = try await present(restored) {
-      try await namespace.putOwnersBack(path, record.managedFields, on: present)
+      let isMapNew = record.template.metadata["annotations"] == nil && !present.template.annotations.isEmpty
+      try await namespace.putOwnersBack(path, record.managedFields, on: present) {
+        isMapNew ? ManagedFields.owningTemplateAnnotations($0) : $0
+      }
     }
     try await deleteConfigMaps(of: record)
   }

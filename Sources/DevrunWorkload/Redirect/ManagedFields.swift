@@ -32,6 +32,25 @@ enum ManagedFields {
     return .array(result)
   }
 
+  /// The owners with one for the map of the template's annotations.
+  ///
+  /// Whoever sets the first annotation owns the map as well. In mid-session the map was there already, for devrun's
+  /// annotation; so the owner of the oldest other annotation gets it.
+  static func owningTemplateAnnotations(_ owners: JSONValue) -> JSONValue {
+    let path = ["f:spec", "f:template", "f:metadata", "f:annotations"]
+    func annotations(_ entry: JSONValue) -> JSONValue? {
+      path.reduce(entry["fieldsV1"]) { value, name in value?[name] }
+    }
+    var entries = owners.array ?? []
+    guard !entries.contains(where: { annotations($0)?["."] != nil }) else { return owners }
+    let oldest = entries.indices.filter { annotations(entries[$0]) != nil }
+      .min { (entries[$0]["time"]?.string ?? "") < (entries[$1]["time"]?.string ?? "") }
+    guard let oldest else { return owners }
+    let map = path.reversed().reduce([".": [:]] as JSONValue) { value, name in [name: value] }
+    entries[oldest]["fieldsV1"] = union(entries[oldest]["fieldsV1"] ?? [:], map)
+    return .array(entries)
+  }
+
   private static func identity(_ entry: JSONValue) -> [String?] {
     ["manager", "operation", "apiVersion", "subresource"].map { entry[$0]?.string }
   }

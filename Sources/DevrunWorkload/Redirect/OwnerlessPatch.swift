@@ -20,14 +20,18 @@ extension Namespace {
 
   /// Puts the owners of an object's fields back. An object that is gone has none.
   ///
+  /// - Parameter adjust: a last change to the owners that are put back.
   /// - Throws: `KubeError`, `WorkloadError.contended`
-  func putOwnersBack(_ path: ResourcePath, _ owners: JSONValue?, on object: KubeObject? = nil) async throws {
+  func putOwnersBack(
+    _ path: ResourcePath, _ owners: JSONValue?, on object: KubeObject? = nil,
+    adjust: (JSONValue) -> JSONValue = { $0 }
+  ) async throws {
     var known = object
     for _ in 0..<DeploymentRedirect.attempts {
       var current = known
       if current == nil { current = try await find(path) }
       guard let current else { return }
-      let restored = ManagedFields.restored(recorded: owners, current: current.managedFields)
+      let restored = adjust(ManagedFields.restored(recorded: owners, current: current.managedFields))
       guard restored != current.managedFields else { return }
       do {
         try await client.patch(
