@@ -154,8 +154,10 @@ struct ReplaceWay: Sendable {
       try Task.checkCancellation()
     }
 
+    // Where a network policy asks for the app's labels, the session's own pod has them too.
     let pods = AgentPods(
-      in: namespace, labelSelector: workload.labelSelector, session: session, container: choice.name,
+      in: namespace, labelSelector: "\(workload.labelSelector),!\(SessionMark.key)", session: session,
+      container: choice.name,
       reporter: reporter, connect: context.connecting(access, to: choice.ports))
     await diagnosis.following(pods)
     await services.inBackground("closing the tunnels") { await pods.follow() }
