@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -45,6 +46,7 @@ static int install_filter(const struct devrun_launch *launch, enum devrun_stage 
 static int close_descriptors(const struct devrun_launch *launch);
 static void restore_signals(const struct devrun_launch *launch);
 static int execute(const struct devrun_launch *launch);
+static int try_connect(void);
 
 /// Goes all stages up to exec. Returns a negative errno and the stage and step where it came from.
 static int go(const struct devrun_launch *launch, int record, enum devrun_stage *stage, size_t *step) {
@@ -81,7 +83,11 @@ static int to_program(const struct devrun_launch *launch, enum devrun_stage *sta
   *stage = DEVRUN_STAGE_DESCRIPTORS;
   if ((result = close_descriptors(launch)) < 0) return result;
   *stage = DEVRUN_STAGE_EXEC;
-  if (launch->path == NULL) _exit(0);
+  if (launch->path == NULL) {
+    *stage = DEVRUN_STAGE_CONNECT;
+    if (launch->filter != NULL && (result = try_connect()) < 0) return result;
+    _exit(0);
+  }
   restore_signals(launch);
   return execute(launch);
 }
@@ -251,6 +257,22 @@ static void restore_signals(const struct devrun_launch *launch) {
     sigaction(signal, &action, NULL);
   }
   sigprocmask(SIG_SETMASK, &launch->mask, NULL);
+}
+
+/// Makes the one connection of a launch without a program. It succeeds where connections are redirected: nothing listens
+/// at the address itself.
+static int try_connect(void) {
+  // As every program is after exec, and a helper with file capabilities is not: else nobody may look into it. It has none
+  // left by now.
+  if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)) return -errno;
+  int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  // A machine without IPv4 has nothing to redirect it from.
+  if (connection < 0) return errno == EAFNOSUPPORT ? 0 : -errno;
+  struct sockaddr_in address = {
+    .sin_family = AF_INET, .sin_port = htons(DEVRUN_TRIAL_PORT), .sin_addr.s_addr = htonl(DEVRUN_TRIAL_ADDRESS)};
+  int result = connect(connection, (struct sockaddr *)&address, sizeof address) ? -errno : 0;
+  close(connection);
+  return result;
 }
 
 static int execute(const struct devrun_launch *launch) {

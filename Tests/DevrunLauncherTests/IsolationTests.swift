@@ -143,4 +143,16 @@ struct IsolationTests {
     #expect(outcome.output == "" && outcome.status == .exited(125))
     #expect(outcome.errors.contains("filter for connections") && outcome.errors.contains(example.word))
   }
+
+  // What a container's profile forbids: pidfd_getfd, pidfd_open, process_vm_readv.
+  @Test(
+    .enabled(if: is64BitX86, "an x86-64 machine is needed"),
+    arguments: ["438", "434", "310"], IsolationChoice.allCases.filter { $0 != .mount })
+  func `A launch fails before it begins if trapped connections cannot be redirected`(
+    calls: String, isolation: IsolationChoice
+  ) async throws {
+    let (outcome, _) = try await run(forbidding: calls, isolation: isolation, as: .own)
+    #expect(outcome.output == "" && outcome.status == .exited(125), "\(outcome)")
+    #expect(outcome.errors.contains("redirecting a connection") && outcome.errors.contains("SYS_PTRACE"), "\(outcome)")
+  }
 }

@@ -42,7 +42,13 @@ enum devrun_stage {
   DEVRUN_STAGE_LIMITS,
   DEVRUN_STAGE_DESCRIPTORS,
   DEVRUN_STAGE_EXEC,
+  DEVRUN_STAGE_CONNECT,
 };
+
+/// Where a launch without a program connects to at its end, to see whether connections are redirected: in the machine's own
+/// network 127.0.0.0/8, at a port that nothing listens on (tcpmux, RFC 1078).
+#define DEVRUN_TRIAL_ADDRESS 0x7ffffffeU
+#define DEVRUN_TRIAL_PORT 1
 
 /// What comes back of a launch that failed.
 struct devrun_launch_failure {
@@ -55,7 +61,7 @@ struct devrun_launch_failure {
 
 /// All that the way from fork to exec needs, made ready beforehand.
 struct devrun_launch {
-  /// What to execute; NULL: go the whole way, then exit with 0 instead.
+  /// What to execute; NULL: go the whole way, connect once where there is a filter, then exit with 0 instead.
   const char *path;
   char *const *arguments;
   char *const *environment;

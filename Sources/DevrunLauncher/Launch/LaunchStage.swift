@@ -36,6 +36,8 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
   case descriptors
   /// Executing the program.
   case execution
+  /// Making the one connection by which a launch is tried.
+  case connection
 
   /// What was being done.
   public var description: String {
@@ -56,6 +58,7 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
     case .limits: "restoring the limit of open files"
     case .descriptors: "closing descriptors"
     case .execution: "executing the program"
+    case .connection: "redirecting a connection, to see whether that works here"
     }
   }
 
@@ -97,6 +100,10 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
     case (.filter, _):
       "A container's seccomp profile may forbid it: allow the call `seccomp` there (docker run --security-opt "
         + "seccomp=unconfined). Without it no connection can be redirected."
+    case (.connection, _):
+      "A container's seccomp profile may forbid what this takes (pidfd_open, pidfd_getfd, process_vm_readv): start the "
+        + "container with --cap-add SYS_PTRACE or --security-opt seccomp=unconfined. Or a security module forbids it: "
+        + "`sysctl kernel.yama.ptrace_scope` must be 0 or 1."
     default:
       nil
     }

@@ -122,10 +122,16 @@ public struct Launcher: Sendable {
     throw .noIsolation(attempts)
   }
 
-  /// Goes all the way of a launch but the last step.
+  /// Goes all the way of a launch but the last step, in whose place one connection is redirected.
   private func attempt(_ isolation: Isolation) throws(LaunchError) {
     let birth = try birth(of: nil, isolation)
     defer { birth.abort() }
+    let trial = try birth.awaitListener().map { (listener) throws(LaunchError) in
+      try mappingErrno(to: LaunchError.resources) { () throws(Errno) in
+        try ConnectTrial(listener: listener, features: features)
+      }
+    }
+    defer { trial?.end() }
     try birth.awaitExecution()
   }
 
