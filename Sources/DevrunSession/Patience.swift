@@ -6,7 +6,8 @@ internal import Synchronization
 /// How long failures that pass are endured, together for all operations that share it: the API server restarts, a VPN is
 /// away, credentials are renewed.
 ///
-/// It begins with the first of several failures in a row, and anew after each success.
+/// It begins with the first of several failures in a row, and anew after each success. Where the server asks for a longer
+/// wait, the next attempt comes no earlier.
 final class Patience: Sendable {
   /// What the end of a session has, for all that is to be put back.
   static let ofTheEnd = Duration.seconds(120)
@@ -14,16 +15,22 @@ final class Patience: Sendable {
   private let limit: Duration
   private let reporter: any Reporter
   private let urgency: RestoreUrgency
+  private let passes: @Sendable (KubeError) -> Bool
   private let firstFailure = Mutex<ContinuousClock.Instant?>(nil)
 
   /// - Parameters:
   ///   - limit: how long failures in a row are endured.
   ///   - reporter: who gets the news of it.
   ///   - urgency: once waits are skipped, no failure is endured.
-  init(limit: Duration, reporter: any Reporter, urgency: RestoreUrgency) {
+  ///   - passes: whether a failure passes.
+  init(
+    limit: Duration, reporter: any Reporter, urgency: RestoreUrgency,
+    passes: @escaping @Sendable (KubeError) -> Bool = { $0.mayPass }
+  ) {
     self.limit = limit
     self.reporter = reporter
     self.urgency = urgency
+    self.passes = passes
   }
 
   /// Repeats an operation while it fails with errors that pass. What it waits for is reported, each reason once.
@@ -40,14 +47,14 @@ final class Patience: Sendable {
         let value = try await operation()
         firstFailure.withLock { $0 = nil }
         return value
-      } catch let error as KubeError where error.mayPass {
+      } catch let error as KubeError where passes(error) {
         try Task.checkCancellation()
         attempts += 1
         guard endures(.now, since: start) else { throw error }
         let words = ErrorMessage(oneLineOf: error).what
         if words != told { reporter.report(.waiting("trying again: \(words)")) }
         told = words
-        let pause = backoff.duration(after: attempts, jitter: .random(in: 0...1))
+        let pause = max(error.serverDelay, backoff.duration(after: attempts, jitter: .random(in: 0...1)))
         guard try await urgency.unlessSkipped({ try await Task.sleep(for: pause) }) else { throw error }
       }
     }

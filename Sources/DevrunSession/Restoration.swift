@@ -109,22 +109,24 @@ public struct Restoration: Sendable {
 
   /// Ends a session: its workload, its pods, its ConfigMaps.
   private func end(_ session: LeftSession, in namespace: Namespace) async throws -> Bool {
+    // A right that is missing is not waited for: whoever restores by hand can ask for it.
+    let urgency = RestoreUrgency()
+    let patience = Patience(limit: Patience.ofTheEnd, reporter: reporter, urgency: urgency) { $0.isTransient }
     var isChanged = false
     if session.isRedirecting, let deployment = session.deployment {
       try await Rights(in: namespace).checkRestore(of: deployment)
       reporter.report(.step("restoring deployment/\(deployment)"))
-      isChanged = try await reporter.reportingRetries {
-        try await DeploymentRestore(of: deployment, in: namespace).run(
-          session: session.name, urgency: RestoreUrgency())
+      isChanged = try await patience.persist {
+        try await DeploymentRestore(of: deployment, in: namespace).run(session: session.name, urgency: urgency)
       }
     }
     let ownPods = OwnPods(in: namespace)
     for pod in session.pods {
-      try await reporter.reportingRetries { try await ownPods.remove(pod) }
+      try await patience.persist { try await ownPods.remove(pod) }
       isChanged = true
     }
     let upload = PayloadUpload(in: namespace, session: session.name)
-    try await reporter.reportingRetries { try await upload.delete(session.configMaps) }
+    try await patience.persist { try await upload.delete(session.configMaps) }
     return isChanged || !session.configMaps.isEmpty
   }
 

@@ -102,19 +102,3 @@ func withServices<Value: Sendable>(
   if case .failure(let error) = outcome { throw ConnectAndRestoreError(cause: error, restoring: lost) }
   throw lost
 }
-
-extension Reporter {
-  /// Repeats an operation while the API server is away, and reports each retry: what was changed is to be put back, also
-  /// when the API server restarts at that moment.
-  ///
-  /// - Throws: as `RetryPolicy.retryingTransientFailures`
-  func reportingRetries<Value: Sendable>(
-    of operation: @Sendable () async throws -> Value
-  ) async throws -> Value {
-    try await RetryPolicy.retryingTransientFailures(
-      onRetry: { error in
-        report(.step("waiting for the API server"))
-        report(.detail("\(error)"))
-      }, operation)
-  }
-}

@@ -9,7 +9,7 @@ struct PatienceTests {
   @Test(arguments: [(nil, Duration.zero), (5, .seconds(5)), (3600, .zero)] as [(Int?, Duration)])
   func `An operation is repeated no earlier than the server asks`(retryAfter: Int?, wait: Duration) {
     let status = APIStatus(code: 429, message: "busy", details: .init(retryAfterSeconds: retryAfter))
-    #expect(RetryPolicy.serverDelay(.status(status, request: "get", context: "c")) == wait)
+    #expect(KubeError.status(status, request: "get", context: "c").serverDelay == wait)
   }
 
   @Test func `Six bodies of an agent have time to share a line of 250 kbit per second`() {

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOHTTP1
 import Testing
 
@@ -6,7 +5,6 @@ import Testing
 
 @Suite struct RetryPolicyTests {
   private let policy = RetryPolicy()
-  private let quick = Backoff(first: .milliseconds(1))
 
   @Test(
     arguments: [
@@ -53,54 +51,5 @@ import Testing
     let backoff = Backoff()
     let waits = (1...8).map { backoff.duration(after: $0) }
     #expect(waits == [25, 50, 100, 200, 400, 800, 1000, 1000].map { .milliseconds($0) })
-  }
-
-  @Test func `An operation is repeated as long as its failures are transient`() async throws {
-    let transient = KubeError.transport(.refused, server: "s")
-    let attempts = NIOLockedValueBox(0)
-    let retries = NIOLockedValueBox<[KubeError]>([])
-    let value = try await RetryPolicy.retryingTransientFailures(
-      backoff: quick, onRetry: { error in retries.withLockedValue { $0.append(error) } }
-    ) {
-      let attempt = attempts.withLockedValue { attempts in
-        attempts += 1
-        return attempts
-      }
-      if attempt < 3 { throw transient }
-      return attempt
-    }
-    #expect(value == 3)
-    #expect(retries.withLockedValue { $0 } == [transient, transient])
-  }
-
-  @Test(
-    arguments: [
-      (KubeError.transport(.tls("no TLS"), server: "s"), Duration.seconds(120)),
-      (.transport(.refused, server: "s"), .zero),
-    ])
-  func `A failure that is not transient, or comes too late, is final`(
-    failure: KubeError, patience: Duration
-  ) async throws {
-    await #expect(throws: failure) {
-      try await RetryPolicy.retryingTransientFailures(
-        for: patience, backoff: quick, onRetry: { Issue.record("a retry after \($0)") }
-      ) { throw failure }
-    }
-  }
-
-  @Test func `The patience with failures begins anew after an attempt that got somewhere`() async throws {
-    let patience = Duration.milliseconds(40)
-    let attempts = NIOLockedValueBox(0)
-    let value = try await RetryPolicy.retryingTransientFailures(for: patience, backoff: quick, onRetry: { _ in }) {
-      let attempt = attempts.withLockedValue { attempts in
-        attempts += 1
-        return attempts
-      }
-      if attempt == 3 { return attempt }
-      // As a restore that waits for a rollout, and then finds the API server away.
-      try await Task.sleep(for: patience * 2)
-      throw KubeError.transport(.refused, server: "s")
-    }
-    #expect(value == 3)
   }
 }

@@ -72,6 +72,33 @@ struct PatienceTests {
     #expect(flaky.attempts == 1)
   }
 
+  @Test func `The next attempt comes no earlier than the server asks`() async throws {
+    let busy = KubeError.status(
+      APIStatus(code: 429, message: "busy", details: .init(retryAfterSeconds: 1)), request: "get", context: "c")
+    let flaky = Flaky([busy])
+    let start = ContinuousClock.now
+    #expect(try await patience().persist { try flaky.attempt() } == 7)
+    #expect(ContinuousClock.now - start >= .seconds(1))
+  }
+
+  @Test func `Who restores by hand does not wait for a right`() async throws {
+    let flaky = Flaky([Self.missingRight])
+    let patience = Patience(limit: .seconds(60), reporter: listener, urgency: urgency) { $0.isTransient }
+    await #expect(throws: Self.missingRight) { try await patience.persist { try flaky.attempt() } }
+    #expect(flaky.attempts == 1)
+  }
+
+  @Test func `The patience begins anew after an attempt that got somewhere`() async throws {
+    let patience = patience(.milliseconds(40))
+    let flaky = Flaky([Self.status(503), Self.status(503)])
+    let value = try await patience.persist {
+      // As a restore that waits for the controller, and then finds the API server away.
+      if flaky.attempts < 2 { try await Task.sleep(for: .milliseconds(80)) }
+      return try flaky.attempt()
+    }
+    #expect(value == 7)
+  }
+
   @Test func `All operations share one patience, and a success renews it`() async throws {
     let patience = patience(.milliseconds(80))
     let dead = Flaky(Array(repeating: Self.status(503), count: 1000))

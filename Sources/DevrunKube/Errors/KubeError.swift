@@ -82,6 +82,13 @@ extension KubeError {
     case .unexpectedResponse, .unauthorized, .configuration, .credentials: false
     }
   }
+
+  /// The wait that the server asked for before the next attempt (`Retry-After`); zero if it asked for none, or for more
+  /// than 30 s.
+  public var serverDelay: Duration {
+    let wanted = Duration.seconds(status?.details.retryAfterSeconds ?? 0)
+    return wanted <= RetryPolicy().maximumServerDelay ? wanted : .zero
+  }
 }
 
 extension KubeError {

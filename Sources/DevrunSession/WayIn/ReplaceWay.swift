@@ -4,7 +4,6 @@ internal import DevrunKube
 internal import DevrunPlan
 internal import DevrunSystem
 internal import DevrunWorkload
-internal import Synchronization
 
 /// The way in `replace`: while it is set up, the agent runs in the place of the target's container, and what the cluster
 /// sends to the target's ports comes here.
@@ -57,7 +56,10 @@ struct ReplaceWay: Sendable {
   func follow(_ listeners: AsyncStream<ListenEvent>) async throws {
     let began = Latch<Void>()
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { await report(listeners, began: began) }
+      group.addTask {
+        let report = ListenReport(of: choice.ports, isTaken: takeOver == .now, reporter: reporter)
+        await report.follow(listeners) { began.set(()) }
+      }
       if takeOver == .now {
         group.addTask { try await endWhenLost() }
       } else {
@@ -65,42 +67,6 @@ struct ReplaceWay: Sendable {
       }
       // The first that fails ends the others.
       while try await group.next() != nil {}
-    }
-  }
-
-  /// A server may listen on a port of its own or at another address first, so that such a listener counts only after a
-  /// moment.
-  private static let moment = Duration.seconds(2)
-
-  private func report(_ listeners: AsyncStream<ListenEvent>, began: Latch<Void>) async {
-    let words = SharedWords(ListenWords(ports: choice.ports, isTaken: takeOver == .now))
-    await withTaskGroup(of: Void.self) { group in
-      for await event in listeners {
-        switch event {
-        case .elsewhere, .unreachable:
-          group.addTask {
-            do { try await Task.sleep(for: Self.moment) } catch { return }
-            words.report(event, to: reporter)
-          }
-        case .began, .occupied:
-          words.report(event, to: reporter)
-          if case .began = event, words.takesTraffic() { began.set(()) }
-        }
-      }
-      group.cancelAll()
-    }
-  }
-
-  /// The words about listeners, which several tasks use.
-  private final class SharedWords: Sendable {
-    private let words: Mutex<ListenWords>
-
-    init(_ words: ListenWords) { self.words = Mutex(words) }
-
-    func takesTraffic() -> Bool { words.withLock { $0.takesTraffic() } }
-
-    func report(_ event: ListenEvent, to reporter: any Reporter) {
-      for report in words.withLock({ $0.reports(of: event) }) { reporter.report(report) }
     }
   }
 
@@ -131,13 +97,23 @@ struct ReplaceWay: Sendable {
       restoreCommand: context.restoreCommand)
     let restore = DeploymentRestore(of: name, in: namespace)
     let (patience, path, losses, what) = (context.patience, namespace.deployments.named(name), context.losses, what)
+    let before = Availability(of: workload.object)
     let stop: @Sendable () async throws -> Void = {
       reporter.report(.step("restoring \(what)"))
       let restored =
         try await patience.persist(unless: losses) {
           try await restore.run(session: session, urgency: urgency)
         } ?? false
-      if restored { reporter.report(.fact("deployment/\(name) is restored")) }
+      if restored {
+        var after: Availability?
+        do {
+          after = try await Availability.ofApp(in: namespace, deployment: name)
+        } catch {
+          // The restore is done; this is a word more.
+          reporter.report(.detail("the pods of \(what) cannot be counted: \(error)"))
+        }
+        reporter.report(.fact(Availability.wordsAfterRestore(of: what, before: before, after: after)))
+      }
     }
     let starting = Patience(limit: context.startTimeout, reporter: reporter, urgency: urgency)
     try await services.start("restoring \(what)", stop: stop) {
@@ -169,7 +145,9 @@ struct ReplaceWay: Sendable {
     await services.inBackground("reporting what others change") { [self] in await reportChanges() }
     guard try await isAttached(to: pods) else { return }
     await services.inBackground("watching the pods of \(what)") { await pods.reportTrouble(to: reporter) }
-    await services.inBackground("watching whether the pods of \(what) get ready") { await reportUnready(pods) }
+    await services.inBackground("watching whether the pods of \(what) get ready") {
+      await UnreadyReport(reporter: reporter).follow(pods)
+    }
     for port in choice.ports { reporter.report(.fact("\(what) port \(port.remote) -> localhost:\(port.local)")) }
     if choice.ports.isEmpty {
       reporter.report(.fact("\(what) is replaced; no port is redirected (name one with --port)"))
@@ -212,34 +190,6 @@ struct ReplaceWay: Sendable {
         }
       if let why = deployments.first?.message(ofCondition: "ReplicaFailure", being: "True") { reason(why) }
     }
-  }
-
-  /// How long a pod may take from its tunnel to being ready before the user reads what keeps it from that.
-  private static let readyPatience = Duration.seconds(5)
-
-  /// Reports what keeps the agents' pods from being ready: the cluster sends them nothing until they are.
-  private func reportUnready(_ pods: AgentPods) async {
-    let told = ToldTexts()
-    await withThrowingTaskGroup(of: Void.self) { group in
-      for await unready in pods.unready.stream() {
-        group.addTask {
-          try await Task.sleep(for: Self.readyPatience)
-          guard await pods.unreadiness[unready.pod] == unready.why,
-            told.isNew(unready.why)
-          else { return }
-          reporter.report(
-            .waiting("pod/\(unready.pod) gets no traffic yet, since it is not ready: \(unready.why)"))
-        }
-      }
-      group.cancelAll()
-    }
-  }
-
-  /// The texts that were reported, by several tasks.
-  private final class ToldTexts: Sendable {
-    private let texts = Mutex<Set<String>>([])
-
-    func isNew(_ text: String) -> Bool { texts.withLock { $0.insert(text).inserted } }
   }
 
   private func reportChanges() async {
