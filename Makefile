@@ -103,12 +103,13 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60), from the corpus in fixt
 	done; \
 	for pid in $$pids; do wait $$pid || failed=1; done; [ -z "$$failed" ] && echo "no finding"
 
-bench: build ## the launcher beside the same things done bare; with KUBECONFIG also tunnel, starts and ends
+bench: build ## the launcher beside the same things done bare; with KUBECONFIG also tunnel, starts, ends, scale
 	$(SWIFT) build $(release_flags) --product devrun-launch
 	python3 fixtures/bench/bench.py "$(release_path)/devrun-launch"
 	@if [ -n "$$KUBECONFIG" ]; then python3 fixtures/bench/tunnel.py "$(CURDIR)/$(bin)/devrun" && \
-		python3 fixtures/bench/life.py "$(CURDIR)/$(bin)/devrun"; \
-	else echo "KUBECONFIG names no cluster: the tunnel beside kubectl's, and starts and ends, are left out"; fi
+		python3 fixtures/bench/life.py "$(CURDIR)/$(bin)/devrun" && \
+		python3 fixtures/bench/scale.py "$(CURDIR)/$(bin)/devrun"; \
+	else echo "KUBECONFIG names no cluster: the tunnel beside kubectl's, starts, ends and scale are left out"; fi
 
 sanitize: ## the launcher's tests, with a launcher that checks memory and undefined behaviour
 	$(SWIFT) build $(sanitize_flags)
