@@ -26,6 +26,14 @@ public final class RedirectTable: Sendable {
     }
   }
 
+  /// Adds some addresses and takes others out. The networks stay.
+  public func update(inserting fresh: some Sequence<IPAddress>, removing gone: some Sequence<IPAddress>) {
+    entries.withLock { entries in
+      for address in gone { entries.addresses.remove(AddressKey(address)) }
+      for address in fresh { entries.addresses.insert(AddressKey(address)) }
+    }
+  }
+
   /// Whether connections to the address are redirected.
   public func contains(_ address: IPAddress) -> Bool { contains(AddressKey(address)) }
 

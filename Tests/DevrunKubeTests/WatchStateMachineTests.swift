@@ -23,6 +23,13 @@ struct WatchStateMachineTests {
 
   private static let broken = KubeError.transport(.dropped("x"), server: "s")
 
+  @Test func `A watch that begins at a known version lists only when that is too old`() {
+    var machine = WatchStateMachine(isPersistent: true, start: "5")
+    #expect(machine.next() == .watch(resourceVersion: "5"))
+    machine.failed(Self.status(410))
+    #expect(machine.next() == .list)
+  }
+
   struct Story: Sendable, CustomTestStringConvertible {
     var testDescription: String
     var inputs: [Input]

@@ -10,6 +10,14 @@ extension ResourcePath {
   /// Endpoints: the addresses behind services.
   public static func endpoints(in namespace: String?) -> ResourcePath { core("endpoints", namespace) }
 
+  /// EndpointSlices: the addresses behind services, in pieces.
+  ///
+  /// - Parameter version: `v1`, or `v1beta1` on servers before 1.21.
+  public static func endpointSlices(in namespace: String?, version: String) -> ResourcePath {
+    ResourcePath(
+      group: "discovery.k8s.io", version: version, resource: "endpointslices", namespace: namespace)
+  }
+
   /// ConfigMaps.
   public static func configMaps(in namespace: String?) -> ResourcePath { core("configmaps", namespace) }
 
@@ -30,6 +38,9 @@ extension ResourcePath {
 
   /// Namespaces.
   public static let namespaces = core("namespaces", nil)
+
+  /// Nodes.
+  public static let nodes = core("nodes", nil)
 
   /// What the user may do (`authorization.k8s.io/v1`); only to be created.
   public static let selfSubjectAccessReviews = ResourcePath(

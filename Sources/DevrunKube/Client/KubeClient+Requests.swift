@@ -22,10 +22,12 @@ struct APIRequest: Sendable {
   /// The request in words, for errors: `get pods/x in namespace y`.
   var words: String
 
-  /// The kinds of answers that have metadata alone (`meta.k8s.io/v1`).
+  /// The kinds of answers that have less than whole objects (`meta.k8s.io/v1`).
   enum Metadata: String, Sendable {
     case object = "PartialObjectMetadata"
     case list = "PartialObjectMetadataList"
+    /// The columns that kubectl prints.
+    case table = "Table"
   }
 
   /// The path with the query.

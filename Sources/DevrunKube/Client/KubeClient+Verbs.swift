@@ -81,7 +81,7 @@ extension KubeClient {
 
   /// Reads a list page by page. A continuation that has expired (410) makes it read the whole at once.
   func list(
-    _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false
+    _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false, isTable: Bool = false
   ) async throws -> ResourceList {
     var items: [KubeObject] = []
     var continuation: String?
@@ -92,6 +92,7 @@ extension KubeClient {
       if let continuation { query.append(("continue", continuation)) }
       var request = APIRequest(.GET, "list", path, query: query)
       if metadataOnly { request.metadata = .list }
+      if isTable { request.metadata = .table }
       let page: JSONValue
       do {
         page = try await send(request)
@@ -105,8 +106,11 @@ extension KubeClient {
         throw KubeError.unexpectedResponse(request: request.words, server: server, problem: "it is no list")
       }
       // `items` of an empty list is null on some servers.
-      items += Self.typed(page["items"]?.array ?? [], listKind: page["kind"]?.string, apiVersion: page["apiVersion"])
-        .map(KubeObject.init)
+      items +=
+        isTable
+        ? [KubeObject(page)]
+        : Self.typed(page["items"]?.array ?? [], listKind: page["kind"]?.string, apiVersion: page["apiVersion"])
+          .map(KubeObject.init)
       continuation = page[path: "metadata", "continue"]?.string
       if continuation ?? "" == "" { return ResourceList(items: items, resourceVersion: version) }
     }

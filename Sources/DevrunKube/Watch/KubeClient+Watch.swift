@@ -63,6 +63,10 @@ public struct WatchEvents: AsyncSequence, Sendable {
   let client: KubeClient
   let path: ResourcePath
   let selectors: [(name: String, value: String)]
+  /// Whether the objects are Tables: the columns that kubectl prints.
+  var isTable = false
+  /// The version of a list that the caller has: the watch begins there, without a snapshot.
+  var start: String?
   /// Takes the condition of a watch that goes on whatever happens; `nil` for a watch that an error may end.
   var onCondition: (@Sendable (WatchCondition) -> Void)?
 
@@ -77,6 +81,7 @@ public struct WatchEvents: AsyncSequence, Sendable {
     private let client: KubeClient
     private let path: ResourcePath
     private let selectors: [(name: String, value: String)]
+    private let isTable: Bool
     private let onCondition: (@Sendable (WatchCondition) -> Void)?
     private var machine: WatchStateMachine
     private var framer = LineFramer()
@@ -87,8 +92,9 @@ public struct WatchEvents: AsyncSequence, Sendable {
       client = watch.client
       path = watch.path
       selectors = watch.selectors
+      isTable = watch.isTable
       onCondition = watch.onCondition
-      machine = WatchStateMachine(isPersistent: watch.onCondition != nil)
+      machine = WatchStateMachine(isPersistent: watch.onCondition != nil, start: watch.start)
     }
 
     /// The next event. Never `nil`: a watch ends by an error alone.
@@ -113,7 +119,7 @@ public struct WatchEvents: AsyncSequence, Sendable {
 
     private mutating func list() async throws -> WatchEvent? {
       do {
-        let list = try await client.list(path, selectors: selectors)
+        let list = try await client.list(path, selectors: selectors, isTable: isTable)
         machine.listed(resourceVersion: list.resourceVersion)
         return .snapshot(list.items)
       } catch let error as KubeError {
@@ -132,7 +138,9 @@ public struct WatchEvents: AsyncSequence, Sendable {
           ("timeoutSeconds", String(seconds)),
         ]
       do {
-        let response = try await client.open(APIRequest(.GET, "watch", path, query: query))
+        var request = APIRequest(.GET, "watch", path, query: query)
+        if isTable { request.metadata = .table }
+        let response = try await client.open(request)
         body = response.body.makeAsyncIterator()
         framer = LineFramer()
         opening = .now

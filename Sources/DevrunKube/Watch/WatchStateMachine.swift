@@ -41,7 +41,14 @@ struct WatchStateMachine: Sendable {
   private var condition: WatchCondition?
 
   /// A watch that has not begun.
-  init(isPersistent: Bool = false) { self.isPersistent = isPersistent }
+  ///
+  /// - Parameter start: the version of a list that the caller has; `nil` if the watch is to list by itself.
+  init(isPersistent: Bool = false, start: String? = nil) {
+    self.isPersistent = isPersistent
+    guard let start else { return }
+    state = .listed(version: start)
+    hasSnapshot = true
+  }
 
   /// Whether a watch is open whose lines are to be read.
   var isOpen: Bool { if case .open = state { true } else { false } }
