@@ -190,7 +190,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DevrunViewTests",
-      dependencies: ["DevrunView", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport"],
+      dependencies: [
+        "DevrunView", "DevrunKube", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunCommandsTests",

@@ -2,6 +2,7 @@ internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunKube
 internal import DevrunPlan
+internal import DevrunSystem
 internal import DevrunTunnel
 internal import DevrunView
 internal import DevrunWorkload
@@ -34,12 +35,18 @@ struct ClusterConnection: Sendable {
       let names = listing.omitted.joined(separator: ", ")
       context.reporter.report(.detail("services of these namespaces are left out: \(names)"))
     }
+    let addresses = Latch<AddressListing>()
+    let reporter = context.reporter
+    await context.services.inBackground("listing the addresses of pods") {
+      addresses.set(await watch.listAddresses(in: listing.scopes, reporter: reporter))
+    }
     // Where the target is left alone, the pod's own address is the way in.
     let isTargetLeftAlone = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
     let start = PodStart(
       context: context, payload: payload, diagnosis: diagnosis, localEnv: options.localEnv,
       receives: receives && isTargetLeftAlone)
-    let pod = try await start.start(target, services: SeenServices(watch: watch, listing: listing))
+    let pod = try await start.start(
+      target, services: SeenServices(watch: watch, listing: listing, addresses: addresses))
     await diagnosis.started(pod)
     return pod
   }
@@ -50,7 +57,8 @@ struct ClusterConnection: Sendable {
     let (services, watched, reporter) = (context.services, pod.services, context.reporter)
     await services.onStop("closing the local ends") { await connector.close() }
     await services.inBackground("following the services", failure: "new services are not seen any more") {
-      try await watched.watch.follow(view.cluster, scopes: watched.listing.scopes, reporter: reporter)
+      try await watched.watch.follow(
+        view.cluster, scopes: watched.listing.scopes, addresses: watched.addresses, reporter: reporter)
     }
     let renewal = VolumeRenewal(
       view.volumes, tunnels: pod.pods.tunnels, directory: directory, limit: limit, reporter: reporter)
@@ -75,6 +83,11 @@ struct SeenServices: Sendable {
   var watch: ServiceWatch
   /// What there was at the start.
   var listing: ServiceWatch.Listing
+  /// The addresses of pods, as soon as they are read. That goes on while the session's pod starts.
+  var addresses: Latch<AddressListing>
+
+  /// How long the command waits for the addresses of pods once all else is ready.
+  static let patience: Duration = .milliseconds(250)
 
   /// The services.
   var services: [KubeObject] { listing.services }

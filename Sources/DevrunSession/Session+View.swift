@@ -21,8 +21,10 @@ extension Session {
     let secrets = SecretMask.secrets(in: container, of: pod.object, container: pod.container)
     reporter.mask(secrets.map(\.description))
     let directory = connection.directory
+    let addresses = await pod.services.addresses.wait(for: SeenServices.patience)
     let cluster = ClusterView.make(
-      of: pod.services.services, localEnv: options.localEnv, namespace: access.namespace, domain: info.clusterDomain,
+      of: pod.services.services, addresses: addresses, pod: pod.object, localEnv: options.localEnv,
+      namespace: access.namespace, domain: info.clusterDomain,
       container: container, hostname: hostname, directory: directory, reporter: reporter)
     var disk: SessionDirectory?
     let volumes = try await pod.withTunnel(connection.context) { tunnel in

@@ -132,7 +132,7 @@ package struct SessionDirectory: Sendable {
   /// meanwhile sees whole lines only.
   ///
   /// - Throws: `ViewError.noSessionDirectory`
-  func append(lines text: String, to name: String) throws {
+  func append(lines text: String, to name: String) throws(ViewError) {
     let file = "\(path)/\(name)"
     try mappingErrno(to: { ViewError.noSessionDirectory(file, $0) }) { () throws(Errno) in
       let descriptor = try Descriptor.open(RawString(file), O_WRONLY | O_APPEND | O_NOFOLLOW)

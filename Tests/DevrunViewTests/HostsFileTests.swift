@@ -18,6 +18,13 @@ struct HostsFileTests {
 
     """
 
+  /// The private file of a machine.
+  static func file(
+    _ machine: String = machine, hostname: String = "laptop", pod: PodHosts = PodHosts(), hasIPv6: Bool = false
+  ) -> HostsFile {
+    HostsFile(machine: machine, hostname: hostname, pod: pod, hasIPv6: hasIPv6)
+  }
+
   private func book() -> AddressBook {
     var book = AddressBook(namespace: "shop", domain: "cluster.local")
     book.update(Self.service("myapp2", "shop", "10.0.0.2"))
@@ -34,7 +41,7 @@ struct HostsFileTests {
 
   @Test func `The hosts file has a service's local address under all the service's names`() throws {
     let book = book()
-    let text = HostsFile(machine: Self.machine, hostname: "laptop").text(book)
+    let text = Self.file().text(book)
     let address = try #require(book.entries[.init(namespace: "shop", name: "myapp2")]).local.description
     for name in [
       "myapp2", "myapp2.shop", "myapp2.shop.svc", "myapp2.shop.svc.cluster.local", "myapp2.svc.cluster.local",
@@ -46,7 +53,7 @@ struct HostsFileTests {
   }
 
   @Test func `The hosts file keeps localhost, the machine's name and names unknown to the cluster`() {
-    let text = HostsFile(machine: Self.machine, hostname: "laptop").text(book())
+    let text = Self.file().text(book())
     #expect(lookup("localhost", in: text) == "127.0.0.1")
     #expect(lookup("laptop", in: text) == "127.0.1.1")
     #expect(lookup("laptop.example", in: text) == "127.0.1.1")
@@ -55,18 +62,18 @@ struct HostsFileTests {
   }
 
   @Test func `The hosts file has localhost even if the machine's file is empty`() {
-    let text = HostsFile(machine: "", hostname: "").text(book())
+    let text = Self.file("", hostname: "").text(book())
     #expect(lookup("localhost", in: text) == "127.0.0.1")
   }
 
   @Test func `A new service adds its names to the hosts file`() throws {
     var book = book()
-    let file = HostsFile(machine: Self.machine, hostname: "laptop")
+    let file = Self.file()
     let isNew = book.update(Self.service("fresh", "shop", "10.0.0.9"))
     #expect(isNew)
     let key = AddressBook.Key(namespace: "shop", name: "fresh")
     let entry = try #require(book.entries[key])
-    #expect(lookup("fresh", in: file.addition([key: entry])) == entry.local.description)
+    #expect(lookup("fresh", in: file.addition([entry])) == entry.local.description)
     let again = book.update(Self.service("fresh", "shop", "10.0.0.10"))
     #expect(!again)
     #expect(book.destination(of: entry.local) == "10.0.0.10")

@@ -16,7 +16,7 @@ struct NodeAddressesTests {
   }
 
   private static func mustBeRead(_ nodes: inout NodeAddresses, before event: WatchEvent) -> Bool {
-    nodes.mustBeRead(before: event)
+    nodes.mustBeRead(before: AddressEvent(event))
   }
 
   @Test func `Nodes are read before the first Endpoints, and again for an address on a node that is new`() {
@@ -41,6 +41,21 @@ struct NodeAddressesTests {
     #expect(!Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("10.1.0.4", "n1")))))
     #expect(Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("192.168.1.1", "n1")))))
     #expect(!Self.mustBeRead(&nodes, before: .modified(Self.endpoints(("192.168.1.1", "n1"), ("10.1.0.5", nil)))))
+  }
+
+  @Test func `The addresses of nodes are read from the columns that kubectl prints`() {
+    var nodes = NodeAddresses()
+    let names = ["Name", "Status", "Roles", "Age", "Version", "Internal-IP", "External-IP"]
+    let cells: JSONValue = ["n1", "Ready", "<none>", "4d", "v1.20.2", "192.168.1.1", "<none>"]
+    nodes.add(tables: [
+      [
+        "columnDefinitions": .array(names.map { ["name": .string($0)] }),
+        "rows": [["cells": cells, "object": .null]],
+      ]
+    ])
+    #expect(nodes.addresses == [IPAddress(192, 168, 1, 1)])
+    _ = Self.mustBeRead(&nodes, before: .snapshot([]))
+    #expect(!Self.mustBeRead(&nodes, before: .added(Self.endpoints(("10.1.0.4", "n1")))))
   }
 
   private struct Away: Error, CustomStringConvertible { var description: String }

@@ -72,22 +72,39 @@ struct PodAddressesTests {
   @Test(arguments: examples)
   func `Only addresses that belong to a pod alone are redirected`(_ example: Example) {
     var pods = PodAddresses()
-    pods.exclude(example.excluded.compactMap { IPAddress($0) })
-    pods.apply(.snapshot(example.endpoints), from: nil)
+    _ = pods.exclude(example.excluded.compactMap { IPAddress($0) })
+    let changes = pods.apply(AddressEvent(.snapshot(example.endpoints)), from: nil)
+    #expect(Set(changes.inserted) == pods.addresses)
     #expect(pods.addresses == Set(example.expected.compactMap { IPAddress($0) }))
   }
 
   @Test func `Addresses follow the changes of Endpoints, and a snapshot of a namespace concerns it alone`() {
     var pods = PodAddresses()
-    pods.apply(.snapshot([Self.endpoints("a", Self.address("10.1.0.1", "Pod", "a"))]), from: "shop")
-    pods.apply(
-      .snapshot([Self.endpoints("b", namespace: "lab", Self.address("10.1.0.2", "Pod", "b"))]), from: "lab")
-    pods.apply(.modified(Self.endpoints("a", Self.address("10.1.0.3", "Pod", "a"))), from: "shop")
-    #expect(pods.addresses == Set([IPAddress(10, 1, 0, 2), IPAddress(10, 1, 0, 3)]))
-    pods.apply(.snapshot([]), from: "shop")
-    #expect(pods.addresses == [IPAddress(10, 1, 0, 2)])
-    pods.apply(.deleted(Self.endpoints("b", namespace: "lab")), from: "lab")
+    func apply(_ event: WatchEvent, _ namespace: String) -> AddressChanges {
+      pods.apply(AddressEvent(event), from: namespace)
+    }
+    let (one, two, three) = (IPAddress(10, 1, 0, 1), IPAddress(10, 1, 0, 2), IPAddress(10, 1, 0, 3))
+    _ = apply(.snapshot([Self.endpoints("a", Self.address("10.1.0.1", "Pod", "a"))]), "shop")
+    _ = apply(.snapshot([Self.endpoints("b", namespace: "lab", Self.address("10.1.0.2", "Pod", "b"))]), "lab")
+    #expect(pods.addresses == [one, two])
+    let moved = apply(.modified(Self.endpoints("a", Self.address("10.1.0.3", "Pod", "a"))), "shop")
+    #expect(moved == AddressChanges(inserted: [three], removed: [one]))
+    #expect(apply(.snapshot([]), "shop") == AddressChanges(removed: [three]))
+    #expect(pods.addresses == [two])
+    #expect(apply(.deleted(Self.endpoints("b", namespace: "lab")), "lab") == AddressChanges(removed: [two]))
     #expect(pods.addresses == [])
+  }
+
+  @Test func `An address that a second pod gets is taken out, and comes back when the first has gone`() {
+    var pods = PodAddresses()
+    func apply(_ event: WatchEvent) -> AddressChanges { pods.apply(AddressEvent(event), from: nil) }
+    let address = IPAddress(10, 1, 0, 1)
+    _ = apply(.added(Self.endpoints("a", Self.address("10.1.0.1", "Pod", "a"))))
+    let second = Self.endpoints("b", Self.address("10.1.0.1", "Pod", "b"))
+    #expect(apply(.added(second)) == AddressChanges(removed: [address]))
+    #expect(apply(.deleted(Self.endpoints("a"))) == AddressChanges(inserted: [address]))
+    #expect(pods.exclude([address]) == AddressChanges(removed: [address]))
+    #expect(apply(.modified(second)) == AddressChanges())
   }
 
   @Test func `The addresses of nodes are read from the pods on them`() {

@@ -50,7 +50,8 @@ struct RightsTests {
         "get deployments", "list deployments", "get replicasets", "list replicasets", "list statefulsets",
         "list daemonsets", "list replicationcontrollers", "get pods", "list pods", "delete pods", "get pods/log",
         "get services", "watch services", "list endpoints", "watch endpoints", "list events", "list namespaces",
-        "get nodes", "watch configmaps", "list networkpolicies", "list poddisruptionbudgets", "list limitranges",
+        "list endpointslices", "watch endpointslices", "get nodes", "list nodes", "watch configmaps",
+        "list networkpolicies", "list poddisruptionbudgets", "list limitranges",
         "list persistentvolumeclaims",
       ])
     let nodes = Right.all.first { $0.resource == "nodes" }

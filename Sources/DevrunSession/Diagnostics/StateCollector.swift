@@ -90,7 +90,7 @@ actor StateCollector {
     let resolver = (info?.resolvConf ?? "").split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
     return .init(
       hostsFile: file,
-      hosts: HostsFile(machine: NameService.read(file), hostname: "").machine.map {
+      hosts: HostsFile(reading: NameService.read(file)).machine.map {
         .init(address: $0.address, names: $0.names)
       },
       clusterDomain: info?.clusterDomain ?? "",

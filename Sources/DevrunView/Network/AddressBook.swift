@@ -1,7 +1,7 @@
 package import DevrunCore
 internal import DevrunKube
 
-/// The services that the child can name, each with one local address, and the destination behind every address.
+/// The services and pods that the child can name, each with one local address, and the destination behind every address.
 ///
 /// A pure value: the watch of the services changes it, the hosts file and the redirect are made of it.
 package struct AddressBook: Sendable {
@@ -14,7 +14,9 @@ package struct AddressBook: Sendable {
 
     package var description: String { "\(name).\(namespace)" }
 
-    package static func < (left: Key, right: Key) -> Bool { left.description < right.description }
+    package static func < (left: Key, right: Key) -> Bool {
+      (left.name, left.namespace) < (right.name, right.namespace)
+    }
   }
 
   /// What is behind a local address.
@@ -25,6 +27,16 @@ package struct AddressBook: Sendable {
     package var clusterIPs: [IPAddress]
     /// Every name that means the service.
     package var names: [String]
+    /// Those of the names that are complete. Each of them means the same with a dot at its end.
+    var fullNames: [String] = []
+  }
+
+  /// Whom a local address is for.
+  enum Owner: Hashable, Sendable {
+    /// A service, or a host outside of the cluster.
+    case service(Key)
+    /// A pod that has a name of its own.
+    case pod(PodKey)
   }
 
   /// What stands for a namespace where a host is in none: no namespace has this name.
@@ -36,8 +48,14 @@ package struct AddressBook: Sendable {
   let domain: String
   /// The services known so far.
   private(set) var entries: [Key: Entry] = [:]
-  /// The services behind the local addresses.
-  private var keys: [IPAddress: Key] = [:]
+  /// The pods that have names of their own.
+  var pods: [PodKey: Entry] = [:]
+  /// Which pods with names each object of the cluster has named, with their addresses.
+  var named: [AddressGroup.Key: [PodKey: [IPAddress]]] = [:]
+  /// Who is behind the local addresses.
+  private var owners: [IPAddress: Owner] = [:]
+  /// What `takeChanges` has not returned yet.
+  private var changes = AddressChanges()
   /// The services that the file names, which get short names of their own.
   private var requested: Set<Key> = []
   private var next = 0
@@ -72,6 +90,12 @@ package struct AddressBook: Sendable {
   /// connections to them fail.
   mutating func remove(_ service: KubeObject) {
     guard let key = Self.key(of: service) else { return }
+    forgetAddresses(of: key)
+  }
+
+  private mutating func forgetAddresses(of key: Key) {
+    guard let addresses = entries[key]?.clusterIPs, !addresses.isEmpty else { return }
+    changes.removed += addresses
     entries[key]?.clusterIPs = []
   }
 
@@ -79,8 +103,8 @@ package struct AddressBook: Sendable {
   ///
   /// - Parameter namespace: the namespace that was listed; `nil` for all.
   mutating func retain(_ present: Set<Key>, in namespace: String?) {
-    for key in entries.keys where !present.contains(key) && [nil, key.namespace].contains(namespace) {
-      entries[key]?.clusterIPs = []
+    for key in Array(entries.keys) where !present.contains(key) && [nil, key.namespace].contains(namespace) {
+      forgetAddresses(of: key)
     }
   }
 
@@ -88,31 +112,39 @@ package struct AddressBook: Sendable {
   private mutating func insert(_ key: Key, clusterIPs: [IPAddress]) -> Bool {
     let names = names(of: key)
     if var entry = entries[key] {
+      if entry.clusterIPs != clusterIPs {
+        changes.removed += entry.clusterIPs
+        changes.inserted += clusterIPs
+      }
       entry.clusterIPs = clusterIPs
       let grew = entry.names != names
       entry.names = names
       entries[key] = entry
       return grew
     }
-    let local = allocate()
-    entries[key] = Entry(local: local, clusterIPs: clusterIPs, names: names)
-    keys[local] = key
+    changes.inserted += clusterIPs
+    entries[key] = Entry(
+      local: allocate(for: .service(key)), clusterIPs: clusterIPs, names: names, fullNames: fullNames(of: key))
     return true
   }
 
-  /// The next local address, of 127.77.0.0/16 and on: apart from those that resolvers and distributions use.
-  private mutating func allocate() -> IPAddress {
+  /// The next local address.
+  mutating func allocate(for owner: Owner) -> IPAddress {
     next += 1
-    let (high, low) = (77 + next / 64516, next % 64516)
-    return IPAddress(127, UInt8(high), UInt8(low / 254), UInt8(low % 254 + 1))
+    let local = LocalAddresses.address(next)
+    owners[local] = owner
+    changes.inserted.append(local)
+    return local
   }
+
+  /// The domains that the cluster's names end with. Files of other clusters name `cluster.local`.
+  var domains: [String] { domain == "cluster.local" ? [domain] : [domain, "cluster.local"] }
 
   /// Every name of a service, the shortest first.
   private func names(of key: Key) -> [String] {
     let (name, namespace) = (key.name, key.namespace)
     if namespace == Self.outside { return [name] }
-    var names = ["\(name).\(namespace)", "\(name).\(namespace).svc", "\(name).\(namespace).svc.\(domain)"]
-    if domain != "cluster.local" { names.append("\(name).\(namespace).svc.cluster.local") }
+    var names = ["\(name).\(namespace)", "\(name).\(namespace).svc"] + fullNames(of: key)
     let local = Key(namespace: self.namespace, name: name)
     if namespace == self.namespace || requested.contains(key) && entries[local] == nil {
       names.insert(contentsOf: [name, "\(name).svc.cluster.local"], at: 0)
@@ -120,16 +152,28 @@ package struct AddressBook: Sendable {
     return names
   }
 
-  /// Where a connection to a local address goes: the service's own address, or its name for the agent to resolve.
-  func destination(of address: IPAddress) -> String? {
-    guard let key = keys[address], let entry = entries[key] else { return nil }
-    if key.namespace == Self.outside { return key.name }
-    return entry.clusterIPs.first?.description ?? "\(key.name).\(key.namespace).svc.\(domain)"
+  private func fullNames(of key: Key) -> [String] {
+    if key.namespace == Self.outside { return [key.name] }
+    return domains.map { "\(key.name).\(key.namespace).svc.\($0)" }
   }
 
-  /// Every address of the view that a connection can be made to.
-  var addresses: Set<IPAddress> {
-    Set(entries.values.flatMap { [$0.local] + $0.clusterIPs })
+  /// Where a connection to a local address goes: the address in the cluster, or the name for the agent to resolve.
+  func destination(of address: IPAddress) -> String? {
+    switch owners[LocalAddresses.address4(of: address) ?? address] {
+    case .service(let key):
+      if key.namespace == Self.outside { return key.name }
+      return entries[key]?.clusterIPs.first?.description ?? "\(key.name).\(key.namespace).svc.\(domain)"
+    case .pod(let pod):
+      let (service, namespace) = (pod.service.name, pod.service.namespace)
+      return pods[pod]?.clusterIPs.first?.description ?? "\(pod.hostname).\(service).\(namespace).svc.\(domain)"
+    case nil: return nil
+    }
+  }
+
+  /// The addresses, local ones and those of the cluster, that came and went since this was called last.
+  mutating func takeChanges() -> AddressChanges {
+    defer { changes = AddressChanges() }
+    return changes
   }
 
   static func key(of service: KubeObject) -> Key? {

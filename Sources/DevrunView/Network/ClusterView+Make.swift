@@ -9,6 +9,8 @@ extension ClusterView {
   ///
   /// - Parameters:
   ///   - services: the services that there are.
+  ///   - addresses: the addresses of pods, as far as they are known yet.
+  ///   - pod: the session's pod, whose own hosts file has names, too.
   ///   - localEnv: the files that name services and hosts.
   ///   - namespace: the namespace whose services have short names.
   ///   - domain: the cluster's domain.
@@ -17,7 +19,8 @@ extension ClusterView {
   ///   - directory: where the hosts file will be.
   ///   - reporter: who gets the news.
   package static func make(
-    of services: [KubeObject], localEnv: LocalEnvFile, namespace: String, domain: String,
+    of services: [KubeObject], addresses: AddressListing?, pod: KubeObject, localEnv: LocalEnvFile, namespace: String,
+    domain: String,
     container: EnvironmentVariables, hostname: String, directory: SessionDirectory, reporter: any Reporter
   ) -> ClusterView {
     var book = AddressBook(namespace: namespace, domain: domain)
@@ -43,9 +46,26 @@ extension ClusterView {
       }
     }
     if let server = container["KUBERNETES_SERVICE_HOST"].flatMap({ IPAddress($0.description) }) { fixed.insert(server) }
-    return ClusterView(
-      book: book, hosts: HostsFile(machine: NameService.read("/etc/hosts"), hostname: hostname), directory: directory,
-      fixed: fixed)
+    let podHosts = PodHosts(of: pod, domain: domain)
+    let machine = machineAddresses(reporter)
+    // What is this machine here is not looked for in the cluster.
+    fixed.formUnion(podHosts.redirected.filter { !machine.contains($0) })
+    let hosts = HostsFile(
+      machine: NameService.read("/etc/hosts"), hostname: hostname, pod: podHosts,
+      hasIPv6: MachineAddresses.hasIPv6Sockets)
+    let view = ClusterView(book: book, hosts: hosts, directory: directory, fixed: fixed)
+    view.excludeFromPods(machine)
+    if let addresses { view.load(addresses) }
+    return view
+  }
+
+  private static func machineAddresses(_ reporter: any Reporter) -> Set<IPAddress> {
+    do {
+      return try MachineAddresses.read()
+    } catch {
+      reporter.report(.detail("this machine's own addresses are not known: \(error)"))
+      return []
+    }
   }
 }
 

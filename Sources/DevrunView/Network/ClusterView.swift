@@ -8,25 +8,46 @@ internal import Synchronization
 package final class ClusterView: Sendable {
   /// The addresses whose connections are redirected; the launcher reads it.
   package let redirected: RedirectTable
-  private let book: Mutex<AddressBook>
+  private let state: Mutex<State>
   private let hosts: HostsFile
   private let directory: SessionDirectory
-  private let fixed: Set<IPAddress>
-  private let pods = Mutex(PodAddresses())
+  /// Held while lines are appended to the hosts file.
+  private let appending = Mutex(())
+
+  private struct State {
+    var book: AddressBook
+    var pods = PodAddresses()
+    /// The addresses that are redirected, each with the number of its reasons.
+    var counted = CountedAddresses()
+
+    /// Applies changes of the pods' addresses, and those of the book.
+    mutating func settle(_ changes: AddressChanges, in table: RedirectTable) {
+      var all = book.takeChanges()
+      all.append(changes)
+      let effect = counted.apply(all)
+      table.update(inserting: effect.inserted, removing: effect.removed)
+    }
+  }
 
   /// The name of the private hosts file in the session's folder.
   package static let hostsFileName = "hosts"
 
   /// A view with nothing but what the file asks for.
   ///
-  /// - Parameter fixed: addresses of the cluster that are redirected whether a service has them or not: the API
-  ///   server's, which the container's environment names.
-  init(book: AddressBook, hosts: HostsFile, directory: SessionDirectory, fixed: Set<IPAddress>) {
-    self.book = Mutex(book)
+  /// - Parameters:
+  ///   - fixed: addresses of the cluster that are redirected whether a service has them or not, such as the API server's,
+  ///     which the container's environment names.
+  ///   - networks: networks whose addresses are redirected, beside the local one of the names.
+  init(
+    book: AddressBook, hosts: HostsFile, directory: SessionDirectory, fixed: Set<IPAddress>, networks: [IPNetwork] = []
+  ) {
     self.hosts = hosts
     self.directory = directory
-    self.fixed = fixed
-    self.redirected = RedirectTable(addresses: book.addresses.union(fixed))
+    let table = RedirectTable(networks: networks + [LocalAddresses.network6].compactMap { $0 })
+    self.redirected = table
+    var state = State(book: book)
+    state.settle(AddressChanges(inserted: Array(fixed)), in: table)
+    self.state = Mutex(state)
   }
 
   /// Writes the hosts file anew.
@@ -34,74 +55,80 @@ package final class ClusterView: Sendable {
   /// - Returns: its path.
   /// - Throws: `ViewError.noSessionDirectory`
   package func writeHosts() throws -> String {
-    let text = book.withLock { hosts.text($0) }
-    return try directory.write(Self.hostsFileName, text)
+    try directory.write(Self.hostsFileName, hostsText)
   }
 
+  /// The text of the hosts file.
+  var hostsText: String { hosts.text(state.withLock(\.book)) }
+
   /// The services known now.
-  package var services: [AddressBook.Key: AddressBook.Entry] { book.withLock { $0.entries } }
+  package var services: [AddressBook.Key: AddressBook.Entry] { state.withLock { $0.book.entries } }
 
   /// The local address of a service.
   func address(of key: AddressBook.Key) -> IPAddress? { services[key]?.local }
 
   /// Where a connection goes: the host that the agent is to dial. An address that is no service's is dialled as it is.
   func destination(of address: IPAddress) -> String {
-    book.withLock { $0.destination(of: address) } ?? address.description
-  }
-
-  /// Adds services before the child runs: the hosts file is yet to be written.
-  func load(_ services: [KubeObject]) {
-    let addresses = book.withLock { book in
-      for service in services { book.update(service) }
-      return book.addresses
-    }
-    redirect(addresses)
-  }
-
-  /// Applies an event of the watch of Endpoints: the addresses of the pods behind services (`PodAddresses`).
-  ///
-  /// - Parameter namespace: the namespace that is watched; `nil` for all.
-  func applyEndpoints(_ event: WatchEvent, from namespace: String?) {
-    pods.withLock { $0.apply(event, from: namespace) }
-    redirect(book.withLock(\.addresses))
-  }
-
-  /// Leaves the addresses of nodes, and other ways of this machine, out of what Endpoints name.
-  func excludeFromPods(_ addresses: some Sequence<IPAddress>) {
-    pods.withLock { $0.exclude(addresses) }
-    redirect(book.withLock(\.addresses))
+    state.withLock { $0.book.destination(of: address) } ?? address.description
   }
 
   /// How many addresses are redirected.
-  package var redirectedCount: Int { allAddresses(book.withLock(\.addresses)).count }
+  package var redirectedCount: Int { state.withLock(\.counted.count) }
 
-  private func allAddresses(_ services: Set<IPAddress>) -> Set<IPAddress> {
-    pods.withLock(\.addresses).union(services).union(fixed)
+  /// Leaves the addresses of nodes, and other ways of this machine, out of the addresses of pods.
+  func excludeFromPods(_ addresses: some Sequence<IPAddress>) {
+    state.withLock { state in
+      let changes = state.pods.exclude(addresses)
+      state.settle(changes, in: redirected)
+    }
   }
 
-  private func redirect(_ addresses: Set<IPAddress>) {
-    redirected.replace(addresses: allAddresses(addresses), networks: [])
+  /// Adds addresses before the child runs: the hosts file is yet to be written.
+  ///
+  /// - Parameter namespace: the namespace that they were read from; `nil` for all.
+  func load(_ event: AddressEvent, from namespace: String?) { _ = fresh(event, namespace) }
+
+  /// Applies an event of the watches of Endpoints and pods while the child runs: new names are appended to its hosts file.
+  ///
+  /// - Parameter namespace: the namespace that is watched; `nil` for all.
+  /// - Throws: `ViewError.noSessionDirectory`
+  func apply(_ event: AddressEvent, from namespace: String?) throws(ViewError) { try append(fresh(event, namespace)) }
+
+  private func fresh(_ event: AddressEvent, _ namespace: String?) -> [AddressBook.Entry] {
+    state.withLock { state in
+      let fresh = state.book.apply(event, from: namespace).compactMap { state.book.pods[$0] }
+      let changes = state.pods.apply(event, from: namespace)
+      state.settle(changes, in: redirected)
+      return fresh
+    }
   }
 
-  /// Applies an event of the watch while the child runs: new names are appended to its hosts file.
+  /// Applies an event of the watch of services while the child runs: new names are appended to its hosts file.
   ///
   /// - Throws: `ViewError.noSessionDirectory`
   func apply(_ event: WatchEvent, from namespace: String?) throws {
-    let (fresh, addresses) = book.withLock { book -> ([AddressBook.Key: AddressBook.Entry], Set<IPAddress>) in
+    let fresh = state.withLock { state -> [AddressBook.Entry] in
       var keys: [AddressBook.Key] = []
       func update(_ service: KubeObject) {
-        if book.update(service), let key = AddressBook.key(of: service) { keys.append(key) }
+        if state.book.update(service), let key = AddressBook.key(of: service) { keys.append(key) }
       }
       switch event {
       case .snapshot(let services):
         services.forEach(update)
-        book.retain(Set(services.compactMap(AddressBook.key)), in: namespace)
+        state.book.retain(Set(services.compactMap(AddressBook.key)), in: namespace)
       case .added(let service), .modified(let service): update(service)
-      case .deleted(let service): book.remove(service)
+      case .deleted(let service): state.book.remove(service)
       }
-      return (book.entries.filter { keys.contains($0.key) }, book.addresses)
+      state.settle(AddressChanges(), in: redirected)
+      return keys.sorted().compactMap { state.book.entries[$0] }
     }
-    redirect(addresses)
-    if !fresh.isEmpty { try directory.append(lines: hosts.addition(fresh), to: Self.hostsFileName) }
+    try append(fresh)
+  }
+
+  private func append(_ fresh: [AddressBook.Entry]) throws(ViewError) {
+    if fresh.isEmpty { return }
+    try appending.withLock { (_: inout Void) throws(ViewError) in
+      try directory.append(lines: hosts.addition(fresh), to: Self.hostsFileName)
+    }
   }
 }

@@ -20,6 +20,14 @@ enum MachineAddresses {
     return addresses
   }
 
+  /// Whether programs of this machine can make sockets for IPv6.
+  static var hasIPv6Sockets: Bool {
+    let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    close(descriptor)
+    return true
+  }
+
   private static func address(_ pointer: UnsafeMutablePointer<sockaddr>) -> IPAddress? {
     let raw = UnsafeRawPointer(pointer)
     switch Int32(pointer.pointee.sa_family) {

@@ -10,20 +10,14 @@ struct NodeAddresses: Sendable {
   private(set) var addresses: Set<IPAddress> = []
   /// The nodes whose addresses are known, by name.
   private var nodes: Set<String> = []
-  /// The addresses on other nodes that Endpoints had named when the nodes were read last.
+  /// The addresses on other nodes that were named when the nodes were read last.
   private var considered: Set<IPAddress> = []
   private var isRead = false
 
-  /// Whether the nodes must be read before Endpoints of an event count: they never were, or the event brings a new address
-  /// on a node that is not known. The same addresses do not ask for it again.
-  mutating func mustBeRead(before event: WatchEvent) -> Bool {
-    let endpoints: [KubeObject] =
-      switch event {
-      case .snapshot(let all): all
-      case .added(let one), .modified(let one): [one]
-      case .deleted: []
-      }
-    let unknown = Set(endpoints.flatMap(unknownAddresses))
+  /// Whether the nodes must be read before the addresses of an event count: they never were, or the event brings a new
+  /// address on a node that is not known. The same addresses do not ask for it again.
+  mutating func mustBeRead(before event: AddressEvent) -> Bool {
+    let unknown = Set(event.groups.flatMap(unknownAddresses))
     let isNew = !unknown.isSubset(of: considered)
     considered.formUnion(unknown)
     defer { isRead = true }
@@ -36,12 +30,29 @@ struct NodeAddresses: Sendable {
     nodes.formUnion(pods.compactMap { $0.spec["nodeName"]?.string })
   }
 
-  /// The addresses of pods that Endpoints name, on nodes that are not known.
-  private func unknownAddresses(_ endpoints: KubeObject) -> [IPAddress] {
-    (endpoints.json["subsets"]?.array ?? []).flatMap { $0["addresses"]?.array ?? [] }.compactMap { address in
-      guard address[path: "targetRef", "kind"]?.string == "Pod" else { return nil }
-      if let node = address["nodeName"]?.string, nodes.contains(node) { return nil }
-      return address["ip"]?.string.flatMap { IPAddress($0) }
+  /// Adds the nodes of Tables (`kubectl get nodes -o wide`).
+  mutating func add(tables: [KubeObject]) {
+    for table in tables {
+      let names = (table.json["columnDefinitions"]?.array ?? []).map { $0["name"]?.string?.lowercased() }
+      for row in table.json["rows"]?.array ?? [] {
+        for (name, cell) in zip(names, row["cells"]?.array ?? []) {
+          guard let text = cell.string else { continue }
+          switch name {
+          case "name": nodes.insert(text)
+          case "internal-ip", "external-ip": if let address = IPAddress(text) { addresses.insert(address) }
+          default: break
+          }
+        }
+      }
+    }
+  }
+
+  /// The addresses of pods on nodes that are not known.
+  private func unknownAddresses(_ group: AddressGroup) -> [IPAddress] {
+    group.addresses.compactMap { address in
+      guard address.pod != nil else { return nil }
+      if let node = address.node, nodes.contains(node) { return nil }
+      return address.ip
     }
   }
 

@@ -1,5 +1,6 @@
 package import DevrunCore
 package import DevrunKube
+package import DevrunSystem
 
 /// The services that the user may see: of all namespaces, where that is allowed at once, else of each namespace that is
 /// known of and allowed.
@@ -22,7 +23,7 @@ package struct ServiceWatch: Sendable {
     self.others = others
   }
 
-  private var client: KubeClient { namespace.client }
+  var client: KubeClient { namespace.client }
 
   /// What there is at one moment, and where it was found.
   package struct Listing: Sendable {
@@ -60,18 +61,17 @@ package struct ServiceWatch: Sendable {
   /// Keeps a view up to date until the task is cancelled. What cannot be followed for a while, or in one namespace, is tried
   /// again, and ends nothing else.
   ///
+  /// - Parameter addresses: what was read of the addresses of pods, as soon as it is.
   /// - Throws: `CancellationError`
-  package func follow(_ view: ClusterView, scopes: [String?], reporter: any Reporter) async throws {
-    do {
-      view.excludeFromPods(try MachineAddresses.read())
-    } catch {
-      reporter.report(.detail("this machine's own addresses are not known: \(error)"))
-    }
+  package func follow(
+    _ view: ClusterView, scopes: [String?], addresses: Latch<AddressListing>, reporter: any Reporter
+  ) async throws {
     if let server = IPAddress(client.serverHost) { view.excludeFromPods([server]) }
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for scope in scopes {
-        group.addTask { try await followServices(view, in: scope, reporter: reporter) }
-        group.addTask { try await followEndpoints(view, in: scope, reporter: reporter) }
+      for scope in scopes { group.addTask { try await followServices(view, in: scope, reporter: reporter) } }
+      group.addTask {
+        guard let addresses = await addresses.wait() else { throw CancellationError() }
+        try await followAddresses(addresses, view, reporter: reporter)
       }
       try await group.waitForAll()
     }
@@ -99,42 +99,6 @@ package struct ServiceWatch: Sendable {
     }
   }
 
-  private func followEndpoints(_ view: ClusterView, in scope: String?, reporter: any Reporter) async throws {
-    let what = "the addresses of pods in \(Self.words(scope))"
-    let events = client.persistentWatch(.endpoints(in: scope)) { condition in
-      switch condition {
-      case .troubled(let error): reporter.report(.detail("\(what) cannot be followed at the moment: \(error)"))
-      case .recovered: reporter.report(.detail("\(what) are followed again"))
-      }
-    }
-    var nodes = NodeAddresses()
-    for try await event in events {
-      // Before the Endpoints, so that no node is taken for a pod.
-      if nodes.mustBeRead(before: event) {
-        let pods = try await Self.persistently {
-          try await podsOfNodes(in: scope)
-        } onTrouble: { error in
-          reporter.report(.detail("the addresses of nodes are not known yet from \(Self.words(scope)): \(error)"))
-        }
-        nodes.add(pods)
-        view.excludeFromPods(nodes.addresses)
-      }
-      view.applyEndpoints(event, from: scope)
-    }
-  }
-
-  /// The pods that share a node's network, as far as they may be listed. Older servers cannot select those pods; the pods of
-  /// the session's own namespace, whatever network they have, stand in for them.
-  ///
-  /// - Throws: `KubeError`
-  private func podsOfNodes(in scope: String?) async throws -> [KubeObject] {
-    do {
-      return try await client.list(.pods(in: scope), fieldSelector: "spec.hostNetwork=true").items
-    } catch let error as KubeError where error.status?.code == 400 || error.isForbidden {
-      return try await client.list(namespace.pods).items
-    }
-  }
-
   /// Reads something from the cluster, again and again until that succeeds, with longer and longer waits.
   ///
   /// - Parameter onTrouble: is called with each error whose words are new.
@@ -158,7 +122,7 @@ package struct ServiceWatch: Sendable {
     }
   }
 
-  private static func words(_ scope: String?) -> String { scope.map { "namespace \($0)" } ?? "all namespaces" }
+  static func words(_ scope: String?) -> String { scope.map { "namespace \($0)" } ?? "all namespaces" }
 
   /// The namespaces to try, each once, in their order.
   static func candidates(_ names: [String], beside namespace: String) -> [String] {

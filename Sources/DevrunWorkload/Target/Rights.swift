@@ -103,6 +103,10 @@ extension Right {
   private static let ofView: [Right] =
     rights(["watch"], "", "services", [.sessionPod], "Services that come and go during the session", isOptional: true)
     + rights(["list", "watch"], "", "endpoints", [.sessionPod], "the addresses of pods", isOptional: true)
+    + rights(
+      ["list", "watch"], "discovery.k8s.io", "endpointslices", [.sessionPod], "the addresses and names of pods",
+      isOptional: true)
+    + rights(["list"], "", "nodes", [.sessionPod], "the addresses that are nodes' own", isOptional: true)
     + rights(["list"], "", "namespaces", [.sessionPod], "the Services of other namespaces", isOptional: true)
 
   private static func rights(
