@@ -110,6 +110,8 @@ public struct LocalEnvFile: Sendable, Hashable {
   public struct EndpointReference: Sendable, Hashable {
     /// The host's name or its IPv4 address.
     public var host: String
+    /// The ports that are named with it. They count if the host is the pod's own localhost.
+    public var ports: [UInt16] = []
     /// The place of the token.
     public var position: TextPosition
   }

@@ -18,7 +18,8 @@
 /// - `$(services:NAME)`, `$(services:NAME.NAMESPACE)`, either with `:PORT,PORT` behind: a service's local address. The
 ///   ports are ignored, because every port of a service is reachable.
 /// - `$(externalendpoints:HOST:PORT,PORT)`: the text is HOST, which is reached from the pod's place in the network, on
-///   all its ports. HOST is a name or an IPv4 address.
+///   all its ports. HOST is a name or an IPv4 address. `localhost` and loopback addresses are the localhost of the target's
+///   pods, whose named ports are reached at the same ports of this machine's localhost.
 /// - The words before the first colon may be written in any letter case. `$$(` is `$(`; any other `$` is itself.
 ///
 /// `enableFeatures`, paths of Windows and versions other than 0.1 are not supported. Each is refused with a remedy.

@@ -35,7 +35,7 @@ enum ProcessConfigToken {
     guard parts.count <= 2, names.count <= 2, names.allSatisfy(DNSName.isLabel) else {
       throw .processConfig(.invalidService(text))
     }
-    if parts.count == 2 { try checkPorts(parts[1]) }
+    if parts.count == 2 { _ = try ports(parts[1]) }
     return .init(namespace: names.count == 2 ? names[1] : nil, name: names[0], position: position)
   }
 
@@ -45,18 +45,20 @@ enum ProcessConfigToken {
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.EndpointReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, isHost(parts[0]) else { throw .processConfig(.invalidEndpoint(text)) }
-    try checkPorts(parts[1])
-    return .init(host: parts[0], position: position)
+    return .init(host: parts[0], ports: try ports(parts[1]), position: position)
   }
 
-  /// Refuses what is not at least one port, with commas between. The ports have no meaning here.
-  private static func checkPorts(_ text: String) throws(LocalEnvError.Reason) {
+  /// At least one port, with commas between.
+  private static func ports(_ text: String) throws(LocalEnvError.Reason) -> [UInt16] {
+    var ports: [UInt16] = []
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let digits = part.drop { $0 == " " }
       guard let port = UInt16(digits), port > 0, digits.first != "+" else {
         throw .processConfig(.invalidPort(String(part)))
       }
+      ports.append(port)
     }
+    return ports
   }
 
   /// Whether the text is a name of the DNS, in any letter case and with '_', or an IPv4 address.

@@ -58,6 +58,10 @@ public enum PortMappingError: UserFacingError, Hashable {
   case outOfRange(String, port: String)
   /// One remote port is to lead to two local ones.
   case ambiguous(UInt16, UInt16, UInt16)
+  /// One local port is to stand for two ports of the pod.
+  case localTwice(UInt16, UInt16, UInt16)
+  /// A local port is to stand for a port of the pod, and is one on which the command is expected to listen.
+  case localOfCommand(PortMapping, redirected: PortMapping)
 
   /// The error in words.
   public var message: ErrorMessage {
@@ -69,6 +73,16 @@ public enum PortMappingError: UserFacingError, Hashable {
     case .ambiguous(let remote, let first, let second):
       ErrorMessage(
         "port \(remote) cannot lead to both \(first) and \(second) here", remedy: "name each remote port once")
+    case .localTwice(let local, let first, let second):
+      ErrorMessage(
+        "port \(local) here cannot stand for both \(first) and \(second) of the pod",
+        remedy: "give one of them another local port: --pod-port \(second):LOCAL")
+    case .localOfCommand(let port, let redirected):
+      ErrorMessage(
+        "port \(port.local) here cannot stand for port \(port.remote) on the pod's localhost",
+        why:
+          "the command is expected to listen on it: connections to the target's port \(redirected.remote) come there",
+        remedy: "give one of them another local port: --pod-port \(port.remote):LOCAL")
     }
   }
 

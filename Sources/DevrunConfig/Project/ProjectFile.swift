@@ -20,6 +20,8 @@ internal import DevrunYAML
 ///     isolation: user
 ///     take-over: listen
 ///     start-timeout: 5m
+///     pod-ports: [3500, "5432:15432"]
+///     via-pod: ["${env.NODE_IP}:8126", 10.20.0.0/16]
 ///
 /// Paths are relative to the file. The command line has precedence.
 public struct ProjectFile: Sendable {
@@ -54,6 +56,10 @@ public struct ProjectFile: Sendable {
   public var takeOver: TakeOver?
   /// How long the start may take.
   public var startTimeout: Duration?
+  /// The ports on the localhost of the target's pods that the command reaches at its own.
+  public var podPorts: [PortMapping] = []
+  /// What the command reaches from the session pod's place.
+  public var viaPod: [ViaPodText] = []
 
   /// A file without options.
   public init() {}
@@ -103,6 +109,8 @@ public struct ProjectFile: Sendable {
     case agentImage = "agent-image"
     case takeOver = "take-over"
     case startTimeout = "start-timeout"
+    case podPorts = "pod-ports"
+    case viaPod = "via-pod"
   }
 
   private mutating func set(_ key: Key, to field: YAMLField, directory: String) throws {
@@ -123,6 +131,9 @@ public struct ProjectFile: Sendable {
     case .isolation: isolation = try field.choice(of: IsolationChoice.self)
     case .takeOver: takeOver = try field.choice(of: TakeOver.self)
     case .startTimeout: startTimeout = try field.duration()
+    case .podPorts:
+      podPorts = try field.elements().map { port in try port.parsed(port.text(), PortMapping.init(parsing:)) }
+    case .viaPod: viaPod = try field.elements().map { text in try text.parsed(text.text(), ViaPodText.init(parsing:)) }
     }
   }
 
