@@ -7,6 +7,13 @@ public final class RedirectTable: Sendable {
   private struct Entries {
     var addresses: Set<AddressKey> = []
     var networks: [IPNetwork] = []
+    var rules: [NetworkRule] = []
+
+    func contain(_ address: AddressKey) -> Bool {
+      if addresses.contains(address) { return true }
+      for network in networks where network.contains(address) { return true }
+      return false
+    }
   }
 
   private let entries = Mutex(Entries())
@@ -34,15 +41,26 @@ public final class RedirectTable: Sendable {
     }
   }
 
+  /// Redirects connections by the rules too, in place of the earlier rules. `replace` leaves them alone.
+  public func add(rules: [NetworkRule]) { entries.withLock { $0.rules = rules } }
+
+  /// The rules that hold beside addresses and networks.
+  public var rules: [NetworkRule] { entries.withLock(\.rules) }
+
   /// Whether connections to the address are redirected.
   public func contains(_ address: IPAddress) -> Bool { contains(AddressKey(address)) }
 
-  /// Whether connections to the address are redirected. This is asked for each connect of the child, and allocates
-  /// nothing.
+  /// Whether connections to the address are redirected, whatever their port.
   public func contains(_ address: AddressKey) -> Bool {
+    entries.withLock { $0.contain(address) }
+  }
+
+  /// Whether connections to the port of the address are redirected. This is asked for each connect of the child, and
+  /// allocates nothing.
+  public func contains(_ address: AddressKey, port: UInt16) -> Bool {
     entries.withLock { entries in
-      if entries.addresses.contains(address) { return true }
-      for network in entries.networks where network.contains(address) { return true }
+      if entries.contain(address) { return true }
+      for rule in entries.rules where rule.matches(address, port: port) { return true }
       return false
     }
   }
@@ -50,7 +68,7 @@ public final class RedirectTable: Sendable {
 
 extension RedirectTable: Codable {
   private enum CodingKeys: CodingKey {
-    case addresses, networks
+    case addresses, networks, rules
   }
 
   /// Reads a table that another process has.
@@ -59,6 +77,7 @@ extension RedirectTable: Codable {
     self.init(
       addresses: try container.decode([IPAddress].self, forKey: .addresses),
       networks: try container.decode([IPNetwork].self, forKey: .networks))
+    add(rules: try container.decodeIfPresent([NetworkRule].self, forKey: .rules) ?? [])
   }
 
   /// Writes the table as it is now.
@@ -67,5 +86,6 @@ extension RedirectTable: Codable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(entries.addresses.compactMap(\.address), forKey: .addresses)
     try container.encode(entries.networks, forKey: .networks)
+    try container.encode(entries.rules, forKey: .rules)
   }
 }

@@ -41,7 +41,7 @@ extension ConnectRedirect {
     }
     guard count == wanted,
       let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased),
-      table.contains(target.address)
+      table.contains(target.address, port: target.port)
     else { return false }
     do throws(Errno) {
       return try take(call, family: target.family, address: target.address, port: target.port)
