@@ -39,6 +39,8 @@ extension Errno {
   public static let cancelled = Errno(rawValue: ECANCELED)
   /// ECONNABORTED
   public static let connectionAborted = Errno(rawValue: ECONNABORTED)
+  /// ECONNREFUSED
+  public static let connectionRefused = Errno(rawValue: ECONNREFUSED)
   /// ECONNRESET
   public static let connectionReset = Errno(rawValue: ECONNRESET)
   /// EEXIST

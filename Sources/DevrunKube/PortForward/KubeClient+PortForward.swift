@@ -14,6 +14,7 @@ extension KubeClient {
   /// The channel may be there before the node has tried to connect to the port. If the node cannot connect,
   /// `errorCaught` gets `PortForwardError.remote`, and the channel closes. The other errors of `PortForwardError` come
   /// in the same way. The protocol has no half-close: closing closes both directions, and `close(mode: .output)` fails.
+  /// `PortForwardEnd` comes as an inbound event before a channel closes that the far side has ended in an orderly way.
   ///
   /// Throws `KubeError` or `PortForwardError` where there is no such pod, no right (`get` and `create` on
   /// `pods/portforward`), or no connection to the API server; what `configure` throws; `CancellationError` where the

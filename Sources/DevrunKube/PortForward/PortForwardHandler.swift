@@ -116,7 +116,11 @@ final class PortForwardHandler: ChannelDuplexHandler {
     case .pong(let payload): write(.pong, payload, context)
     case .fail(let error): fail(error, context)
     case .close(let error):
-      if let error { context.fireErrorCaught(error) }
+      if let error {
+        context.fireErrorCaught(error)
+      } else {
+        context.fireUserInboundEventTriggered(PortForwardEnd())
+      }
       sendClose(context)
       context.close(promise: nil)
     }

@@ -5,17 +5,19 @@ package import NIOCore
 /// A side is read only while the other takes what was written to it, so that a peer that stops reading stops the peer
 /// that sends, and nothing heaps up in between. The rules for endings are `RelayState`'s.
 package final class Relay {
-  private var state = RelayState()
+  private var state: RelayState
   private var near: RelayHandler?
   private var far: RelayHandler?
 
-  private init() {}
+  private init(wholes: Set<RelaySide>) { state = RelayState(wholes: wholes) }
 
   /// Joins the two and starts reading. Must be called on the event loop of both.
   ///
+  /// - Parameter farEndsWhole: whether the far channel has no half-close. It then ends by closing, and reports a failure
+  ///   as an error before it closes.
   /// - Throws: a `ChannelError` if one of them has closed; the other is then reset.
-  package static func join(_ near: any Channel, _ far: any Channel) throws {
-    let relay = Relay()
+  package static func join(_ near: any Channel, _ far: any Channel, farEndsWhole: Bool = false) throws {
+    let relay = Relay(wholes: farEndsWhole ? [.far] : [])
     let nearHandler = RelayHandler(relay: relay, side: .near)
     let farHandler = RelayHandler(relay: relay, side: .far)
     relay.near = nearHandler
@@ -50,6 +52,7 @@ package final class Relay {
       switch action {
       case .closeOutput(let side): handler(of: side)?.closeOutput()
       case .reset(let side): handler(of: side)?.reset()
+      case .drain(let side): handler(of: side)?.drain()
       }
     }
   }
@@ -64,6 +67,7 @@ private final class RelayHandler: ChannelInboundHandler {
   private let side: RelaySide
   private var context: ChannelHandlerContext?
   private var wantsRead = true
+  private var isDraining = false
 
   init(relay: Relay, side: RelaySide) {
     self.relay = relay
@@ -80,10 +84,12 @@ private final class RelayHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if isDraining { return relay.failed(on: side) }
     other?.write(unwrapInboundIn(data))
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
+    if isDraining { return context.read() }
     other?.context?.flush()
     wantsRead = true
     readIfWanted()
@@ -116,6 +122,11 @@ private final class RelayHandler: ChannelInboundHandler {
     let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
     closed.futureResult.whenFailure { _ in bound.value.relay.failed(on: bound.value.side) }
     context.close(mode: .output, promise: closed)
+  }
+
+  func drain() {
+    isDraining = true
+    context?.read()
   }
 
   func reset() { context?.triggerUserOutboundEvent(StreamReset(), promise: nil) }

@@ -7,6 +7,8 @@
 // - When both directions have ended, both sides close by themselves.
 // - A side that fails, or closes without having ended, has broken off: the other side is reset, so that
 //   its peer cannot take what it got for the whole.
+// - A side without half-close ends both directions at once, by closing. Its failures come before that. The other side
+//   then gets the end, and is broken off if it goes on sending.
 
 /// One of the two joined streams.
 enum RelaySide: Sendable, Hashable, CaseIterable {
@@ -22,6 +24,8 @@ enum RelayAction: Sendable, Hashable {
   case closeOutput(RelaySide)
   /// Break this side off, so that its peer sees it.
   case reset(RelaySide)
+  /// Await the end of what this side sends: nobody takes it any more, so that the side is broken off by each byte.
+  case drain(RelaySide)
 }
 
 /// How far two joined streams have ended.
@@ -37,6 +41,10 @@ struct RelayState: Sendable {
 
   private var near = Ends()
   private var far = Ends()
+  /// The sides that have no half-close.
+  private let wholes: Set<RelaySide>
+
+  init(wholes: Set<RelaySide> = []) { self.wholes = wholes }
 
   private subscript(side: RelaySide) -> Ends {
     get { side == .near ? near : far }
@@ -69,6 +77,12 @@ struct RelayState: Sendable {
     guard !self[side].gone else { return [] }
     let complete = self[side].inputEnded && self[side].outputClosed
     self[side].gone = true
+    if wholes.contains(side), !self[side.other].gone {
+      self[side].inputEnded = true
+      guard !self[side.other].outputClosed else { return [] }
+      self[side.other].outputClosed = true
+      return [.closeOutput(side.other)] + (self[side.other].inputEnded ? [] : [.drain(side.other)])
+    }
     if complete || self[side.other].gone { return [] }
     self[side.other].gone = true
     return [.reset(side.other)]
