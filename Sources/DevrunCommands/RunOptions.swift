@@ -77,6 +77,8 @@ struct RunOptions: ParsableArguments {
     transform: { try RunOptions.duration($0) })
   var startTimeout: Duration?
 
+  @OptionGroup var podPlace: PodPlaceOptions
+
   @OptionGroup var cluster: ClusterOptions
 
   /// What the command line and the files ask for; no options if they name no target.
@@ -99,7 +101,7 @@ struct RunOptions: ParsableArguments {
     options.forcesVolumes = forceVolumes
     options.takeOver = takeOver ?? project.takeOver
     if let timeout = startTimeout ?? project.startTimeout { options.startTimeout = timeout }
-    return (options, warnings)
+    return (options, warnings + (try podPlace.apply(to: &options, project)))
   }
 
   static func duration(_ text: String) throws -> Duration {

@@ -67,13 +67,15 @@ struct ClusterConnection: Sendable {
   }
 
   /// How the target's traffic comes here; `nil` if it does not.
-  func wayIn(to pod: StartedPod, _ options: SessionOptions) -> ReplaceWay? {
+  ///
+  /// - Parameter agents: learns of the tunnels to the pods that are replaced.
+  func wayIn(to pod: StartedPod, _ options: SessionOptions, replacing agents: ReplacedPods? = nil) -> ReplaceWay? {
     guard case .workload(let workload, let choice) = pod.target, let takeOver = options.takeOver(of: choice) else {
       return nil
     }
     return ReplaceWay(
       context: context, workload: workload, choice: choice, takeOver: takeOver, payload: pod.payload,
-      diagnosis: diagnosis)
+      diagnosis: diagnosis, replaced: agents ?? ReplacedPods())
   }
 }
 

@@ -26,6 +26,8 @@ extension Session {
       of: pod.services.services, addresses: addresses, pod: pod.object, localEnv: options.localEnv,
       namespace: access.namespace, domain: info.clusterDomain,
       container: container, hostname: hostname, directory: directory, reporter: reporter)
+    try cluster.reachFromPod(
+      options.viaPod, variables: ChildEnvironment.plain(shell: environment, container: container))
     var disk: SessionDirectory?
     let volumes = try await pod.withTunnel(connection.context) { tunnel in
       try await MaterializedVolumes.make(

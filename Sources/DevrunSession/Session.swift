@@ -72,11 +72,13 @@ public struct Session: Sendable {
     ending: @escaping @Sendable () -> Void, launch: @Sendable (ReadySession) async throws -> any RunningCommand
   ) async throws -> WaitStatus {
     try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
+      let podPorts = try await connection.listen(for: options.podPorts)
       let pod = try await connection.startPod(options, payload: try Payload(directory: payloadDirectory))
       if case .workload(let workload, _) = pod.target { aim.set("deployment/\(workload.name)") }
       let view = try await gather(from: pod, connection, isolation: isolation)
       let connector = await connection.serve(view, through: pod, limit: options.volumeLimit)
-      let wayIn = connection.wayIn(to: pod, options)
+      let agents = await podPorts?.serve(pod)
+      let wayIn = connection.wayIn(to: pod, options, replacing: agents)
       try await wayIn?.begin()
 
       let plan = view.plan(

@@ -13,6 +13,10 @@ public enum SessionError: UserFacingError, Hashable {
   case trafficLost(String, by: String?)
   /// The session's log cannot be written.
   case noSessionLog(String, Errno)
+  /// A local port that is to stand for a port of the target's pods cannot be listened on.
+  case podPortTaken(local: UInt16, remote: UInt16, Errno)
+  /// The target has no pods whose localhost could be reached.
+  case noPods(String)
   /// Some of what was changed could not be put back.
   case notRestored([String], remedy: String)
 
@@ -36,6 +40,14 @@ public enum SessionError: UserFacingError, Hashable {
         remedy: "to take its traffic again, pause what changes it and start again")
     case .noSessionLog(let path, let error):
       ErrorMessage("this session has no log: \(path)", why: error.description)
+    case .podPortTaken(let local, let remote, let error):
+      ErrorMessage(
+        "port \(local) of this machine cannot stand for port \(remote) on the pod's localhost", why: error.description,
+        remedy: "choose another local port with --pod-port \(remote):LOCAL")
+    case .noPods(let what):
+      ErrorMessage(
+        "\(what) has no pod that runs, so nothing listens on its localhost",
+        remedy: "scale it up, or leave --pod-port and pod-ports away")
     case .notRestored(let failures, let remedy):
       ErrorMessage("not everything could be put back", why: failures.joined(separator: "\n"), remedy: remedy)
     }

@@ -45,6 +45,11 @@ public struct SessionOptions: Sendable {
   /// How long the session's pod may take to start, and later those of the target.
   public var startTimeout = defaultStartTimeout
 
+  /// The ports on the localhost of the target's pods, and the local ports that stand for them.
+  public var podPorts: [PortMapping] = []
+  /// What else than the cluster's services the command reaches from the session pod's place.
+  public var viaPod: [ViaPodText] = []
+
   /// How long a start may take where nothing else is asked for: a cluster that adds a node for it needs minutes.
   public static let defaultStartTimeout = Duration.seconds(300)
 

@@ -35,6 +35,7 @@ enum SessionTarget: Sendable {
         context.reporter.report(.detail("\(named) is deployment/\(workload.name)"))
       }
       let choice = try ContainerChoice.choose(named: options.container, ports: options.ports, in: workload)
+      try await options.checkPodPorts(of: workload, choice, in: namespace)
       try await checkVolumes(of: workload, container: choice.name, options.localEnv, in: namespace)
       if options.takeOver == nil, options.takeOver(of: choice) == .now {
         context.reporter.report(

@@ -22,12 +22,14 @@ struct ReplaceWay: Sendable {
   let payload: PayloadConfigMaps
   /// Gathers the session's state.
   let diagnosis: StateCollector
+  /// Learns of the tunnels to the pods that are replaced.
+  let replaced: ReplacedPods
 
   private let changes = Broadcast<RedirectWatch.Event>()
 
   init(
     context: SessionContext, workload: Workload, choice: ContainerChoice, takeOver: TakeOver,
-    payload: PayloadConfigMaps, diagnosis: StateCollector
+    payload: PayloadConfigMaps, diagnosis: StateCollector, replaced: ReplacedPods
   ) {
     self.context = context
     self.workload = workload
@@ -35,6 +37,7 @@ struct ReplaceWay: Sendable {
     self.takeOver = takeOver
     self.payload = payload
     self.diagnosis = diagnosis
+    self.replaced = replaced
   }
 
   private var what: String { "deployment/\(workload.name)" }
@@ -136,6 +139,7 @@ struct ReplaceWay: Sendable {
       container: choice.name,
       reporter: reporter, connect: context.connecting(access, to: choice.ports))
     await diagnosis.following(pods)
+    replaced.set(pods.tunnels)
     await services.inBackground("closing the tunnels") { await pods.follow() }
     let (watch, changes) = (RedirectWatch(of: name, in: namespace, agent: agent, session: session), changes)
     await services.inBackground("watching \(what)") {

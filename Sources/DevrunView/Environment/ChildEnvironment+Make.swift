@@ -48,7 +48,8 @@ extension ChildEnvironment {
     var environment = ChildEnvironment(
       shell: shell, container: container, filter: request.filter, services: local, assignments: [],
       clusterNames: ["127.0.0.0/8", ".svc", ".cluster.local"]
-        + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted())
+        + services.flatMap { $1.names + $1.clusterIPs.map(\.description) }.sorted()
+        + view.networksOfPod)
     let assignments = try request.localEnv.environment(
       volumes: volumes.names, variables: environment.resolved(), volumePath: { volumes.folder(of: $0) },
       serviceAddress: { reference in

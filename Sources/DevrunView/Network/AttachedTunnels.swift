@@ -15,6 +15,9 @@ package final class AttachedTunnels: Sendable {
   /// The tunnel for what goes out; `nil` while none is up.
   package var outbound: Tunnel? { tunnels.withLock { $0.first?.tunnel } }
 
+  /// The tunnel to a pod; `nil` while none is up.
+  package func tunnel(to pod: String) -> Tunnel? { tunnels.withLock { $0.last { $0.pod == pod }?.tunnel } }
+
   /// The pods with a tunnel.
   package var pods: [String] { tunnels.withLock { $0.map(\.pod) } }
 

@@ -38,7 +38,7 @@ extension ClusterView {
       book.request(key)
     }
     var fixed: Set<IPAddress> = []
-    for reference in localEnv.endpointReferences {
+    for reference in localEnv.endpointReferences where !reference.isOfPod {
       if let address = IPAddress(reference.host) {
         fixed.insert(address)
       } else {

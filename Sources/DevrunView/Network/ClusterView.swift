@@ -72,6 +72,14 @@ package final class ClusterView: Sendable {
     state.withLock { $0.book.destination(of: address) } ?? address.description
   }
 
+  /// Adds hosts outside of the cluster before the child runs: the hosts file is yet to be written.
+  func load(hosts names: [String]) {
+    state.withLock { state in
+      for name in names { state.book.request(host: name) }
+      state.settle(AddressChanges(), in: redirected)
+    }
+  }
+
   /// How many addresses are redirected.
   package var redirectedCount: Int { state.withLock(\.counted.count) }
 
