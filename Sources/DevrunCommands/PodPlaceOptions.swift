@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import DevrunConfig
 internal import DevrunCore
+internal import DevrunPlan
 internal import DevrunSession
 
 /// The options that let the command reach what only pods reach: the localhost of the target's pods, and hosts that are no
