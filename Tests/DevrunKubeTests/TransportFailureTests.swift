@@ -18,7 +18,7 @@ struct TransportFailureTests {
   @Test(
     arguments: [
       TransportFailure.refused, .nameNotFound(host: "x"), .unreachable("no route"), .connectTimeout, .responseTimeout,
-      .dropped("reset"), .certificateNotTrusted("x"), .tls("x"), .other("x"),
+      .dropped("reset"), .certificateNotTrusted("x"), .tls(.other("x")), .other("x"),
     ])
   func `A failure passes behind a proxy if it passes without one`(failure: TransportFailure) throws {
     #expect(try Self.proxy().describe(failure).isTransient == failure.isTransient)

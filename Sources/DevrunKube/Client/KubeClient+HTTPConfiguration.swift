@@ -4,6 +4,7 @@ import DevrunCore
 import NIOCore
 import NIOHTTPCompression
 import NIOSSL
+internal import DevrunSystem
 
 extension KubeClient {
   /// How the HTTP client is set up.
@@ -39,11 +40,11 @@ extension KubeClient {
           host: proxy.url.host, port: proxy.url.port,
           authorization: proxy.url.userInfo.map { .basic(username: $0.user, password: $0.password) })
     }
-    let address = tls?.addressToCheck
+    let identity = tls?.identity
     // The name notwithstanding, this is the one place where a connection can be seen before its first request.
     configuration.http1_1ConnectionDebugInitializer = { channel in
       keepAlive(channel).flatMapThrowing {
-        if let address { try CertificateAddressCheck.run(address, on: channel) }
+        try identity?.check(on: channel)
       }.flatMapError { error in
         channel.close().recover { _ in }.flatMapThrowing { throw error }
       }
@@ -55,12 +56,13 @@ extension KubeClient {
   ///
   /// As kubectl does it, the proxy's certificate is checked against the cluster's certificate authority.
   static func relay(
-    to proxy: ProxyServer?, access: ClusterAccess, options: Options, group: any EventLoopGroup
+    to proxy: ProxyServer?, access: ClusterAccess, environment: EnvironmentVariables, options: Options,
+    group: any EventLoopGroup
   ) throws(KubeError) -> ProxyRelay? {
     guard let proxy, proxy.kind == .https else { return nil }
     var access = access
     access.tlsServerName = nil
-    let tls = try TLSSettings(server: proxy.url, access: access, hasProxy: false)
+    let tls = try TLSSettings(server: proxy.url, access: access, environment: environment)
     let connector = ServerConnector(
       server: proxy.url, proxy: nil, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
     do {

@@ -32,6 +32,8 @@ public final class KubeClient: Sendable {
   private let impersonation: HTTPHeaders
   private let http: HTTPClient
   private let relay: ProxyRelay?
+  /// Whether the user's credentials may have a client certificate.
+  private let mayShowCertificate: Bool
   private let baseURL: String
   private let clientTLS = NIOLockedValueBox<(certificate: Credentials.ClientCertificate, tls: TLSConfiguration)?>(nil)
 
@@ -73,18 +75,20 @@ public final class KubeClient: Sendable {
     }
     let chosenProxy = try ProxyServer.choose(for: url, access: access, environment: environment)
     let tls =
-      url.scheme == "https" ? try TLSSettings(server: url, access: access, hasProxy: chosenProxy != nil) : nil
+      url.scheme == "https" ? try TLSSettings(server: url, access: access, environment: environment) : nil
     namespace = access.namespace
     contextName = access.contextName
     server = url.display
     serverURL = url
     self.options = options
     self.tls = tls
-    impersonation = Self.headers(access.impersonate)
+    mayShowCertificate = access.credentials.mayHaveCertificate
+    impersonation = try Self.headers(access.impersonate)
     if let certificate = access.credentials.clientCertificate {
       try Self.check(certificate, tls: tls, context: access.contextName)
     }
-    relay = try Self.relay(to: chosenProxy, access: access, options: options, group: group)
+    relay = try Self.relay(
+      to: chosenProxy, access: access, environment: environment, options: options, group: group)
     let proxy = relay.map { chosenProxy?.relayed(port: $0.port) } ?? chosenProxy
     connector = ServerConnector(
       server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
@@ -132,7 +136,11 @@ public final class KubeClient: Sendable {
 
   /// A transport's error as it is told: as the proxy's where there is one and the server was not reached.
   func describe(_ error: any Error) -> TransportFailure {
-    let failure = TransportFailure(error)
+    var failure = TransportFailure(error)
+    // Servers that miss a certificate call it a bad one.
+    if case .tls(.clientCertificateRefused) = failure, !mayShowCertificate {
+      failure = .tls(.clientCertificateRequired)
+    }
     if let cause = relay?.lastFailure, failure.isOfUnknownCause {
       return .proxy("it cannot be reached over TLS: \(cause.words)", isTransient: cause.isTransient)
     }
@@ -164,7 +172,7 @@ public final class KubeClient: Sendable {
     }
   }
 
-  private static func headers(_ impersonation: Impersonation?) -> HTTPHeaders {
+  private static func headers(_ impersonation: Impersonation?) throws(KubeError) -> HTTPHeaders {
     var headers = HTTPHeaders()
     guard let impersonation else { return headers }
     headers.add(name: "Impersonate-User", value: impersonation.user)
@@ -175,6 +183,19 @@ public final class KubeClient: Sendable {
       let name = "Impersonate-Extra-\(PercentEncoding.encode(key.utf8))"
       for value in values { headers.add(name: name, value: value) }
     }
+    guard headers.allSatisfy({ HeaderText.isValue($0.value) }) else {
+      throw .configuration(
+        what: "the user to act as cannot be used",
+        why: "a name or group holds a line break or another control character",
+        remedy: "check as, as-uid, as-groups and as-user-extra of the user in the kubeconfig")
+    }
     return headers
+  }
+}
+
+extension Credentials {
+  /// Whether there is a client certificate, or a credential plugin may give one.
+  fileprivate var mayHaveCertificate: Bool {
+    if case .exec = authorization { true } else { clientCertificate != nil }
   }
 }

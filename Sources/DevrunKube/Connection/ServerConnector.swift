@@ -29,7 +29,7 @@ struct ServerConnector: Sendable {
     do {
       context = try configuration.map { try NIOSSLContext(configuration: $0) }
     } catch {
-      return eventLoop.makeFailedFuture(TransportFailure.tls("\(error)"))
+      return eventLoop.makeFailedFuture(error)
     }
     let first = proxy?.url ?? server
     return ClientBootstrap(group: eventLoop)
@@ -92,7 +92,7 @@ struct ServerConnector: Sendable {
       try pipeline.addHandler(handler, position: .before(awaiter))
       return [awaiter]
     }.flatMapThrowing {
-      if let address = tls.addressToCheck { try CertificateAddressCheck.run(address, on: channel) }
+      try tls.identity?.check(on: channel)
     }
   }
 

@@ -22,9 +22,9 @@ struct ServerURL: Sendable, Hashable {
   /// The default ports of the schemes that are known.
   private static let ports = ["http": 80, "https": 443, "socks5": 1080, "socks5h": 1080]
 
-  /// Reads a URL; `nil` where it has no known scheme, no host or a bad port.
+  /// Reads a URL; `nil` where it has no known scheme, no host, a bad port, white space or control characters.
   init?(_ text: String) {
-    guard let schemeEnd = text.firstRange(of: "://") else { return nil }
+    guard HeaderText.isPrintable(text), let schemeEnd = text.firstRange(of: "://") else { return nil }
     scheme = text[..<schemeEnd.lowerBound].lowercased()
     guard let schemePort = Self.ports[scheme] else { return nil }
     var rest = text[schemeEnd.upperBound...]

@@ -1,48 +1,51 @@
 import DevrunConfig
 import DevrunCore
+internal import DevrunSystem
 import NIOSSL
 
-/// How TLS is spoken with the API server.
-///
-/// What the server's certificate is checked against is one of two. A name is sent as SNI and checked by NIOSSL. An IP
-/// address has no place in SNI; NIOSSL checks it by the address that the socket is connected to, which is the wrong
-/// one where a proxy is between or `tls-server-name` is an address. For these cases `addressToCheck` is set: the chain
-/// is verified by NIOSSL as ever, and the address by `CertificateAddressCheck` before the first request is sent.
+/// How TLS is spoken with the API server, or with a proxy before it.
 struct TLSSettings: Sendable {
-  /// The name for SNI and the certificate's check; `nil` where an address is checked.
+  /// The name for SNI; `nil` for a server that is named by its address.
   let serverName: String?
-  /// The address that the certificate must be for, where NIOSSL cannot check it.
-  let addressToCheck: IPAddress?
+  /// What the server's certificate must be for; `nil` if the kubeconfig has the certificate taken unchecked.
+  let identity: ServerIdentity?
   private let base: TLSConfiguration
 
-  /// The settings for a server behind a proxy or not. Throws `KubeError.configuration` where the cluster's
-  /// certificate authority cannot be read.
-  init(server: ServerURL, access: ClusterAccess, hasProxy: Bool) throws(KubeError) {
+  /// The settings for a server. `environment` is the user's own: it names the certificates that are trusted if the
+  /// kubeconfig names none.
+  ///
+  /// Throws `KubeError.configuration` if the cluster's certificate authority or `tls-server-name` cannot be used.
+  init(server: ServerURL, access: ClusterAccess, environment: EnvironmentVariables) throws(KubeError) {
     let overridden = access.tlsServerName.flatMap { $0.isEmpty ? nil : $0 }
-    let identity = overridden ?? server.host
-    let address = IPAddress(identity)
-    serverName = address == nil ? identity : nil
+    let wanted = ServerIdentity(overridden ?? server.host)
+    if case .name(let name) = wanted {
+      guard (1...255).contains(name.utf8.count), HeaderText.isPrintable(name) else {
+        throw .configuration(
+          what: "the cluster of context '\(access.contextName)' cannot be used", why: "its name is no host name",
+          remedy: "check server and tls-server-name of the cluster in the kubeconfig")
+      }
+      // SNI has no dot at the end of a name (RFC 6066 section 3).
+      serverName = name.hasSuffix(".") ? String(name.dropLast()) : name
+    } else {
+      serverName = nil
+    }
+    identity = access.insecureSkipTLSVerify ? nil : wanted
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
     configuration.applicationProtocols = ["http/1.1"]
-    if access.insecureSkipTLSVerify {
-      configuration.certificateVerification = .none
-      addressToCheck = nil
-    } else if address != nil, hasProxy || overridden != nil {
-      configuration.certificateVerification = .noHostnameVerification
-      addressToCheck = address
-    } else {
-      addressToCheck = nil
-    }
-    if let authority = access.certificateAuthority, !access.insecureSkipTLSVerify {
-      do {
-        let certificates = try NIOSSLCertificate.fromPEMBytes(authority)
-        guard !certificates.isEmpty else { throw NIOSSLError.failedToLoadCertificate }
+    configuration.verifySignatureAlgorithms = Self.signatures
+    configuration.certificateVerification = access.insecureSkipTLSVerify ? .none : .noHostnameVerification
+    if !access.insecureSkipTLSVerify {
+      if let authority = access.certificateAuthority {
+        let certificates = TrustRoots.certificates(inPEM: authority)
+        guard !certificates.isEmpty else {
+          throw .configuration(
+            what: "the certificate authority of context '\(access.contextName)' cannot be read",
+            why: "it holds no PEM certificate", remedy: "check certificate-authority(-data) of the cluster")
+        }
         configuration.trustRoots = .certificates(certificates)
-      } catch {
-        throw .configuration(
-          what: "the certificate authority of context '\(access.contextName)' cannot be read",
-          why: "it holds no PEM certificate", remedy: "check certificate-authority(-data) of the cluster")
+      } else if let certificates = TrustRoots.named(by: environment) {
+        configuration.trustRoots = .certificates(certificates)
       }
     }
     base = configuration
@@ -50,25 +53,18 @@ struct TLSSettings: Sendable {
 
   /// The configuration for a connection that shows the given client certificate.
   ///
-  /// Throws `CredentialError.clientCertificate` where it or its key cannot be read.
+  /// Throws `CredentialError.clientCertificate` if it or its key cannot be used.
   func configuration(clientCertificate: Credentials.ClientCertificate?) throws(CredentialError) -> TLSConfiguration {
     var configuration = base
-    guard let clientCertificate else { return configuration }
-    do {
-      let chain = try NIOSSLCertificate.fromPEMBytes(clientCertificate.certificate)
-      guard !chain.isEmpty else { throw NIOSSLError.failedToLoadCertificate }
-      configuration.certificateChain = chain.map { .certificate($0) }
-    } catch {
-      throw .clientCertificate(problem: "the certificate is no PEM certificate")
-    }
-    do {
-      configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: clientCertificate.key, format: .pem))
-    } catch {
-      let text = String(decoding: clientCertificate.key, as: UTF8.self)
-      throw .clientCertificate(
-        problem: text.contains("ENCRYPTED")
-          ? "its key is protected by a passphrase, which is not supported" : "its key is no PEM private key")
+    if let clientCertificate {
+      configuration.sslContextCallback = try ClientIdentity(clientCertificate).callback
     }
     return configuration
   }
+
+  /// The signatures that a server may make: all that kubectl takes. NIOSSL's own list lacks Ed25519 and P-521.
+  private static let signatures: [SignatureAlgorithm] = [
+    .ecdsaSecp256R1Sha256, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ed25519, .ecdsaSecp384R1Sha384, .rsaPssRsaeSha384,
+    .rsaPkcs1Sha384, .ecdsaSecp521R1Sha512, .rsaPssRsaeSha512, .rsaPkcs1Sha512, .rsaPkcs1Sha1,
+  ]
 }

@@ -19,13 +19,14 @@ extension TransportFailure {
     case ChannelError.connectTimeout: self = .connectTimeout
     case let error as ChannelError: self = .dropped("\(error)")
     case is SocketAddressError: self = .nameNotFound(host: "\(error)")
-    case NIOSSLError.handshakeFailed(let cause): self.init(handshake: cause)
+    case NIOSSLError.handshakeFailed(let cause): self.init(tls: cause)
     case NIOSSLError.uncleanShutdown: self = .dropped("the other side ended TLS without saying so")
     case NIOSSLError.unableToValidateCertificate, NIOSSLError.noCertificateToValidate:
       self = .certificateNotTrusted("the server's certificate does not fit the server's address")
     case let error as NIOSSLExtraError where error == .failedToValidateHostname:
       self = .certificateNotTrusted("the certificate is for another name than the server's")
-    case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: self = .tls("\(error)")
+    case let error as BoringSSLError: self.init(tls: error)
+    case is NIOSSLError, is NIOSSLExtraError: self = .tls(.other("\(error)"))
     default: self = .other("\(error)")
     }
   }
@@ -60,7 +61,8 @@ extension TransportFailure {
     case .invalidProxyResponse: self = .proxy("the proxy does not let this connection through", isTransient: true)
     case .httpProxyHandshakeTimeout, .socksHandshakeTimeout:
       self = .proxy("the proxy does not answer", isTransient: true)
-    default: self = .other(error.description)
+    // The description may quote a header that cannot be sent, with the credentials in it.
+    default: self = .other(error.shortDescription)
     }
   }
 
@@ -69,16 +71,16 @@ extension TransportFailure {
     self = .proxy("the SOCKS proxy cannot connect to the server: \(reply)", isTransient: passing.contains(reply))
   }
 
-  private init(handshake cause: BoringSSLError) {
-    let words = "\(cause)"
-    if words.contains("CERTIFICATE_VERIFY_FAILED") {
-      self = .certificateNotTrusted("it is not signed by the certificate authority that is configured, or has expired")
-    } else if case .sslError(let stack) = cause, stack.contains(.eofDuringHandshake) {
+  private init(tls cause: BoringSSLError) {
+    if case .sslError(let stack) = cause, stack.contains(.eofDuringHandshake) {
       self = .dropped("the other side closed it while TLS was being set up")
-    } else if words.contains("WRONG_VERSION_NUMBER") {
-      self = .tls("the other side does not speak TLS")
+      return
+    }
+    let reasons = TLSProblem.reasons(in: cause)
+    if reasons.contains("CERTIFICATE_VERIFY_FAILED") {
+      self = .certificateNotTrusted("it is not signed by the certificate authority that is configured, or has expired")
     } else {
-      self = .tls(words)
+      self = .tls(TLSProblem(reasons))
     }
   }
 }

@@ -16,8 +16,8 @@ public enum TransportFailure: Error, Sendable, Hashable {
   case dropped(String)
   /// The server's certificate is not trusted, or is for another name.
   case certificateNotTrusted(String)
-  /// TLS failed in another way; the server may not speak it, or want a client certificate.
-  case tls(String)
+  /// TLS failed in another way.
+  case tls(TLSProblem)
   /// A proxy on the way refused or failed; whether trying again a little later makes sense.
   case proxy(String, isTransient: Bool = false)
   /// Anything else, in the words of whoever failed.
@@ -50,9 +50,10 @@ public enum TransportFailure: Error, Sendable, Hashable {
     case .nameNotFound(let host): "the name '\(host)' is not known"
     case .connectTimeout: "no connection in time"
     case .responseTimeout: "no answer in time"
-    case .unreachable(let words), .dropped(let words), .certificateNotTrusted(let words), .tls(let words),
-      .proxy(let words, _), .other(let words):
+    case .unreachable(let words), .dropped(let words), .certificateNotTrusted(let words), .proxy(let words, _),
+      .other(let words):
       words
+    case .tls(let problem): problem.words
     }
   }
 
@@ -85,8 +86,8 @@ public enum TransportFailure: Error, Sendable, Hashable {
         "the certificate of \(server) cannot be trusted", why: words,
         remedy: "check certificate-authority and tls-server-name of the cluster in the kubeconfig; "
           + "a proxy that opens TLS has this effect, too")
-    case .tls:
-      return ErrorMessage("TLS with \(server) failed", why: words, remedy: "check that the server's URL means https")
+    case .tls(let problem):
+      return ErrorMessage("TLS with \(server) failed", why: words, remedy: problem.remedy)
     case .proxy:
       return ErrorMessage(
         what, why: words, remedy: "check the proxy: proxy-url in the kubeconfig, else HTTPS_PROXY and NO_PROXY")

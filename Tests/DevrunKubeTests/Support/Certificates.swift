@@ -19,12 +19,21 @@ struct Certificates: Sendable {
   var user: Pair
   /// For the user `bob`.
   var otherUser: Pair
+  /// For the user `carol`, with a key of Ed25519.
+  var modernUser: Pair
+  /// For the address 127.0.0.1, with a key of Ed25519.
+  var modern: Pair
+  /// For the address 127.0.0.1, with a key of P-521.
+  var long: Pair
+  /// For nothing but the common name `kube.test`.
+  var commonNamed: Pair
 
   static let shared = Result { try Certificates() }
 
   private init() throws {
     let folder = try TemporaryFolder()
-    func openssl(_ arguments: String...) throws {
+    func openssl(_ arguments: String...) throws { try openssl(arguments) }
+    func openssl(_ arguments: [String]) throws {
       let process = Process()
       process.executableURL = URL(filePath: "/usr/bin/env")
       process.arguments = ["openssl"] + arguments
@@ -41,11 +50,11 @@ struct Certificates: Sendable {
         "-subj", "/CN=\(name)", "-keyout", "\(name).key", "-out", "\(name).pem")
       return try file("\(name).pem")
     }
-    func pair(_ name: String, _ alternativeName: String) throws -> Pair {
-      try openssl(
-        "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
-        "-keyout", "\(name).key", "-out", "\(name).csr")
-      try folder.write("\(name).ext", "subjectAltName=\(alternativeName)")
+    let p256 = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    func pair(_ name: String, _ alternativeName: String?, key: [String]? = nil) throws -> Pair {
+      let request = ["req", "-newkey"] + (key ?? p256) + ["-nodes", "-subj", "/CN=\(name)"]
+      try openssl(request + ["-keyout", "\(name).key", "-out", "\(name).csr"])
+      try folder.write("\(name).ext", alternativeName.map { "subjectAltName=\($0)" } ?? "basicConstraints=CA:FALSE")
       try openssl(
         "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
         "-extfile", "\(name).ext", "-out", "\(name).pem")
@@ -57,6 +66,10 @@ struct Certificates: Sendable {
     addressed = try pair("addressed", "IP:127.0.0.1")
     user = try pair("alice", "DNS:alice")
     otherUser = try pair("bob", "DNS:bob")
+    modernUser = try pair("carol", "DNS:carol", key: ["ed25519"])
+    modern = try pair("modern", "IP:127.0.0.1", key: ["ed25519"])
+    long = try pair("long", "IP:127.0.0.1", key: ["ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"])
+    commonNamed = try pair("kube.test", nil)
   }
 
   struct OpenSSLFailed: Error {
