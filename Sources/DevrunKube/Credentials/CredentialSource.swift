@@ -89,7 +89,9 @@ actor CredentialSource {
       }
       return renew(authorization: "Bearer " + token, expiration: now() + Self.tokenFileLife)
     }
-    let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let token = HeaderText.token(text) else {
+      throw .tokenFile(path: path, problem: "it holds a line break or another control character, which no token has")
+    }
     guard !token.isEmpty else { throw .tokenFile(path: path, problem: "it is empty") }
     return renew(authorization: "Bearer " + token, expiration: now() + Self.tokenFileLife)
   }

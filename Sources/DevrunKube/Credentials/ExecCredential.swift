@@ -29,7 +29,12 @@ struct ExecCredential: Sendable {
     func text(_ name: String) -> String? {
       status[name]?.string.flatMap { $0.isEmpty ? nil : $0 }
     }
-    token = text("token")
+    if let text = text("token") {
+      guard let token = HeaderText.token(text) else {
+        throw failure("its token holds a line break or another control character, which no token has")
+      }
+      self.token = token.isEmpty ? nil : token
+    }
     switch (text("clientCertificateData"), text("clientKeyData")) {
     case (let certificate?, let key?):
       clientCertificate = Credentials.ClientCertificate(certificate: Array(certificate.utf8), key: Array(key.utf8))

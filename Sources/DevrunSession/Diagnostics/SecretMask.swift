@@ -29,13 +29,13 @@ struct SecretMask: Sendable {
   }
 
   /// What looks like a secret, between what is kept before and after it: private keys, JSON Web Tokens, the
-  /// `Authorization` header's credentials, passwords in URLs, and values of names that say what they are.
+  /// `Authorization` header's credentials, what stands before the host of a URL, and values of names that say what they are.
   private static var patterns: [Regex<(Substring, Substring, Substring)>] {
     [
       /(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\z)/,
       /()\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)+()/,
       /(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+\/=\-]{8,}()/,
-      /(:\/\/)[^\/\s@:]*:[^\/\s@]+(@)/,
+      /(:\/\/)[^\/\s@]+(@)/,
       /(?i)((?:password|passwd|secret|token|api[_\-]?key|access[_\-]?key)(?:["']?\s?:\s?|[a-z0-9_]*["']?\s?=\s?)["']?)[^\s"',;&*]+()/,
     ]
   }
