@@ -12,6 +12,21 @@ public enum YAML {
   public static func parse(
     _ bytes: [UInt8], source: String, limits: YAMLLimits = YAMLLimits()
   ) throws(YAMLError) -> YAMLNode {
+    try compose(bytes, source: source, limits: limits) { composer throws(YAMLError) in try composer.document() }
+  }
+
+  /// Reads the first document of a text as kubectl does: further documents are not looked at, and of a key that occurs
+  /// twice the last counts.
+  public static func firstDocument(
+    of bytes: [UInt8], source: String, limits: YAMLLimits = YAMLLimits()
+  ) throws(YAMLError) -> YAMLFirstDocument {
+    try compose(bytes, source: source, limits: limits) { composer throws(YAMLError) in try composer.firstDocument() }
+  }
+
+  private static func compose<Result>(
+    _ bytes: [UInt8], source: String, limits: YAMLLimits,
+    _ body: (inout YAMLComposer) throws(YAMLError) -> Result
+  ) throws(YAMLError) -> Result {
     guard bytes.count <= limits.bytes else {
       throw YAMLError(source: source, mark: nil, reason: .tooLarge(limit: limits.bytes))
     }
@@ -24,7 +39,7 @@ public enum YAML {
       defer { yaml_parser_delete(parser) }
       yaml_parser_set_input_string(parser, text.baseAddress, text.count)
       var composer = YAMLComposer(events: YAMLEvents(parser: parser, text: text, source: source), limits: limits)
-      return try composer.document()
+      return try body(&composer)
     }
   }
 }

@@ -10,6 +10,8 @@ struct YAMLComposer {
   /// `nil` for an anchor whose value is not complete yet.
   private var anchors: [String: Composed?] = [:]
   private var aliasedNodes = 0
+  /// The keys that occurred twice; `nil` if such a key is an error.
+  private var doubledKeys: [YAMLFirstDocument.DoubledKey]?
 
   /// A node with what it means for the limits.
   private struct Composed {
@@ -38,6 +40,23 @@ struct YAMLComposer {
         root = try node(depth: 0).node
       case .streamEnd:
         return root
+      default:
+        continue
+      }
+    }
+  }
+
+  /// The first document of the stream; null if there is none.
+  mutating func firstDocument() throws(YAMLError) -> YAMLFirstDocument {
+    doubledKeys = []
+    while true {
+      let (event, mark) = try events.next()
+      switch event {
+      case .documentStart:
+        let root = try node(depth: 0).node
+        return YAMLFirstDocument(root: root, doubledKeys: doubledKeys ?? [])
+      case .streamEnd:
+        return YAMLFirstDocument(root: YAMLNode(.scalar(YAMLNode.Scalar("")), at: mark), doubledKeys: [])
       default:
         continue
       }
@@ -85,6 +104,7 @@ struct YAMLComposer {
     var entries: [YAMLNode.Entry] = []
     var places: [String: TextMark] = [:]
     var merged: [YAMLNode.Entry] = []
+    var isDoubled = false
     var result = Composed(node: YAMLNode(.mapping([]), at: mark), size: 1, height: 1)
     while true {
       let (event, place) = try events.next()
@@ -99,14 +119,23 @@ struct YAMLComposer {
         continue
       }
       if let first = places.updateValue(place, forKey: key.text) {
-        throw error(.duplicateKey(key.text, first: first), at: place)
+        guard doubledKeys != nil else { throw error(.duplicateKey(key.text, first: first), at: place) }
+        doubledKeys?.append(.init(key: key.text, first: first, last: place))
+        isDoubled = true
       }
       entries.append(YAMLNode.Entry(key: key.text, at: place, value: value.node))
     }
+    if isDoubled { entries = Self.last(of: entries) }
     // The mapping's own keys have precedence wherever `<<` stands; of the merged ones the first.
     for entry in merged where places.updateValue(entry.mark, forKey: entry.key) == nil { entries.append(entry) }
     result.node.content = .mapping(entries)
     return result
+  }
+
+  /// The last entry of each key.
+  private static func last(of entries: [YAMLNode.Entry]) -> [YAMLNode.Entry] {
+    var seen: Set<String> = []
+    return entries.reversed().filter { seen.insert($0.key).inserted }.reversed()
   }
 
   private func mergedEntries(of value: YAMLNode) throws(YAMLError) -> [YAMLNode.Entry] {

@@ -104,3 +104,14 @@ extension YAMLNode {
     }
   }
 }
+
+extension YAMLNode {
+  /// Whether a text within this value holds the character NUL, which no argument of a program may hold.
+  public var holdsNUL: Bool {
+    switch content {
+    case .scalar(let scalar): scalar.text.utf8.contains(0)
+    case .sequence(let elements): elements.contains(where: \.holdsNUL)
+    case .mapping(let entries): entries.contains { $0.key.utf8.contains(0) || $0.value.holdsNUL }
+    }
+  }
+}
