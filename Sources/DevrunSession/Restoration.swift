@@ -30,6 +30,7 @@ public struct Restoration: Sendable {
     self.holder = holder
     self.reporter = reporter
     reporter.mask(SecretMask.secrets(of: access.credentials))
+    for warning in access.warnings { reporter.report(.warning(warning)) }
   }
 
   /// What a restore has done.

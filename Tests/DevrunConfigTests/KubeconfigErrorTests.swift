@@ -136,7 +136,7 @@ struct KubeconfigErrorTests {
 
   @Test(
     arguments: [
-      ("azure", "kubelogin convert-kubeconfig"), ("gcp", "gke-gcloud-auth-plugin"), ("oidc", "oidc-login"),
+      ("azure", "kubelogin convert-kubeconfig"), ("gcp", "gke-gcloud-auth-plugin"),
       ("openstack", "exec"),
     ])
   func `A legacy auth-provider is refused with a hint at what replaces it`(name: String, remedy: String) throws {

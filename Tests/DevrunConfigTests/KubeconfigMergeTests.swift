@@ -91,7 +91,7 @@ struct KubeconfigMergeTests {
       try folder.write("account/ca.crt", "-----BEGIN CERTIFICATE-----")
       let places = locations(folder, list: "missing", more: variables)
       #expect(
-        try Kubeconfig.access(from: places)
+        try Kubeconfig.access(from: places).unsourced
           == ClusterAccess(
             server: "https://10.0.0.1:443", certificateAuthority: Array("-----BEGIN CERTIFICATE-----".utf8),
             namespace: "default", contextName: "in-cluster",

@@ -39,6 +39,15 @@ extension String {
   fileprivate var indented: String { split(separator: "\n").map { "    \($0)" }.joined(separator: "\n") }
 }
 
+extension ClusterAccess {
+  /// The access without the place where it was read.
+  var unsourced: ClusterAccess {
+    var access = self
+    access.source = nil
+    return access
+  }
+}
+
 /// The access that a single kubeconfig file gives.
 func access(_ text: String, context: String? = nil, namespace: String? = nil) throws -> ClusterAccess {
   try TemporaryFolder.with { folder in
@@ -53,7 +62,7 @@ func access(_ text: String, context: String? = nil, namespace: String? = nil) th
 struct KubeconfigContextTests {
   @Test func `A kubeconfig context resolves to its cluster, user and namespace`() throws {
     #expect(
-      try access(kubeconfig(user: "token: abc", context: "namespace: shop"))
+      try access(kubeconfig(user: "token: abc", context: "namespace: shop")).unsourced
         == ClusterAccess(
           server: "https://h:6443", namespace: "shop", contextName: "c",
           credentials: Credentials(authorization: .token("abc"))))

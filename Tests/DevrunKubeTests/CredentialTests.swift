@@ -29,12 +29,14 @@ struct ExecCredentialTests {
 
   @Test(
     arguments: [
-      ("", "nothing"), ("hello", "no valid JSON"), ("{}", "no ExecCredential"),
+      ("", "nothing"), ("hello", "neither JSON nor YAML"), ("a: b: c", "neither JSON nor YAML"),
+      ("{}", "no apiVersion"), (#"{"apiVersion":"\#(v1)","kind":"Pod"}"#, "no ExecCredential"),
       (credentialText(#"{"token":"t"}"#, apiVersion: v1beta1), "the kubeconfig says \(v1)"),
       (#"{"apiVersion":"\#(v1)","kind":"ExecCredential"}"#, "no status"),
       (credentialText("{}"), "neither"), (credentialText(#"{"token":""}"#), "neither"),
       (credentialText(#"{"clientCertificateData":"C"}"#), "together"),
-      (credentialText(#"{"token":"t","expirationTimestamp":"tomorrow"}"#), "'tomorrow'"),
+      (credentialText(#"{"token":"t","expirationTimestamp":"tomorrow"}"#), "no RFC 3339 time"),
+      (credentialText(#"{"token":"secret\nsecret"}"#), "a line break or another control character"),
     ])
   func `Unusable output of a plugin is refused with the reason`(output: String, words: String) throws {
     let error = #expect(throws: CredentialError.self) {
@@ -42,6 +44,20 @@ struct ExecCredentialTests {
     }
     #expect(error?.message.what == "the credential plugin 'login' gave no usable credentials")
     #expect(error?.message.why?.contains(words) == true)
+    #expect(error?.description.contains("secret") == false)
+  }
+
+  @Test(
+    arguments: [
+      #"{"apiVersion":"\#(v1)","status":{"token":"t\n"}}"#, "apiVersion: \(v1)\nstatus: {token: t}\n",
+      "---\napiVersion: \(v1)\nkind: ExecCredential\nstatus:\n  token: |\n    t\n",
+      credentialText(#"{"token":" t\r\n"}"#),
+    ])
+  func `A plugin's output may lack the kind or be YAML, and white space around the token is removed`(text: String)
+    throws
+  {
+    let credential = try ExecCredential(output: Array(text.utf8), command: "x", apiVersion: v1)
+    #expect(credential.token == "t")
   }
 }
 
@@ -198,5 +214,17 @@ struct CredentialSourceTests {
       #expect(error?.description.contains("secret") == false)
       #expect(server.requests.count == 1)
     }
+  }
+}
+
+extension CredentialSource {
+  /// A source of credentials that cannot be read again.
+  init(
+    _ credentials: Credentials, now: @escaping @Sendable () -> Date = { Date() },
+    runPlugin: @escaping @Sendable (ExecCredentialPlugin) async throws -> ExecCredential
+  ) {
+    self.init(
+      ClusterAccess(server: "https://127.0.0.1", contextName: "c", credentials: credentials), isUsable: { _ in true },
+      now: now, runPlugin: runPlugin)
   }
 }

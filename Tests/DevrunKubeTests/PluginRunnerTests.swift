@@ -88,6 +88,19 @@ struct PluginRunnerTests {
     #expect(error?.message.remedy == "install it so")
   }
 
+  @Test func `A plugin that is named by its path is reported by what is in its way`() async throws {
+    let folder = try TemporaryFolder()
+    let missing = try await failure(
+      ExecCredentialPlugin(apiVersion: v1, command: folder.path("login"), installHint: "install it so"))
+    #expect(missing?.message.why == "the kubeconfig names it, and it does not exist")
+    #expect(missing?.message.remedy == "install it so")
+    let file = try folder.write("file", "")
+    let closed = try await failure(ExecCredentialPlugin(apiVersion: v1, command: file))
+    #expect(closed == .pluginNotStarted(command: file, problem: "Permission denied"))
+    let directory = try await failure(ExecCredentialPlugin(apiVersion: v1, command: folder.path))
+    #expect(directory == .pluginNotStarted(command: folder.path, problem: "it is a directory"))
+  }
+
   @Test func `A plugin is searched in PATH alone, whose empty entries are not the working directory`() async throws {
     await #expect(processExitsWith: .success) {
       try #require(chdir("/bin") == 0)

@@ -1,7 +1,9 @@
 import DevrunConfig
 import DevrunCore
+import DevrunSystem
 import NIOPosix
 import NIOSSL
+import TestSupport
 import Testing
 
 @testable import DevrunKube
@@ -181,5 +183,37 @@ struct ServerCertificateTests {
       let (_, errors) = try await outcome(server: certificates.addressed) { $0.certificateAuthority = bundle }
       #expect(errors[0] == nil)
     }
+  }
+}
+
+@Suite("Certificates that the system trusts")
+struct TrustRootsTests {
+  @Test func `SSL_CERT_FILE and SSL_CERT_DIR name the trusted certificates if the kubeconfig names none`() async throws
+  {
+    let certificates = try Certificates.shared.get()
+    let folder = try TemporaryFolder()
+    func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+    let good = try folder.write("good.pem", text(certificates.otherAuthority + certificates.authority))
+    try folder.write("folder/ca", text(certificates.authority))
+    try folder.write("folder/README", "no certificate")
+    let empty = try folder.write("empty/other", text(certificates.otherAuthority))
+    let cases: [(EnvironmentVariables, Bool)] = [
+      (["SSL_CERT_FILE": RawString(good)], true), (["SSL_CERT_DIR": RawString(folder.path("folder"))], true),
+      (["SSL_CERT_DIR": RawString("\(folder.path("empty")):\(folder.path("folder"))")], true),
+      (["SSL_CERT_FILE": RawString(empty), "SSL_CERT_DIR": RawString(folder.path("empty"))], false),
+      (["SSL_CERT_FILE": RawString(folder.path("missing"))], false), (["SSL_CERT_FILE": ""], false),
+    ]
+    let server = try await LoopbackServer.start(tls: try serverTLS(certificates.addressed)) { _, _ in .json(200, [:]) }
+    for (environment, isTrusted) in cases {
+      for authority in [nil, certificates.otherAuthority] {
+        let access = ClusterAccess(
+          server: "https://127.0.0.1:\(server.port)", certificateAuthority: authority, contextName: "c")
+        try await withClient(access, environment: environment) { client in
+          let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
+          #expect((error == nil) == (isTrusted && authority == nil), "\(environment) \(String(describing: error))")
+        }
+      }
+    }
+    try await server.stop()
   }
 }

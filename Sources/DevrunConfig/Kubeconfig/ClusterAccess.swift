@@ -1,5 +1,7 @@
+public import DevrunCore
+
 /// All that an API client needs to reach one cluster as one user: a context of a kubeconfig with its files read and its
-/// names resolved. Plain data; nothing in it refers back to the kubeconfig.
+/// names resolved. Plain data.
 public struct ClusterAccess: Sendable, Hashable {
   /// The API server's URL, with a scheme and without a slash at its end. It may have a path.
   public var server: String
@@ -23,6 +25,10 @@ public struct ClusterAccess: Sendable, Hashable {
   public var credentials: Credentials
   /// Whom the user acts as, if as someone else.
   public var impersonate: Impersonation?
+  /// What is odd in the configuration, though it can be used.
+  public var warnings: [ErrorMessage] = []
+  /// Where this was read; `nil` if it cannot be read again.
+  public var source: AccessSource?
 
   /// Access of the given parts.
   public init(

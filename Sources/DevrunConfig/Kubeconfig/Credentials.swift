@@ -26,6 +26,24 @@ public struct Credentials: Sendable, Hashable {
     }
   }
 
+  /// The token of a user of OpenID Connect, which `auth-provider: oidc` holds. kubectl renews it and writes the new one
+  /// to the kubeconfig. devrun writes to no kubeconfig.
+  public struct IDToken: Sendable, Hashable {
+    /// The token; empty if there is none yet.
+    public var token: String
+    /// When the token ends, in seconds since 1970; `nil` if there is no token.
+    public var expiration: Int64?
+    /// Whether kubectl can renew the token.
+    public var canBeRenewed: Bool
+
+    /// A token of the given parts.
+    public init(token: String, expiration: Int64?, canBeRenewed: Bool) {
+      self.token = token
+      self.expiration = expiration
+      self.canBeRenewed = canBeRenewed
+    }
+  }
+
   /// Where the `Authorization` header comes from.
   public enum Authorization: Sendable, Hashable {
     /// A bearer token.
@@ -33,6 +51,8 @@ public struct Credentials: Sendable, Hashable {
     /// A file that holds a bearer token. It is to be read again from time to time, because others renew it. `fallback`
     /// is the token to use while the file cannot be read, if there is one.
     case tokenFile(path: String, fallback: String?)
+    /// The token of a user of OpenID Connect.
+    case idToken(IDToken)
     /// A user name and a password (RFC 7617).
     case basic(user: String, password: String)
     /// A program that prints credentials: a token, a client certificate or both. kubectl runs it only if there are no
@@ -54,6 +74,7 @@ extension Credentials.Authorization: CustomStringConvertible {
     switch self {
     case .token: "token"
     case .tokenFile(let path, _): "token file \(path)"
+    case .idToken: "id-token"
     case .basic(let user, _): "basic, user \(user)"
     case .exec(let plugin): "exec plugin \(plugin.command)"
     }

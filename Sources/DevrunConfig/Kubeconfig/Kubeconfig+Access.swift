@@ -15,12 +15,19 @@ extension Kubeconfig {
   ) throws -> ClusterAccess {
     let kubeconfig = try load(from: locations)
     if kubeconfig.isEmpty, context?.isEmpty ?? true, locations.file == nil {
-      guard let access = try inClusterAccess(locations, namespace: namespace) else {
+      guard var access = try inClusterAccess(locations, namespace: namespace) else {
         throw KubeconfigError.noConfiguration(looked: locations.files)
       }
+      access.source = AccessSource(
+        locations: locations, context: nil, namespace: access.namespace,
+        files: [ConfigPath.resolve("ca.crt", in: locations.serviceAccountDirectory)])
       return access
     }
-    return try kubeconfig.access(context: context, namespace: namespace)
+    var access = try kubeconfig.access(context: context, namespace: namespace)
+    access.source = AccessSource(
+      locations: locations, context: access.contextName, namespace: access.namespace,
+      files: try kubeconfig.files(ofContext: access.contextName))
+    return access
   }
 
   /// The access of a context: its cluster, its user and its namespace, with their files read.
@@ -49,7 +56,7 @@ extension Kubeconfig {
     let credentials = try user?.credentials(cluster: described) ?? Credentials()
     let contextNamespace = try definition.text("namespace")
     let chosen = [namespace, contextNamespace].compactMap { $0 }.first { !$0.isEmpty } ?? "default"
-    return ClusterAccess(
+    var access = ClusterAccess(
       server: Self.withScheme(
         server, secured: authority != nil || skipsVerification || credentials.clientCertificate != nil),
       tlsServerName: described.tlsServerName, insecureSkipTLSVerify: skipsVerification,
@@ -57,6 +64,19 @@ extension Kubeconfig {
       disableCompression: described.disableCompression,
       namespace: chosen, otherNamespaces: namespaces(beside: chosen, of: cluster),
       contextName: definition.name, credentials: credentials, impersonate: try user?.impersonation())
+    access.warnings = warnings
+    return access
+  }
+
+  /// The files of certificates and keys that a context's cluster and user name.
+  private func files(ofContext name: String) throws -> [String] {
+    let definition = try self.context(named: name)
+    let user = try user(of: definition)
+    return [
+      try cluster(of: definition).pemFile("certificate-authority", inline: "certificate-authority-data"),
+      try user?.pemFile("client-certificate", inline: "client-certificate-data"),
+      try user?.pemFile("client-key", inline: "client-key-data"),
+    ].compactMap { $0 }
   }
 
   /// The namespaces that contexts of a cluster name, except one. A context that cannot be read is skipped: its mistake

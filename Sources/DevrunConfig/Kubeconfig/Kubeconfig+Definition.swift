@@ -25,6 +25,12 @@ extension Kubeconfig.Definition {
     return bytes
   }
 
+  /// The absolute path of the file that a PEM text comes from; `nil` if it does not come from a file.
+  func pemFile(_ fileName: String, inline: String) throws -> String? {
+    guard try text(inline) == nil else { return nil }
+    return try text(fileName).map { ConfigPath.resolve($0, in: directory) }
+  }
+
   /// A file that a member names.
   func read(_ path: String, namedBy field: YAMLField) throws -> [UInt8] {
     let path = ConfigPath.resolve(path, in: directory)

@@ -7,16 +7,43 @@ internal import DevrunYAML
 extension Kubeconfig.Definition {
   /// The user's credentials. As in kubectl, a credential plugin counts only if there are no others.
   func credentials(cluster: ExecCredentialPlugin.Cluster) throws -> Credentials {
-    if let provider = try field.member("auth-provider") {
-      let providerName = try provider.member("name")?.string() ?? ""
-      throw KubeconfigError.legacyAuthProvider(name: providerName, user: name, place: provider.position.description)
+    let provider = try field.member("auth-provider")
+    let idToken = try provider.map(idToken)
+    if let provider, try field.member("exec") != nil {
+      throw provider.error("excludes exec, which the user has as well", remedy: "remove one of them")
     }
     var credentials = Credentials(clientCertificate: try clientCertificate(), authorization: try fixedAuthorization())
+    if credentials.authorization == nil, let idToken { credentials.authorization = .idToken(idToken) }
     if let exec = try field.member("exec") {
       let plugin = try plugin(exec, cluster: cluster)
       if credentials == Credentials() { credentials.authorization = .exec(plugin) }
     }
     return credentials
+  }
+
+  /// The token that an `auth-provider` of the kind `oidc` holds.
+  private func idToken(of provider: YAMLField) throws -> Credentials.IDToken {
+    let kind = try provider.member("name")?.string() ?? ""
+    guard kind == "oidc" else {
+      throw KubeconfigError.legacyAuthProvider(name: kind, user: name, place: provider.position.description)
+    }
+    let config = try provider.member("config")
+    let canBeRenewed = try config?.member("refresh-token")?.string().isEmpty == false
+    guard let field = try config?.member("id-token"), let text = Self.trimmed(try field.string()), !text.isEmpty else {
+      return Credentials.IDToken(token: "", expiration: nil, canBeRenewed: canBeRenewed)
+    }
+    guard let expiration = JSONWebToken.expiration(of: text) else {
+      throw field.error("is no JSON Web Token with an expiration")
+    }
+    return Credentials.IDToken(token: text, expiration: expiration, canBeRenewed: canBeRenewed)
+  }
+
+  /// A token without the white space around it, such as the line break of a block; `nil` if no header can hold it.
+  private static func trimmed(_ token: String) -> String? {
+    let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0d).contains($0) }
+    let bytes = Array(token.utf8.drop(while: isSpace).reversed().drop(while: isSpace).reversed())
+    guard !bytes.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Whom the user acts as.
@@ -44,15 +71,17 @@ extension Kubeconfig.Definition {
   }
 
   private func fixedAuthorization() throws -> Credentials.Authorization? {
-    let token = try text("token")
+    let token = try text("token").map { text in
+      guard let token = Self.trimmed(text) else {
+        throw try field.required("token").error("holds a line break or another control character, which no token has")
+      }
+      return token
+    }
     let tokenFile = try text("tokenFile")
     let user = try text("username")
     let password = try text("password")
     if token != nil || tokenFile != nil, user != nil || password != nil {
       throw field.error("has both a token and a user name or password, but only one can be sent")
-    }
-    if let token, let tokenField = try field.member("token"), token.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-      throw tokenField.error("holds a line break or another control character, which no token has")
     }
     if let tokenFile, let tokenFileField = try field.member("tokenFile") {
       if token == nil { _ = try read(tokenFile, namedBy: tokenFileField) }
@@ -74,6 +103,8 @@ extension Kubeconfig.Definition {
     let commandField = try exec.required("command")
     let command = try commandField.string()
     guard !command.isEmpty else { throw commandField.error("must not be empty") }
+    let words = try [commandField] + (exec.member("args")?.elements() ?? []) + (exec.member("env")?.elements() ?? [])
+    for word in words where word.node.holdsNUL { throw word.error("must not hold the character NUL") }
     let isPath = command.contains("/")
     return ExecCredentialPlugin(
       apiVersion: version,
@@ -98,7 +129,7 @@ extension Kubeconfig.Definition {
     of exec: YAMLField, isRequired: Bool
   ) throws -> ExecCredentialPlugin.InteractiveMode {
     let modes = ExecCredentialPlugin.InteractiveMode.allCases.map(\.rawValue)
-    guard let field = try exec.member("interactiveMode") else {
+    guard let field = try exec.member("interactiveMode"), try field.string() != "" else {
       guard !isRequired else {
         throw exec.error("must have 'interactiveMode', one of \(modes.joined(separator: ", "))")
       }

@@ -11,7 +11,7 @@ internal import DevrunYAML
 /// Only what the wanted context refers to is checked: a mistake elsewhere in a file does no harm.
 public struct Kubeconfig: Sendable {
   /// The places of the configuration. All that comes from the process is here, so that nothing is reached for.
-  public struct Locations: Sendable {
+  public struct Locations: Sendable, Hashable {
     /// The file of `--kubeconfig`, if given. It must exist.
     public var file: String?
     /// The process's environment: `KUBECONFIG`, and for the in-cluster configuration `KUBERNETES_SERVICE_HOST`,
@@ -63,6 +63,8 @@ public struct Kubeconfig: Sendable {
   var currentContext: YAMLField?
   /// The files that exist, in order.
   var files: [String] = []
+  /// What is odd in the files, though kubectl takes it without a word.
+  var warnings: [ErrorMessage] = []
 
   /// The names of the contexts, in the order of the files.
   public var contextNames: [String] { contexts.map(\.name) }
@@ -86,9 +88,18 @@ public struct Kubeconfig: Sendable {
     return kubeconfig
   }
 
+  /// A file may be one mistake from beginning to end.
+  private static let mostWarnings = 5
+
   /// Adds what a file defines and those before it do not.
   private mutating func merge(_ bytes: [UInt8], path: String) throws {
-    let root = try YAMLField(parsing: bytes, source: path)
+    let document = try YAML.firstDocument(of: bytes, source: path)
+    let root = YAMLField(document.root, source: path)
+    warnings += document.doubledKeys.prefix(Self.mostWarnings).map { doubled in
+      ErrorMessage(
+        "\(TextPosition(source: path, mark: doubled.last)): the key '\(doubled.key)' is there already, in line"
+          + " \(doubled.first.line)", why: "the last one counts, as for kubectl")
+    }
     files.append(path)
     try Self.expect("v1", as: "apiVersion", of: root)
     try Self.expect("Config", as: "kind", of: root)
@@ -118,8 +129,8 @@ public struct Kubeconfig: Sendable {
     let earlier = Set(definitions.map(\.name))
     var here: [String: TextMark] = [:]
     for element in elements {
-      let nameField = try element.required("name")
-      let name = try nameField.string()
+      // What has no name, or is no mapping, cannot be referred to.
+      guard let nameField = try? element.member("name"), let name = try? nameField.string() else { continue }
       if let first = here.updateValue(nameField.node.mark, forKey: name) {
         throw nameField.error("is '\(name)', which is the name of another one, in line \(first.line)")
       }

@@ -59,7 +59,6 @@ public enum KubeconfigError: UserFacingError, Hashable {
     switch provider {
     case "azure": "run 'kubelogin convert-kubeconfig', or 'az aks get-credentials' again"
     case "gcp": "install gke-gcloud-auth-plugin and run 'gcloud container clusters get-credentials' again"
-    case "oidc": "use a credential plugin for OpenID Connect, such as 'kubectl oidc-login' (int128/kubelogin)"
     default: "use the credential plugin (exec) of your cluster's provider"
     }
   }

@@ -35,7 +35,9 @@ public final class KubeClient: Sendable {
   /// Whether the user's credentials may have a client certificate.
   private let mayShowCertificate: Bool
   private let baseURL: String
-  private let clientTLS = NIOLockedValueBox<(certificate: Credentials.ClientCertificate, tls: TLSConfiguration)?>(nil)
+  private let access: ClusterAccess
+  private let environment: EnvironmentVariables
+  private let changedTLS = NIOLockedValueBox<(material: TLSMaterial, tls: TLSConfiguration)?>(nil)
 
   /// What can be chosen about a client.
   public struct Options: Sendable {
@@ -94,7 +96,13 @@ public final class KubeClient: Sendable {
       server: url, proxy: proxy, tls: tls, connectTimeout: TimeAmount(options.connectTimeout))
     let configuration = try Self.httpConfiguration(
       options: options, server: url, proxy: proxy, tls: tls, access: access)
-    credentials = CredentialSource(access.credentials) { plugin in
+    self.access = access
+    self.environment = environment
+    credentials = CredentialSource(access) { next in
+      guard url.scheme == "https" else { return true }
+      let tls = try? TLSSettings(server: url, access: next, environment: environment)
+      return (try? tls?.configuration(clientCertificate: next.credentials.clientCertificate)) != nil
+    } runPlugin: { plugin in
       try await PluginRunner(plugin: plugin, environment: environment, askingGroup: options.askingGroup).run()
     }
     // The name that TLS is about stands in the URL; where it is not the server's, the name is resolved to the server's.
@@ -119,15 +127,27 @@ public final class KubeClient: Sendable {
     return headers
   }
 
+  /// The certificates that a TLS configuration is made of.
+  private struct TLSMaterial: Hashable {
+    var clientCertificate: Credentials.ClientCertificate?
+    var certificateAuthority: [UInt8]?
+  }
+
   /// The TLS configuration of a connection for the given credentials; `nil` without TLS. Equal certificates get the
   /// same configuration, by which the connection pool recognises its connections.
   func tlsConfiguration(_ credential: RequestCredential) throws(KubeError) -> TLSConfiguration? {
-    guard let tls else { return nil }
+    guard var tls else { return nil }
+    let material = TLSMaterial(
+      clientCertificate: credential.clientCertificate, certificateAuthority: credential.certificateAuthority)
+    if let known = changedTLS.withLockedValue({ $0 }), known.material == material { return known.tls }
+    if material.certificateAuthority != access.certificateAuthority {
+      var access = access
+      access.certificateAuthority = material.certificateAuthority
+      tls = try TLSSettings(server: serverURL, access: access, environment: environment)
+    }
     do {
-      guard let certificate = credential.clientCertificate else { return try tls.configuration(clientCertificate: nil) }
-      if let known = clientTLS.withLockedValue({ $0 }), known.certificate == certificate { return known.tls }
-      let configuration = try tls.configuration(clientCertificate: certificate)
-      clientTLS.withLockedValue { $0 = (certificate, configuration) }
+      let configuration = try tls.configuration(clientCertificate: material.clientCertificate)
+      changedTLS.withLockedValue { $0 = (material, configuration) }
       return configuration
     } catch {
       throw .credentials(error, context: contextName)
@@ -157,7 +177,9 @@ public final class KubeClient: Sendable {
     request.headers = headers(credential)
     request.headers.add(contentsOf: extra)
     if let body { request.body = .bytes(body) }
-    if credential.clientCertificate != nil { request.tlsConfiguration = try tlsConfiguration(credential) }
+    if credential.clientCertificate != nil || credential.certificateAuthority != access.certificateAuthority {
+      request.tlsConfiguration = try tlsConfiguration(credential)
+    }
     return try await http.execute(request, deadline: .distantFuture)
   }
 

@@ -1,8 +1,12 @@
 // Where each request's credentials come from.
 //
-// What can change (a token file, a plugin's credentials) is kept with a generation number. A request that is refused
-// (401) names the generation it used: only if that is still the newest is anything asked for anew, and then by one of
-// many waiting requests for all of them.
+// What can change (a token file, a plugin's credentials, the files that the kubeconfig names) is kept with a generation
+// number. A request that is refused (401) names the generation it used: only if that is still the newest is anything
+// asked for anew, and then by one of many waiting requests for all of them.
+//
+// Files of certificates and keys are looked at before each request, and read again when they have changed. A file may be
+// missing, empty or half written for a moment. Therefore nothing takes the place of what worked until it can be used
+// itself.
 
 import DevrunConfig
 import DevrunCore
@@ -12,15 +16,22 @@ import Foundation
 actor CredentialSource {
   /// How long a token file's content stands before the file is read again.
   private static let tokenFileLife: TimeInterval = 60
+  /// How long before its end an id-token is not sent any more, as in kubectl.
+  private static let idTokenLeeway: TimeInterval = 10
 
-  private let credentials: Credentials
-  private let plugin: (@Sendable () async throws -> ExecCredential)?
+  private var access: ClusterAccess
+  private let runPlugin: @Sendable (ExecCredentialPlugin) async throws -> ExecCredential
+  private let isUsable: @Sendable (ClusterAccess) -> Bool
   private let now: @Sendable () -> Date
 
   private var current: RequestCredential?
   private var expiration: Date?
   private var generation = 0
   private var run: PluginRun?
+  /// The last token that the token file held.
+  private var lastFileToken: String?
+  /// The files as they were before they were last read; `nil` before the first request.
+  private var versions: [FileVersion?]?
 
   /// A run of the plugin that is under way, and how many wait for it.
   private struct PluginRun {
@@ -28,41 +39,49 @@ actor CredentialSource {
     var waiting: Int
   }
 
-  /// A source of the given credentials. `runPlugin` runs the plugin of credentials that have one.
+  /// A source of the credentials of an access.
+  ///
+  /// - Parameters:
+  ///   - access: the access, with the place where it can be read again.
+  ///   - isUsable: whether an access that was read again has certificates and keys that can be used.
+  ///   - now: the time.
+  ///   - runPlugin: runs the plugin of credentials that have one.
   init(
-    _ credentials: Credentials, now: @escaping @Sendable () -> Date = { Date() },
+    _ access: ClusterAccess, isUsable: @escaping @Sendable (ClusterAccess) -> Bool,
+    now: @escaping @Sendable () -> Date = { Date() },
     runPlugin: @escaping @Sendable (ExecCredentialPlugin) async throws -> ExecCredential
   ) {
-    self.credentials = credentials
+    self.access = access
+    self.isUsable = isUsable
     self.now = now
-    if case .exec(let plugin) = credentials.authorization {
-      self.plugin = { try await runPlugin(plugin) }
-    } else {
-      plugin = nil
-    }
+    self.runPlugin = runPlugin
   }
 
   /// The credentials for a request that is about to be sent.
   ///
   /// Throws `CredentialError`, or `CancellationError` where the caller is cancelled while it waits for a plugin.
   func credential() async throws -> RequestCredential {
+    adoptChangedFiles()
     if let current, expiration.map({ now() < $0 }) ?? true { return current }
-    switch credentials.authorization {
+    switch access.credentials.authorization {
     case nil: return renew(authorization: nil)
     case .token(let token): return renew(authorization: "Bearer " + token)
     case .basic(let user, let password): return renew(authorization: "Basic " + base64("\(user):\(password)".utf8))
+    case .idToken: return try useIDToken()
     case .tokenFile(let path, let fallback): return try readTokenFile(path, fallback: fallback)
-    case .exec: return try await runPlugin()
+    case .exec(let plugin): return try await credential(of: plugin)
     }
   }
 
   /// Tells that the server refused the credentials of a generation. Whether it is worth while to ask for new ones.
   func refused(_ credential: RequestCredential) -> Bool {
-    switch credentials.authorization {
+    switch access.credentials.authorization {
     case .tokenFile, .exec:
       if credential.generation == generation { current = nil }
       return true
-    case nil, .token, .basic: return false
+    case nil, .token, .basic, .idToken:
+      // Somebody may have logged in again, which writes to the kubeconfig.
+      return credential.generation != generation || adoptKubeconfig()
     }
   }
 
@@ -71,36 +90,102 @@ actor CredentialSource {
   ) -> RequestCredential {
     generation += 1
     let credential = RequestCredential(
-      authorization: authorization, clientCertificate: clientCertificate ?? credentials.clientCertificate,
-      generation: generation)
+      authorization: authorization, clientCertificate: clientCertificate ?? access.credentials.clientCertificate,
+      certificateAuthority: access.certificateAuthority, generation: generation)
     current = credential
     self.expiration = expiration
     return credential
   }
+}
+
+// MARK: - Files that change
+
+extension CredentialSource {
+  /// Reads the access again if one of the files that it names has changed.
+  private func adoptChangedFiles() {
+    guard let source = access.source, !source.files.isEmpty else { return }
+    let versions = source.versions
+    guard versions != self.versions else { return }
+    self.versions = versions
+    _ = adoptKubeconfig()
+  }
+
+  /// Reads the access again. Returns whether anything in it is new and can be used. The cluster stays the same: a
+  /// session does not move.
+  private func adoptKubeconfig() -> Bool {
+    // What cannot be read now is not worse than before.
+    guard let next = try? access.source?.read(), next.server == access.server, isUsable(next) else { return false }
+    let areCredentialsNew = next.credentials != access.credentials
+    guard areCredentialsNew || next.certificateAuthority != access.certificateAuthority else { return false }
+    access.credentials = next.credentials
+    access.certificateAuthority = next.certificateAuthority
+    access.source = next.source
+    if areCredentialsNew {
+      current = nil
+    } else if var credential = current {
+      generation += 1
+      credential.certificateAuthority = next.certificateAuthority
+      credential.generation = generation
+      current = credential
+    }
+    return true
+  }
 
   private func readTokenFile(_ path: String, fallback: String?) throws(CredentialError) -> RequestCredential {
-    let text: String
     do {
-      text = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self)
-    } catch {
-      // As client-go: a file that cannot be read for a moment does not end what worked until now.
-      guard let token = fallback else {
-        throw .tokenFile(path: path, problem: error.localizedDescription)
-      }
+      let token = try Self.token(in: path)
+      lastFileToken = token
       return renew(authorization: "Bearer " + token, expiration: now() + Self.tokenFileLife)
+    } catch {
+      // As in client-go, a file that is missing or empty for a moment does not end what worked until now. The next
+      // request reads it again.
+      guard let token = lastFileToken ?? fallback else { throw error }
+      return renew(authorization: "Bearer " + token, expiration: now())
     }
-    guard let token = HeaderText.token(text) else {
+  }
+
+  private static func token(in path: String) throws(CredentialError) -> String {
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(filePath: path))
+    } catch {
+      throw .tokenFile(path: path, problem: error.localizedDescription)
+    }
+    guard let token = HeaderText.token(String(decoding: data, as: UTF8.self)) else {
       throw .tokenFile(path: path, problem: "it holds a line break or another control character, which no token has")
     }
     guard !token.isEmpty else { throw .tokenFile(path: path, problem: "it is empty") }
-    return renew(authorization: "Bearer " + token, expiration: now() + Self.tokenFileLife)
+    return token
   }
 
-  private func runPlugin() async throws -> RequestCredential {
-    if run == nil, let plugin {
-      run = PluginRun(task: Task { try await plugin() }, waiting: 0)
+  /// The id-token while it is good. kubectl renews it and writes it to the kubeconfig, which is therefore read again.
+  private func useIDToken() throws(CredentialError) -> RequestCredential {
+    if let credential = goodIDToken() { return credential }
+    if adoptKubeconfig(), let credential = goodIDToken() { return credential }
+    guard case .idToken(let token) = access.credentials.authorization else { return renew(authorization: nil) }
+    throw .idToken(isMissing: token.token.isEmpty, canBeRenewed: token.canBeRenewed)
+  }
+
+  private func goodIDToken() -> RequestCredential? {
+    guard case .idToken(let token) = access.credentials.authorization, !token.token.isEmpty,
+      let seconds = token.expiration
+    else { return nil }
+    let end = Date(timeIntervalSince1970: TimeInterval(seconds)) - Self.idTokenLeeway
+    return now() < end ? renew(authorization: "Bearer " + token.token, expiration: end) : nil
+  }
+}
+
+// MARK: - Plugins
+
+extension CredentialSource {
+  private func credential(of plugin: ExecCredentialPlugin) async throws -> RequestCredential {
+    let task: Task<ExecCredential, any Error>
+    if let run {
+      task = run.task
+    } else {
+      task = Task { [runPlugin] in try await runPlugin(plugin) }
+      run = PluginRun(task: task, waiting: 0)
     }
-    guard let task = run?.task else { return renew(authorization: nil) }
     run?.waiting += 1
     let result = await withTaskCancellationHandler {
       await task.result

@@ -16,14 +16,20 @@ struct ExecCredential: Sendable {
     func failure(_ problem: String) -> CredentialError { .pluginOutput(command: command, problem: problem) }
     let json: JSONValue
     do {
-      json = try JSONValue(text: output)
+      json = try ExecCredentialPlugin.value(of: output)
     } catch {
-      throw failure(output.isEmpty ? "it printed nothing" : error.message.what)
+      throw failure(output.isEmpty ? "it printed nothing" : "its output is neither JSON nor YAML")
     }
-    guard json["kind"]?.string == "ExecCredential" else { throw failure("it printed no ExecCredential object") }
-    let version = json["apiVersion"]?.string ?? "none"
+    // As in kubectl, the kind may be left out.
+    guard json["kind"] == nil || json["kind"] == .null || ["", "ExecCredential"].contains(json["kind"]?.string) else {
+      throw failure("it printed no ExecCredential object")
+    }
+    let version = json["apiVersion"]?.string ?? ""
     guard version == apiVersion else {
-      throw failure("its apiVersion is \(version), and the kubeconfig says \(apiVersion)")
+      throw failure(
+        version.isEmpty || !HeaderText.isPrintable(version) || version.utf8.count > 100
+          ? "it has no apiVersion, and the kubeconfig says \(apiVersion)"
+          : "its apiVersion is \(version), and the kubeconfig says \(apiVersion)")
     }
     guard let status = json["status"], status != .null else { throw failure("the ExecCredential has no status") }
     func text(_ name: String) -> String? {
@@ -44,7 +50,7 @@ struct ExecCredential: Sendable {
       throw failure("clientCertificateData and clientKeyData must come together")
     }
     if let text = text("expirationTimestamp") {
-      guard let date = Self.date(text) else { throw failure("expirationTimestamp '\(text)' is no RFC 3339 time") }
+      guard let date = Self.date(text) else { throw failure("its expirationTimestamp is no RFC 3339 time") }
       expiration = date
     }
   }

@@ -43,8 +43,10 @@ struct PluginRunner: Sendable {
     let folders = (path?.bytes ?? []).split(separator: UInt8(ascii: ":")).map { RawString($0) }
     do {
       return try ExecutableSearch(folders: folders).find(RawString(plugin.command))
-    } catch {
+    } catch .notFound {
       throw .pluginNotFound(command: plugin.command, installHint: plugin.installHint)
+    } catch {
+      throw .pluginNotStarted(command: plugin.command, problem: error.message.why ?? error.message.what)
     }
   }
 }

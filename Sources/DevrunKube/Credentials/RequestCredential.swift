@@ -6,6 +6,8 @@ struct RequestCredential: Sendable {
   var authorization: String?
   /// The certificate for the TLS handshake, if there is one.
   var clientCertificate: Credentials.ClientCertificate?
+  /// PEM text of the certificates that the server's is verified with; `nil` means those that the system trusts.
+  var certificateAuthority: [UInt8]?
   /// Counts the changes: a server's refusal is of one generation, and by then there may be a newer one.
   var generation = 0
 }

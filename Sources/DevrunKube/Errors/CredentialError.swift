@@ -4,6 +4,8 @@ public import DevrunCore
 public enum CredentialError: UserFacingError, Hashable {
   /// A token file cannot be read or is empty.
   case tokenFile(path: String, problem: String)
+  /// There is no id-token, or it has ended; whether kubectl can renew it.
+  case idToken(isMissing: Bool, canBeRenewed: Bool)
   /// The credential plugin is not installed.
   case pluginNotFound(command: String, installHint: String?)
   /// The credential plugin could not be started.
@@ -24,9 +26,17 @@ public enum CredentialError: UserFacingError, Hashable {
     switch self {
     case .tokenFile(let path, let problem):
       ErrorMessage("the token file \(path) cannot be used", why: problem)
+    case .idToken(let isMissing, let canBeRenewed):
+      ErrorMessage(
+        isMissing ? "the auth-provider 'oidc' has no id-token" : "the id-token of the auth-provider 'oidc' has expired",
+        why: "devrun sends the token that is in the kubeconfig, and does not renew it",
+        remedy: (canBeRenewed ? "run 'kubectl get pods', which renews it in the kubeconfig, or " : "log in again, or ")
+          + "use the credential plugin 'kubectl oidc-login' (int128/kubelogin), which renews it as often as needed")
     case .pluginNotFound(let command, let installHint):
       ErrorMessage(
-        "the credential plugin '\(command)' is not installed", why: "the kubeconfig names it and it is not in PATH",
+        "the credential plugin '\(command)' is not installed",
+        why: command.contains("/")
+          ? "the kubeconfig names it, and it does not exist" : "the kubeconfig names it and it is not in PATH",
         remedy: installHint ?? "install it, or log in in another way")
     case .pluginNotStarted(let command, let problem):
       ErrorMessage("the credential plugin '\(command)' cannot be started", why: problem)

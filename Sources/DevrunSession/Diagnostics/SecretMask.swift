@@ -35,7 +35,7 @@ struct SecretMask: Sendable {
       /(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\z)/,
       /()\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)+()/,
       /(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+\/=\-]{8,}()/,
-      /(:\/\/)[^\/\s@]+(@)/,
+      /(:\/\/)[^\/\s@?#]+(@)/,
       /(?i)((?:password|passwd|secret|token|api[_\-]?key|access[_\-]?key)(?:["']?\s?:\s?|[a-z0-9_]*["']?\s?=\s?)["']?)[^\s"',;&*]+()/,
     ]
   }
@@ -87,6 +87,7 @@ extension SecretMask {
     switch credentials.authorization {
     case .token(let token): [token]
     case .tokenFile(_, let fallback): [fallback].compactMap { $0 }
+    case .idToken(let token): [token.token]
     case .basic(_, let password): [password]
     case .exec, nil: []
     }

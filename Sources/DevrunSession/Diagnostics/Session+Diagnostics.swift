@@ -13,6 +13,7 @@ extension Session {
       .record(
         "devrun \(devrunVersion), session \(name), process \(getpid()): \(program.executable) for \(target)"
           + " in namespace \(access.namespace) of context \(access.contextName) (\(access.server))"))
+    for warning in access.warnings { reporter.report(.warning(warning)) }
   }
 
   /// What is known of the session before it connects.

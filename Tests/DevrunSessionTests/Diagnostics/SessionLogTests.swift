@@ -116,6 +116,8 @@ struct SecretMaskTests {
       ("authorization: basic dXNlcjpwYXNzd29yZA==", "authorization: basic ***"),
       ("got eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrOHMifQ.c2ln here", "got *** here"),
       ("http://user:p4ss@proxy:8080/ refused", "http://***@proxy:8080/ refused"),
+      ("https://T0KEN@host:6443 refused", "https://***@host:6443 refused"),
+      ("https://host:6443?mail=a@b refused", "https://host:6443?mail=a@b refused"),
       ("PASSWORD=hunter2 HOST=db", "PASSWORD=*** HOST=db"),
       ("DB_PASSWORD_1='hunter2'", "DB_PASSWORD_1='***'"),
       (#"{"token":"abc","name":"x"}"#, #"{"token":"***","name":"x"}"#),
