@@ -88,13 +88,15 @@ rigged: build
 	gzip -9nc "$(release_path)/rigged-agent" | split -b $(piece_bytes) -d -a 3 - $(rigged)/payload/agent.gz.
 
 # A finding ends the run with its input in build/fuzz. What has been learned is kept there from run to run.
-fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer
+# What the readers make of foreign bytes is no part of an interface: fuzz targets see it as tests do.
+fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --sanitize fuzzer \
+	-Xswiftc -enable-testing
 
 # All at once: they are one process each.
 fuzz: ## each fuzz target for FUZZ_SECONDS (default 60), from the corpus in fixtures/fuzz
 	$(SWIFT) build $(fuzz_flags)
 	@path="$$($(SWIFT) build $(fuzz_flags) --show-bin-path)"; pids=; \
-	for target in local-env yaml archive; do \
+	for target in local-env yaml archive credentials; do \
 		mkdir -p build/fuzz/$$target && echo "fuzz-$$target, $(FUZZ_SECONDS) s" && \
 		SWIFT_BACKTRACE=enable=no "$$path/fuzz-$$target" \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -verbosity=0 \

@@ -36,6 +36,7 @@ let package = Package(
     .library(name: "DevrunCore", targets: ["DevrunCore"]),
     .library(name: "DevrunSystem", targets: ["DevrunSystem"]),
     .library(name: "DevrunConfig", targets: ["DevrunConfig"]),
+    .library(name: "DevrunKube", targets: ["DevrunKube"]),
     .library(name: "DevrunYAML", targets: ["DevrunYAML"]),
     .library(name: "DevrunArchive", targets: ["DevrunArchive"]),
   ],

@@ -18,6 +18,8 @@ let yaml: Target.Dependency = .product(name: "DevrunYAML", package: "devrun")
 let system: Target.Dependency = .product(name: "DevrunSystem", package: "devrun")
 let config: Target.Dependency = .product(name: "DevrunConfig", package: "devrun")
 let archive: Target.Dependency = .product(name: "DevrunArchive", package: "devrun")
+let kube: Target.Dependency = .product(name: "DevrunKube", package: "devrun")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 
 let package = Package(
@@ -25,10 +27,13 @@ let package = Package(
   dependencies: [
     .package(name: "devrun", path: "../.."),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   ],
   targets: [
     .executableTarget(name: "fuzz-local-env", dependencies: [config, system, core], swiftSettings: settings),
     .executableTarget(name: "fuzz-yaml", dependencies: [config, yaml, core], swiftSettings: settings),
     .executableTarget(name: "fuzz-archive", dependencies: [archive, core, nioCore], swiftSettings: settings),
+    .executableTarget(
+      name: "fuzz-credentials", dependencies: [kube, config, system, core, nioSSL], swiftSettings: settings),
   ]
 )
