@@ -29,10 +29,21 @@ package struct OwnPods: Sendable {
   package func carrier(image: String?) async throws -> Carrier {
     if let image { return Carrier(image: image) }
     for pod in try await namespace.client.list(namespace.pods).items where pod.status["phase"]?.string == "Running" {
-      guard let image = pod.containers.first?.image else { continue }
+      guard isForLinux(pod), let image = pod.containers.first?.image else { continue }
       return Carrier(image: image, pullSecrets: pod.spec["imagePullSecrets"], pod: pod.name)
     }
     throw WorkloadError.noCarrierImage(namespace: namespace.name)
+  }
+
+  /// Whether a pod's image can carry the agent, as far as the pod itself shows it. The operating system of a pod that does
+  /// not name it is mostly Linux.
+  private func isForLinux(_ pod: KubeObject) -> Bool {
+    do throws(WorkloadError) {
+      try PodPlatform(architecture: nil).check(pod)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// A pod with the agent in its only container. It meets the Pod Security Standard `restricted`

@@ -20,7 +20,7 @@ public enum WorkloadError: UserFacingError, Hashable {
   case noSuchContainer(String, available: [String])
   /// Several containers could be meant.
   case ambiguousContainer(available: [String])
-  /// The pods must run on another architecture than the agent was built for.
+  /// The pods must run on another operating system or architecture than the agent was built for.
   case otherArchitecture(wanted: String, payload: String)
   /// The workload is redirected already.
   case alreadyRedirected(String, by: String, since: String, restore: RestoreCommandLine)
@@ -84,7 +84,9 @@ public enum WorkloadError: UserFacingError, Hashable {
         "the pod has several containers that could be meant: \(available.joined(separator: ", "))",
         remedy: "name one with --container NAME")
     case .otherArchitecture(let wanted, let payload):
-      ErrorMessage("the pods run on \(wanted), and this devrun brings an agent for \(payload)")
+      ErrorMessage(
+        "the pods run on \(wanted), and this devrun brings an agent for \(payload)",
+        remedy: "run the command beside them, with the cluster's services in reach, in a pod of its own: --new-pod")
     case .portTwice(let port):
       ErrorMessage(
         "port \(port) is given twice: its connections can come to one local port only",

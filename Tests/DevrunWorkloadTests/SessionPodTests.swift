@@ -114,7 +114,7 @@ import Testing
     #expect(probe?["periodSeconds"] == 5)
   }
 
-  @Test func `Another architecture is an error, by the node selector or by the node of the app's pod`() throws {
+  @Test func `Another platform is an error, by the node selector or by the node of the app's pod`() throws {
     var template = Self.template
     template.spec["nodeSelector"] = ["kubernetes.io/arch": "arm64"]
     let expected = WorkloadError.otherArchitecture(wanted: "arm64", payload: "amd64")
@@ -123,6 +123,11 @@ import Testing
     surroundings.architecture = "arm64"
     #expect(throws: expected) { try Self.object(Self.pod(in: surroundings)) }
     surroundings.architecture = "amd64"
+    surroundings.operatingSystem = "windows"
+    #expect(throws: WorkloadError.otherArchitecture(wanted: "windows", payload: "linux")) {
+      try Self.object(Self.pod(in: surroundings))
+    }
+    surroundings.operatingSystem = "linux"
     _ = try Self.object(Self.pod(in: surroundings))
   }
 

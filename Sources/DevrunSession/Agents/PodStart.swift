@@ -49,6 +49,7 @@ struct PodStart: Sendable {
     let agent = AgentTemplate(
       session: context.name, container: target.choice.name, payload: delivery.names, access: access.ports,
       secretDigest: access.secretDigest, ports: receives ? target.choice.ports.map(\.remote) : [])
+    try agent.check(template)
 
     let (reporter, patience, losses) = (context.reporter, context.patience, context.losses)
     async let object = try object(named: name, for: target, agent: agent)

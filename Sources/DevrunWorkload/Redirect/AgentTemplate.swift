@@ -61,7 +61,7 @@ package struct AgentTemplate: Sendable {
       throw .noSuchContainer(container, available: template.containers.map(\.name))
     }
     template.containers[index] = replaced(template.containers[index])
-    template.spec["nodeSelector"] = try pinned(template.spec["nodeSelector"])
+    template.spec["nodeSelector"] = try pinned(template)
     template.volumes += volumes
     return template
   }
@@ -113,17 +113,16 @@ package struct AgentTemplate: Sendable {
     ]
   }
 
-  /// The node selector with the payload's operating system and architecture in it.
+  /// Where the agent can run.
+  private var platform: PodPlatform { PodPlatform(architecture: payload.architecture) }
+
+  /// Makes sure that the pods of a template run where the agent can.
   ///
   /// - Throws: `WorkloadError.otherArchitecture`
-  func pinned(_ selector: JSONValue?) throws(WorkloadError) -> JSONValue {
-    var selector = selector ?? [:]
-    for (label, value) in [("kubernetes.io/os", "linux"), ("kubernetes.io/arch", payload.architecture)] {
-      if let wanted = selector[label]?.string, wanted != value {
-        throw .otherArchitecture(wanted: wanted, payload: value)
-      }
-      selector[label] = .string(value)
-    }
-    return selector
-  }
+  package func check(_ template: KubeObject) throws(WorkloadError) { try platform.check(template) }
+
+  /// The node selector of a template with the payload's operating system and architecture in it.
+  ///
+  /// - Throws: `WorkloadError.otherArchitecture`
+  func pinned(_ template: KubeObject) throws(WorkloadError) -> JSONValue { try platform.selector(of: template) }
 }

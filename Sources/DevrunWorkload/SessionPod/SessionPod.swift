@@ -82,6 +82,9 @@ package struct SessionPod: Sendable {
     if let wanted = surroundings.architecture, wanted != agent.payload.architecture {
       throw .otherArchitecture(wanted: wanted, payload: agent.payload.architecture)
     }
+    if let system = surroundings.operatingSystem, system != "linux" {
+      throw .otherArchitecture(wanted: system, payload: "linux")
+    }
     var pod: KubeObject = ["apiVersion": "v1", "kind": "Pod"]
     pod.metadata = ["name": .string(name), "namespace": .string(namespace)]
     pod.labels = labels.labels
@@ -91,7 +94,7 @@ package struct SessionPod: Sendable {
     for field in Self.kept { pod.spec[field] = template.spec[field] }
     pod.spec["restartPolicy"] = "Always"
     pod.spec["terminationGracePeriodSeconds"] = 2
-    pod.spec["nodeSelector"] = try agent.pinned(pod.spec["nodeSelector"])
+    pod.spec["nodeSelector"] = try agent.pinned(template)
     pod.spec["affinity"] = affinity(template.spec["affinity"]?["nodeAffinity"])
     pod.containers = [made(from: container)]
     pod.volumes = volumes.volumes + agent.volumes

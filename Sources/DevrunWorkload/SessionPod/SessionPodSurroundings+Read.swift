@@ -39,7 +39,9 @@ extension SessionPodSurroundings {
     let running = try await pods.first { $0.status["phase"]?.string == "Running" && !$0.isTerminating }
     surroundings.node = running?.spec["nodeName"]?.string
     if let node = surroundings.node {
-      surroundings.architecture = try await namespace.client.architecture(ofNode: node)
+      let labels = try await namespace.client.labels(ofNode: node)
+      surroundings.architecture = labels["kubernetes.io/arch"]
+      surroundings.operatingSystem = labels["kubernetes.io/os"]
     }
     return surroundings
   }
@@ -79,13 +81,12 @@ extension Namespace {
 }
 
 extension KubeClient {
-  /// The architecture of a node, if the user may read nodes.
-  fileprivate func architecture(ofNode name: String) async throws -> String? {
+  /// The labels of a node; none if the user may not read nodes.
+  fileprivate func labels(ofNode name: String) async throws -> [String: String] {
     do {
-      let node = try await get(ResourcePath(version: "v1", resource: "nodes", name: name))
-      return node.labels["kubernetes.io/arch"]
+      return try await get(ResourcePath(version: "v1", resource: "nodes", name: name)).labels
     } catch let error as KubeError where error.isForbidden || error.isNotFound {
-      return nil
+      return [:]
     }
   }
 }

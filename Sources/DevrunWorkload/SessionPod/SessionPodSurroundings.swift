@@ -33,6 +33,8 @@ package struct SessionPodSurroundings: Sendable {
   var node: String?
   /// The architecture of that node, as its label `kubernetes.io/arch` has it.
   var architecture: String?
+  /// The operating system of that node, as its label `kubernetes.io/os` has it.
+  var operatingSystem: String?
 
   /// An empty namespace.
   package init() {}
