@@ -17,6 +17,7 @@ struct ContainerChoiceTests {
     var named: String?
     var ports: [PortMapping] = []
     var servicePorts: [JSONValue] = []
+    var annotations: [String: String] = [:]
     var expected: ContainerChoice
   }
 
@@ -51,13 +52,63 @@ struct ContainerChoiceTests {
     Case(
       testDescription: "a Service's port that the container declares too", containers: [container("app", 80, 81)],
       servicePorts: ["p81", 80, 9090], expected: ContainerChoice(name: "app", ports: mapping(80, 81, 9090))),
+    Case(
+      testDescription: "the one that the annotation names", containers: [container("a", 80), container("b", 90)],
+      annotations: ["kubectl.kubernetes.io/default-container": "b"],
+      expected: ContainerChoice(name: "b", ports: mapping(90))),
+    Case(
+      testDescription: "the one that the annotation for logs names, where the other one names none",
+      containers: [container("a", 80), container("b", 90)],
+      annotations: [
+        "kubectl.kubernetes.io/default-container": "gone", "kubectl.kubernetes.io/default-logs-container": "b",
+      ], expected: ContainerChoice(name: "b", ports: mapping(90))),
+    Case(
+      testDescription: "the one that serves an asked port, whatever the annotation",
+      containers: [container("a", 80), container("b", 90)], ports: mapping(80),
+      annotations: ["kubectl.kubernetes.io/default-container": "b"],
+      expected: ContainerChoice(name: "a", ports: mapping(80))),
+    Case(
+      testDescription: "the named one, whatever the annotation", containers: [container("a", 80), container("b", 90)],
+      named: "a", annotations: ["kubectl.kubernetes.io/default-container": "b"],
+      expected: ContainerChoice(name: "a", ports: mapping(80))),
+    Case(
+      testDescription: "the app behind a sidecar that the Service leads to",
+      containers: [container("app", 8080), container("oauth2-proxy", 4180)], servicePorts: ["p4180"],
+      expected: ContainerChoice(name: "app", ports: mapping(8080))),
+    Case(
+      testDescription: "the sidecar that the Service leads to, beside two apps",
+      containers: [container("a", 80), container("b", 90), container("envoy", 8443)], servicePorts: [8443],
+      expected: ContainerChoice(name: "envoy", ports: mapping(8443))),
+    Case(
+      testDescription: "the only one, though its name is a sidecar's", containers: [container("envoy")],
+      expected: ContainerChoice(name: "envoy", ports: [])),
+    Case(
+      testDescription: "the only one whose image is no known sidecar's",
+      containers: [
+        ["name": "sql", "image": "eu.gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.1@sha256:00"],
+        ["name": "web", "image": "localhost:5000/shop/web:1"],
+      ], expected: ContainerChoice(name: "web", ports: [])),
   ]
+
+  @Test(arguments: [
+    "cloud-sql-proxy", "oauth2-proxy", "vault-agent", "istio-proxy", "linkerd-proxy", "envoy", "daprd", "fluent-bit",
+    "otc-container", "kube-rbac-proxy",
+  ])
+  func `A container beside a known sidecar is chosen, also where both declare ports`(sidecar: String) throws {
+    let choice = try ContainerChoice.choose(
+      named: nil, ports: [], servicePorts: [],
+      template: ["spec": ["containers": [Self.container(sidecar, 9000), Self.container("app", 80)]]])
+    #expect(choice == ContainerChoice(name: "app", ports: Self.mapping(80)))
+  }
 
   @Test(arguments: cases)
   func `The container is chosen by name, by ports, or as the only one that is no sidecar`(_ row: Case) throws {
     let choice = try ContainerChoice.choose(
       named: row.named, ports: row.ports, servicePorts: row.servicePorts,
-      template: ["spec": ["containers": .array(row.containers)]])
+      template: [
+        "metadata": ["annotations": .object(row.annotations.mapValues(JSONValue.string))],
+        "spec": ["containers": .array(row.containers)],
+      ])
     #expect(choice == row.expected)
   }
 

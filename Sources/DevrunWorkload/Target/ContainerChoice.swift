@@ -4,9 +4,9 @@ package import DevrunKube
 
 /// The container of a pod that the agent replaces, and the ports that it serves.
 package struct ContainerChoice: Sendable, Hashable {
-  /// Containers that stand beside apps and are hardly ever the app.
-  static let sidecars: Set<String> = [
-    "istio-proxy", "linkerd-proxy", "devspaces-proxy", "nginx-proxy", "jaeger-agent", "daprd",
+  /// The annotations of a pod that name its main container, as kubectl reads them; the newer one first.
+  static let annotations = [
+    "kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container",
   ]
 
   /// The container's name.
@@ -36,8 +36,11 @@ package struct ContainerChoice: Sendable, Hashable {
       named: container.name, ports: ports, servicePorts: workload.servicePorts, template: workload.template)
   }
 
-  /// Chooses the container: the named one; else the one that serves the ports; else the only one that is no known
-  /// sidecar.
+  /// Chooses the container: the named one; else the one that serves the asked ports; else the one that the pod's
+  /// annotation names; else the one that Services lead to, or the only one that is no known sidecar.
+  ///
+  /// A Service may lead to a sidecar that stands in front of the app, such as an OAuth proxy. The app is meant then: what
+  /// the sidecar sends to the app's port arrives here.
   ///
   /// - Parameters:
   ///   - name: the container that the user named.
@@ -51,29 +54,39 @@ package struct ContainerChoice: Sendable, Hashable {
     var seen: Set<UInt16> = []
     if let twice = ports.first(where: { !seen.insert($0.remote).inserted }) { throw .portTwice(twice.remote) }
     let containers = template.containers
-    let wanted = Set(ports.map { Int($0.remote) } + servicePorts.compactMap(\.int))
-    let wantedNames = Set(servicePorts.compactMap(\.string))
-
-    let chosen: Container
-    if let name {
-      guard let match = template.container(named: name) else {
-        throw .noSuchContainer(name, available: containers.map(\.name))
-      }
-      chosen = match
-    } else {
-      let serving = containers.filter { container in
-        declared(container).contains { wanted.contains($0.number) || wantedNames.contains($0.name ?? "") }
-      }
-      let apps = containers.filter { !sidecars.contains($0.name) }
-      let declaring = apps.filter { !declared($0).isEmpty }
-      guard let match = [serving, apps, declaring].first(where: { $0.count == 1 })?.first else {
-        throw .ambiguousContainer(available: containers.map(\.name))
-      }
-      chosen = match
+    guard let chosen = try candidates(named: name, ports: ports, servicePorts: servicePorts, template).first else {
+      throw .ambiguousContainer(available: containers.map(\.name))
     }
     let others = containers.filter { $0.name != chosen.name }.flatMap(declared)
     let reached = servicePorts.compactMap(\.int).filter { port in !others.contains { $0.number == port } }
     return ContainerChoice(name: chosen.name, ports: mappings(of: chosen, asked: ports, reached: reached))
+  }
+
+  /// What may be meant, the likeliest first. A way to choose that leaves several counts for nothing.
+  private static func candidates(
+    named name: String?, ports: [PortMapping], servicePorts: [JSONValue], _ template: KubeObject
+  ) throws(WorkloadError) -> [Container] {
+    let containers = template.containers
+    if let name {
+      guard let match = template.container(named: name) else {
+        throw .noSuchContainer(name, available: containers.map(\.name))
+      }
+      return [match]
+    }
+    func serving(_ numbers: some Sequence<Int>, _ names: some Sequence<String> = []) -> [Container] {
+      let (numbers, names) = (Set(numbers), Set(names))
+      return containers.filter { container in
+        declared(container).contains { numbers.contains($0.number) || names.contains($0.name ?? "") }
+      }
+    }
+    let annotated = annotations.compactMap { template.annotations[$0] }.compactMap { template.container(named: $0) }
+    let apps = containers.filter { !Sidecars.include($0) }
+    let served = serving(servicePorts.compactMap(\.int), servicePorts.compactMap(\.string))
+    let ways = [
+      serving(ports.map { Int($0.remote) }), Array(annotated.prefix(1)),
+      served.filter { !Sidecars.include($0) }, apps, apps.filter { !declared($0).isEmpty }, served, containers,
+    ]
+    return ways.filter { $0.count == 1 }.flatMap { $0 }
   }
 
   /// The asked ports; else those that the container declares, and those that Services reach in it. A port that Services name
