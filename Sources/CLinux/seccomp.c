@@ -31,6 +31,7 @@
 #define COMPAT_ARCH AUDIT_ARCH_I386
 #define COMPAT_CONNECT 362
 #define COMPAT_LISTEN 363
+#define COMPAT_BIND 361
 #define COMPAT_SOCKETCALL 102
 #define COMPAT_SENDTO 369
 #define COMPAT_SENDMSG 370
@@ -43,6 +44,7 @@
 #define COMPAT_ARCH AUDIT_ARCH_ARM
 #define COMPAT_CONNECT 283
 #define COMPAT_LISTEN 284
+#define COMPAT_BIND 282
 #define COMPAT_SENDTO 290
 #define COMPAT_SENDMSG 296
 #define COMPAT_OPEN 5
@@ -56,8 +58,12 @@
 #define NUMBER_IO_URING_SETUP 425
 #define NUMBER_OPENAT2 437
 
+#define SOCKETCALL_BIND 2
 #define SOCKETCALL_CONNECT 3
 #define SOCKETCALL_LISTEN 4
+
+// The length of IPv4's socket address. Shorter ones are of other families: netlink's, above all, which the resolver binds.
+#define SHORTEST_ADDRESS 16
 
 #define DATA(field) ((unsigned)offsetof(struct seccomp_data, field))
 
@@ -94,6 +100,8 @@ static void native_calls(struct program *program, unsigned traps) {
   const unsigned no_fast_open = SECCOMP_RET_ERRNO | EOPNOTSUPP;
   on_number(program, SYS_connect, SECCOMP_RET_USER_NOTIF);
   if (traps & DEVRUN_TRAP_LISTEN) on_number(program, SYS_listen, SECCOMP_RET_USER_NOTIF);
+  if (traps & DEVRUN_TRAP_BIND)
+    on_argument(program, SYS_bind, 2, BPF_JGE, SHORTEST_ADDRESS, SECCOMP_RET_USER_NOTIF);
   on_number(program, NUMBER_IO_URING_SETUP, SECCOMP_RET_ERRNO | ENOSYS);
   on_argument(program, SYS_sendto, 3, BPF_JSET, MSG_FASTOPEN, no_fast_open);
   on_argument(program, SYS_sendmsg, 2, BPF_JSET, MSG_FASTOPEN, no_fast_open);
@@ -111,13 +119,16 @@ static void native_calls(struct program *program, unsigned traps) {
 #ifdef COMPAT_SOCKETCALL
 /// i386's one call for all that is done with sockets; its first argument says what.
 static void compat_socketcall(struct program *program, unsigned traps) {
-  const bool listens = traps & DEVRUN_TRAP_LISTEN;
-  add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, listens ? 5 : 4, COMPAT_SOCKETCALL);
+  unsigned char calls[3] = {SOCKETCALL_CONNECT}, count = 1;
+  if (traps & DEVRUN_TRAP_LISTEN) calls[count++] = SOCKETCALL_LISTEN;
+  if (traps & DEVRUN_TRAP_BIND) calls[count++] = SOCKETCALL_BIND;
+  add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, (unsigned char)(count + 3), COMPAT_SOCKETCALL);
   load(program, DATA(args));
-  if (listens) add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SOCKETCALL_LISTEN);
-  add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SOCKETCALL_CONNECT);
-  result(program, SECCOMP_RET_USER_NOTIF);
+  // Each of them jumps over the tests that are left, and over the "allow".
+  for (unsigned char i = 0; i < count; i++)
+    add(program, BPF_JMP | BPF_JEQ | BPF_K, (unsigned char)(count - i), 0, calls[i]);
   result(program, SECCOMP_RET_ALLOW);
+  result(program, SECCOMP_RET_USER_NOTIF);
 }
 #endif
 
@@ -125,6 +136,8 @@ static void compat_calls(struct program *program, unsigned traps) {
   const unsigned no_fast_open = SECCOMP_RET_ERRNO | EOPNOTSUPP;
   on_number(program, COMPAT_CONNECT, SECCOMP_RET_USER_NOTIF);
   if (traps & DEVRUN_TRAP_LISTEN) on_number(program, COMPAT_LISTEN, SECCOMP_RET_USER_NOTIF);
+  if (traps & DEVRUN_TRAP_BIND)
+    on_argument(program, COMPAT_BIND, 2, BPF_JGE, SHORTEST_ADDRESS, SECCOMP_RET_USER_NOTIF);
 #ifdef COMPAT_SOCKETCALL
   compat_socketcall(program, traps);
 #endif
@@ -175,11 +188,12 @@ static enum devrun_call classify(const struct seccomp_data *data, uint64_t argum
   if (number == NUMBER_OPENAT2) return DEVRUN_CALL_OPEN_HOW;
   if (number == (native ? SYS_connect : COMPAT_CONNECT)) return DEVRUN_CALL_CONNECT;
   if (number == (native ? SYS_listen : COMPAT_LISTEN)) return DEVRUN_CALL_LISTEN;
+  if (number == (native ? SYS_bind : COMPAT_BIND)) return DEVRUN_CALL_BIND;
   if (number == (native ? SYS_openat : COMPAT_OPENAT)) return DEVRUN_CALL_OPEN;
 #ifdef COMPAT_SOCKETCALL
   if (!native && number == COMPAT_SOCKETCALL) {
-    bool listens = (unsigned)arguments[0] == SOCKETCALL_LISTEN;
-    return listens ? DEVRUN_CALL_SOCKETCALL_LISTEN : DEVRUN_CALL_SOCKETCALL_CONNECT;
+    if ((unsigned)arguments[0] == SOCKETCALL_LISTEN) return DEVRUN_CALL_SOCKETCALL_LISTEN;
+    return (unsigned)arguments[0] == SOCKETCALL_BIND ? DEVRUN_CALL_SOCKETCALL_BIND : DEVRUN_CALL_SOCKETCALL_CONNECT;
   }
 #endif
 #ifdef SYS_open

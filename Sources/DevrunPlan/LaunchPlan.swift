@@ -27,6 +27,9 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   public var redirectsConnections: Bool
   /// The TCP ports of this machine whose listeners are awaited (`ListenEvent`).
   public var listenPorts: Set<UInt16>
+  /// The addresses of the pod in whose place the child runs. This machine does not have them: what the child binds to one
+  /// of them is bound to the loopback interface, and what it connects to one of them is connected there.
+  public var podAddresses: [IPAddress] = []
 
   /// A file or directory that appears at another path, with all that is below.
   public struct Mount: Sendable, Hashable, Codable {
@@ -61,6 +64,9 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
     self.redirectsConnections = redirectsConnections
     self.listenPorts = listenPorts
   }
+
+  /// Whether anything is to be done about what the child binds its sockets to.
+  public var watchesBinds: Bool { !listenPorts.isEmpty || !podAddresses.isEmpty }
 
   /// Whether the child's files differ from the machine's in anything.
   public var changesFiles: Bool {

@@ -12,4 +12,7 @@ public enum ListenEvent: Sendable, Hashable {
   /// The command, or a descendant of it, listens on an expected port of an address that connections to localhost do not
   /// reach, such as 192.168.1.5 or 127.0.0.2.
   case unreachable(port: UInt16, address: String)
+  /// The command, or a descendant of it, may not bind a TCP socket to this port: it is one of those that this machine keeps
+  /// for privileged programs.
+  case forbidden(port: UInt16)
 }

@@ -45,9 +45,10 @@ extension Session {
       options.environmentRequest, shell: environment, container: container, view: cluster, volumes: volumes,
       namespace: access.namespace)
     reporter.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
-    let view = SessionView(
+    var view = SessionView(
       cluster: cluster, info: info, volumes: volumes, environment: resolved, secrets: secrets,
       hostsFile: try cluster.writeHosts(), nameService: try NameService(directory: directory))
+    view.podAddresses = pod.object.podAddresses
     await connection.diagnosis.gathered(view)
     return view
   }

@@ -20,6 +20,8 @@ struct SessionView: Sendable {
   var hostsFile: String
   /// What else decides here what a name means.
   var nameService: NameService
+  /// The addresses of the session's pod, as the command's variables have them.
+  var podAddresses: [IPAddress] = []
 
   /// The names of the variables whose values are secrets.
   var secretNames: Set<RawString> {
@@ -42,6 +44,7 @@ struct SessionView: Sendable {
       nameServiceSwitchFile: nameService.switchFile.map { RawString($0) }, mounts: volumes.mounts,
       forcesVolumes: forcesVolumes, hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
     plan.listenPorts = ports
+    plan.podAddresses = podAddresses
     return plan
   }
 }

@@ -76,6 +76,7 @@ struct DevrunLaunch {
         case .began(let port): "began \(port)"
         case .occupied(let port, let process): "occupied \(port) by \(process ?? "nobody known")"
         case .elsewhere(let port): "elsewhere \(port)"
+        case .forbidden(let port): "forbidden \(port)"
         case .unreachable(let port, let address): "unreachable \(port) at \(address)"
         }
       // Told by the log, if anything is: a log that nobody reads is no failure.

@@ -11,12 +11,13 @@ struct CodingTests {
   }
 
   @Test func `A launch plan arrives as it was sent, to the byte`() throws {
-    let plan = LaunchPlan(
+    var plan = LaunchPlan(
       executable: RawString([0x2f, 0xff]), arguments: ["a", ""],
       environment: EnvironmentVariables([
         .init(name: "B", value: RawString([0xfe]), origin: .container), .init(name: "A", value: "", origin: .option),
       ]), isolation: .trap, hostsFile: "/h", mounts: [.init(source: "/s", target: "/t")], forcesVolumes: true,
       hiddenPaths: ["/run/nscd"], redirectsConnections: false, listenPorts: [8080, 443])
+    plan.podAddresses = [IPAddress(10, 244, 0, 7), try #require(IPAddress("fd00::7"))]
     #expect(try passed(plan) == plan)
   }
 

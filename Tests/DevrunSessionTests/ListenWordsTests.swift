@@ -78,4 +78,14 @@ struct ListenWordsTests {
     let portless = texts(&without, .elsewhere(port: 5000))
     #expect(portless == [])
   }
+
+  @Test(arguments: [(80 as UInt16, "-p 80:8080"), (443, "-p 8443:8443")])
+  func `A port that is kept for root is reported with the option that takes another`(port: UInt16, option: String) {
+    let ports = [PortMapping(remote: 80, local: 80), PortMapping(remote: 8443, local: 443)]
+    var words = ListenWords(ports: ports, isTaken: false)
+    let reported = texts(&words, .forbidden(port: port))
+    #expect(reported.count == 1)
+    #expect(reported[0].hasPrefix("warning: the command may not listen on port \(port)\n"))
+    #expect(reported[0].hasSuffix(option))
+  }
 }

@@ -22,6 +22,8 @@ enum devrun_traps {
   DEVRUN_TRAP_OPEN = 1,
   /// `listen`.
   DEVRUN_TRAP_LISTEN = 2,
+  /// `bind` to an address that is long enough for IPv4's.
+  DEVRUN_TRAP_BIND = 4,
 };
 
 /// Writes the filter that traps `connect` to `out`, which has room for DEVRUN_FILTER_MAX instructions.
@@ -55,6 +57,10 @@ enum devrun_call {
   DEVRUN_CALL_LISTEN,
   /// i386's `socketcall(SYS_LISTEN, arguments[1])`: the two arguments are 32-bit words at arguments[1].
   DEVRUN_CALL_SOCKETCALL_LISTEN,
+  /// `bind(arguments[0], arguments[1], arguments[2])`
+  DEVRUN_CALL_BIND,
+  /// i386's `socketcall(SYS_BIND, arguments[1])`: the three arguments are 32-bit words at arguments[1].
+  DEVRUN_CALL_SOCKETCALL_BIND,
   /// Opens the path at arguments[1] with the flags arguments[2], relative to arguments[0].
   DEVRUN_CALL_OPEN,
   /// As above, but arguments[2] is the address of an `open_how`, whose first 64-bit word are the flags.

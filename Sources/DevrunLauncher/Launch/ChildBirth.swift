@@ -30,7 +30,7 @@ struct ChildBirth {
     executable = plan?.executable ?? ""
     arguments = ArgumentBlock(arguments: plan?.arguments ?? [], environment: plan?.environment ?? [:])
     steps = try Self.steps(for: plan, isolation, keeper.inherited.workingDirectory)
-    let wantsFilter = plan.map { $0.redirectsConnections || !$0.listenPorts.isEmpty } ?? true || isolation == .trap
+    let wantsFilter = plan.map { $0.redirectsConnections || $0.watchesBinds } ?? true || isolation == .trap
     do throws(Errno) {
       let (readEnd, writeEnd) = try Descriptor.pipe()
       let (ours, theirs) = try Descriptor.socketPair(type: SOCK_STREAM)

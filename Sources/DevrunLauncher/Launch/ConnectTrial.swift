@@ -18,8 +18,8 @@ struct ConnectTrial {
     // DEVRUN_TRIAL_ADDRESS
     let address = IPAddress(127, 255, 255, 254)
     redirect = try ConnectRedirect(
-      listener: listener, table: RedirectTable(addresses: [address]), files: PrivateFiles(), listens: nil,
-      features: features)
+      listener: listener, table: RedirectTable(addresses: [address]), files: PrivateFiles(),
+      podAddresses: [], listens: nil, features: features)
     // The launch says what is wrong, for all of them.
     redirect.hasReported.store(true, ordering: .relaxed)
     serving = Task { [redirect] in await redirect.serve(by: Connector(place: place)) }

@@ -72,7 +72,7 @@ public struct Launcher: Sendable {
           do throws(Errno) {
             return try ConnectRedirect(
               listener: listener, table: plan.redirectsConnections ? table : RedirectTable(), files: files,
-              listens: listens, features: features)
+              podAddresses: plan.podAddresses, listens: listens, features: features)
           } catch {
             listens?.end()
             throw error

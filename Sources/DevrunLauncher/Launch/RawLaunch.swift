@@ -86,6 +86,7 @@ final class RawLaunch {
     var traps: UInt32 = 0
     if isolation == .trap { traps |= DEVRUN_TRAP_OPEN.rawValue }
     if let plan, !plan.listenPorts.isEmpty { traps |= DEVRUN_TRAP_LISTEN.rawValue }
+    if let plan, plan.watchesBinds { traps |= DEVRUN_TRAP_BIND.rawValue }
     return [sock_filter](unsafeUninitializedCapacity: Int(DEVRUN_FILTER_MAX)) { buffer, count in
       if let start = buffer.baseAddress { count = devrun_filter(start, traps) }
     }

@@ -31,6 +31,8 @@ final class ListenWatch: Sendable {
     var calls: Set<UInt64> = []
     /// Whether there was a call of a process that may not be looked into, or is gone.
     var hasHidden = false
+    /// The ports that were reported as forbidden.
+    var forbidden: Set<UInt16> = []
     /// What wakes the thread; `nil`: all is over.
     var bell: Descriptor?
   }
@@ -73,6 +75,11 @@ final class ListenWatch: Sendable {
       // Fails where the pipe is full: the thread wakes all the same.
       _ = write(bell.number, &byte, 1)
     }
+  }
+
+  /// Reports a port that the command wants and may not have. Each is reported once.
+  func forbids(_ port: UInt16) {
+    if state.withLock({ $0.forbidden.insert(port).inserted }) { send([.forbidden(port: port)]) }
   }
 
   /// Ends the watch: nothing is sent any more.

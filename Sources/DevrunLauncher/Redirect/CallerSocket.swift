@@ -8,20 +8,24 @@ struct CallerSocket: Sendable {
   private let descriptor: Descriptor
   /// AF_INET or AF_INET6.
   let family: Int32
+  /// Whether it is a TCP socket.
+  let isTCP: Bool
   /// The socket's number in the kernel's own file system: two duplicates of one socket share it.
   let inode: UInt64
 
   /// Duplicates a descriptor of a thread. `nil` if that is no TCP socket of the given family.
   ///
+  /// - Parameter ofAnyKind: whether a socket of the family need not be one of TCP.
   /// - Throws: what the kernel says: the thread is gone, or may not be traced from here.
   init?(
-    of thread: pid_t, number: Int32, family: Int32, features: KernelFeatures
+    of thread: pid_t, number: Int32, family: Int32, ofAnyKind: Bool = false, features: KernelFeatures
   ) throws(Errno) {
     let process = try Self.openProcess(of: thread, features: features)
     let descriptor = Descriptor(try shim { devrun_pidfd_getfd(process.number, number) })
     let domain = try descriptor.option(SOL_SOCKET, SO_DOMAIN)
     let transport = try descriptor.option(SOL_SOCKET, SO_PROTOCOL)
-    guard domain == family, transport == Int32(IPPROTO_TCP) || transport == Self.multipathTCP else { return nil }
+    isTCP = transport == Int32(IPPROTO_TCP) || transport == Self.multipathTCP
+    guard domain == family, isTCP || ofAnyKind else { return nil }
     inode = UInt64(try descriptor.status().st_ino)
     self.descriptor = descriptor
     self.family = family
@@ -67,6 +71,18 @@ struct CallerSocket: Sendable {
   /// Gives the duplicate up: from now on the socket lives and ends with its owners' descriptors. Nothing else may be done
   /// with it afterwards.
   func release() { descriptor.close() }
+
+  /// Binds it.
+  func bind(to endpoint: IPEndpoint) throws(Errno) {
+    try SocketAddress.withEndpoint(endpoint, family: family) { (address, length) throws(Errno) in
+      _ = try system { Glibc.bind(descriptor.number, address, length) }
+    }
+  }
+
+  /// Where it is bound.
+  var local: IPEndpoint {
+    get throws(Errno) { try descriptor.localEndpoint() }
+  }
 
   /// Connects it.
   ///

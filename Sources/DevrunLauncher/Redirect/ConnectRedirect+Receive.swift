@@ -13,7 +13,15 @@ extension ConnectRedirect {
     case DEVRUN_CALL_CONNECT:
       if connect(call, address: call.arguments.1, length: call.arguments.2, memory: memory) { return }
     case DEVRUN_CALL_SOCKETCALL_CONNECT:
-      if connectOf32Bits(call, memory: memory) { return }
+      if let direct = direct(call, memory: memory),
+        connect(direct, address: direct.arguments.1, length: direct.arguments.2, memory: memory)
+      {
+        return
+      }
+    case DEVRUN_CALL_BIND:
+      if bind(call, memory: memory) { return }
+    case DEVRUN_CALL_SOCKETCALL_BIND:
+      if let direct = direct(call, memory: memory), bind(direct, memory: memory) { return }
     case DEVRUN_CALL_LISTEN, DEVRUN_CALL_SOCKETCALL_LISTEN:
       listen(call, memory: memory)
       return
@@ -41,7 +49,7 @@ extension ConnectRedirect {
     }
     guard count == wanted,
       let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased),
-      table.contains(target.address, port: target.port)
+      table.contains(target.address, port: target.port) || podAddresses.contains(target.address)
     else { return false }
     do throws(Errno) {
       return try take(call, family: target.family, address: target.address, port: target.port)
@@ -63,7 +71,7 @@ extension ConnectRedirect {
 
   /// Says, once, that there is a process whose connects cannot be seen or taken: the kernel lets nobody look into it from
   /// here (ptrace(2), "Ptrace access mode checking").
-  private func reportForbidden(_ call: devrun_notification) {
+  func reportForbidden(_ call: devrun_notification) {
     guard !state.withLock({ $0.isReleased }), !hasReported.exchange(true, ordering: .relaxed) else { return }
     // It may be gone already.
     let name = try? Descriptor.open(RawString("/proc/\(call.thread)/comm"), O_RDONLY).readToEnd()
@@ -74,14 +82,16 @@ extension ConnectRedirect {
         + "(`sysctl kernel.yama.ptrace_scope` must be 0 or 1). This is said only once.")
   }
 
-  /// As above, for i386's way to call: the arguments are in the caller's memory.
-  private func connectOf32Bits(_ call: devrun_notification, memory: UnsafeMutableRawBufferPointer) -> Bool {
+  /// A call that was made in i386's way, in the form of others: its arguments are in the caller's memory.
+  private func direct(
+    _ call: devrun_notification, memory: UnsafeMutableRawBufferPointer
+  ) -> devrun_notification? {
     let size = 3 * MemoryLayout<UInt32>.size
-    guard devrun_read_memory(call.thread, call.arguments.1, memory.baseAddress, size) == size else { return false }
+    guard devrun_read_memory(call.thread, call.arguments.1, memory.baseAddress, size) == size else { return nil }
     let words = (0..<3).map { UInt64(memory.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)) }
     var direct = call
-    direct.arguments.0 = words[0]
-    return connect(direct, address: words[1], length: words[2], memory: memory)
+    (direct.arguments.0, direct.arguments.1, direct.arguments.2) = (words[0], words[1], words[2])
+    return direct
   }
 
   private func take(
@@ -124,7 +134,7 @@ extension ConnectRedirect {
   }
 
   /// A descendant in a network namespace of its own means its own addresses.
-  private func isOfThisNetwork(_ socket: CallerSocket, thread: pid_t) throws(Errno) -> Bool {
+  func isOfThisNetwork(_ socket: CallerSocket, thread: pid_t) throws(Errno) -> Bool {
     if let networkNamespace { return try socket.networkNamespace == networkNamespace }
     return try FileKind.at("/proc/self/ns/net") == FileKind.at(RawString("/proc/\(thread)/ns/net"))
   }
@@ -153,5 +163,5 @@ extension ConnectRedirect {
 
 extension Slice<UnsafeRawBufferPointer> {
   /// The bytes of the slice, counted from 0.
-  fileprivate var rebased: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: self) }
+  var rebased: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: self) }
 }

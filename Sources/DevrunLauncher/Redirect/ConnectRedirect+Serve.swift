@@ -8,7 +8,9 @@ import Synchronization
 extension ConnectRedirect {
   /// Dials, connects the caller's socket to the session's listener, and answers the call.
   func redirect(_ call: TrappedConnect, by connector: any OutboundConnector) async {
-    let attempt = connector.begin(to: call.destination)
+    let attempt =
+      podAddresses.contains(call.key.address)
+      ? OwnAttempt(to: call.destination) : connector.begin(to: call.destination)
     await withTaskCancellationHandler {
       await withDiscardingTaskGroup { group in
         group.addTask { call.outcome.set(await attempt.outcome()) }
@@ -63,4 +65,19 @@ extension ConnectRedirect {
       call.answer(error)
     }
   }
+}
+
+/// A connection of the child to its pod's own address: to itself, that is, by the loopback interface of this machine.
+private struct OwnAttempt: OutboundAttempt {
+  private let place: IPEndpoint
+
+  init(to destination: IPEndpoint) {
+    place = IPEndpoint(.loopback(like: destination.address), port: destination.port)
+  }
+
+  func acceptor() -> IPEndpoint { place }
+  /// Whether anybody listens there, the caller's own socket finds out.
+  func outcome() -> DialOutcome { .connected }
+  func attach(_ local: IPEndpoint) {}
+  func cancel() {}
 }

@@ -22,6 +22,8 @@ import Synchronization
 /// with ENOSYS for good. So this process must stay, after `release`, until nobody is left (`unused`).
 ///
 /// A filter may trap `listen` as well. Such a call is always continued at once, and then reported to a `ListenWatch`.
+/// If `bind` is trapped, a socket that the child binds to its pod's own address is bound to the loopback interface here, by
+/// a duplicate of it as well.
 public final class ConnectRedirect: Sendable {
   /// How long a caller that asked not to wait is kept waiting for the dial's result.
   static let patience: Duration = .milliseconds(250)
@@ -32,6 +34,8 @@ public final class ConnectRedirect: Sendable {
   let features: KernelFeatures
   let listener: Descriptor
   let files: PrivateFiles
+  /// The addresses of the pod in whose place the child runs.
+  let podAddresses: Set<AddressKey>
   private let hungUp = Latch<Void>()
   let state = Mutex(State())
   /// Whether it was said that a process cannot be helped.
@@ -68,11 +72,13 @@ public final class ConnectRedirect: Sendable {
 
   /// Starts to answer.
   init(
-    listener: Descriptor, table: RedirectTable, files: PrivateFiles, listens: ListenWatch?, features: KernelFeatures
+    listener: Descriptor, table: RedirectTable, files: PrivateFiles, podAddresses: [IPAddress], listens: ListenWatch?,
+    features: KernelFeatures
   ) throws(Errno) {
     self.listener = listener
     self.table = table
     self.files = files
+    self.podAddresses = Set(podAddresses.map { AddressKey($0) })
     self.listens = listens
     self.features = features
     networkNamespace = features.contains(.namespaceCookies) ? Self.ownNetworkNamespace() : nil

@@ -33,7 +33,7 @@ final class ListenReport: Sendable {
             do { try await Task.sleep(for: Self.moment) } catch { return }
             report(event)
           }
-        case .began, .occupied:
+        case .began, .occupied, .forbidden:
           report(event)
           if case .began = event, words.withLock({ $0.takesTraffic() }) { began() }
         }

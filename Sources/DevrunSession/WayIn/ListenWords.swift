@@ -53,6 +53,19 @@ struct ListenWords: Sendable {
           "the command listens on \(place), which connections to localhost do not reach; "
             + "let it listen on 127.0.0.1 or 0.0.0.0")
       ]
+    case .forbidden(let port):
+      let remote = ports.first { $0.local == port }?.remote ?? port
+      return [
+        .warning(
+          ErrorMessage(
+            "the command may not listen on port \(port)",
+            why: "this machine keeps such ports for root, and file capabilities do not count behind devrun",
+            remedy: "let the command listen on another port and redirect to that one, as with: "
+              + "-p \(remote):\(Self.unprivileged(port))"))
+      ]
     }
   }
+
+  /// What people use in the place of a port that is for root: 8080 for 80, 8443 for 443.
+  private static func unprivileged(_ port: UInt16) -> UInt16 { port + 8000 }
 }
