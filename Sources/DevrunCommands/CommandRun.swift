@@ -31,7 +31,8 @@ struct CommandRun: Sendable {
       process.launched(child)
       let serving = Task<Void, Never> { await child.redirect?.serve(by: ready.connector) }
       let command = LaunchedCommand(
-        child: child, keeper: keeper, process: process, serving: serving, waitsForDescendants: waitsForDescendants)
+        child: child, keeper: keeper, process: process, serving: serving, waitsForDescendants: waitsForDescendants,
+        reporter: reporter)
       guard !Task.isCancelled else {
         // A signal came in the moment of the launch. The command got it too, and may go on all the same.
         await command.terminate()
@@ -50,6 +51,7 @@ private struct LaunchedCommand: RunningCommand {
   var process: CommandProcess
   var serving: Task<Void, Never>
   var waitsForDescendants: Bool
+  var reporter: RunReporter
 
   var listenEvents: AsyncStream<ListenEvent> { child.listenEvents }
 
@@ -57,6 +59,13 @@ private struct LaunchedCommand: RunningCommand {
     let status = await keeper.accompany(
       child, grace: CommandProcess.grace, waitsForDescendants: waitsForDescendants)
     process.commandEnded(status)
+    let left = keeper.leftRunning
+    if !left.isEmpty {
+      reporter.report(
+        .fact(
+          "\(left.joined(separator: ", ")) goes on running without the session; --wait keeps the session until the end of "
+            + "all that the command started"))
+    }
     await serving.value
     return status
   }

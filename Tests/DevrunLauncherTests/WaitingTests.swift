@@ -63,6 +63,18 @@ struct WaitingTests {
     #expect(try await log.whole().hasSuffix("child ended\nended\n"))
   }
 
+  @Test func `A process that the command leaves running is named at the end of the session`() async throws {
+    let fixture = try LaunchFixture()
+    let log = try Transcript(of: Fifo(fixture.path("log")))
+    let command = ["sh", "-c", "sleep 1000 & echo $!; exec 2>&- >&-"]
+    let process = try fixture.launch(command) { $0.log = fixture.path("log") }
+    try await process.output.wait(for: "\n")
+    let left = try #require(pid_t(process.output.text.dropLast()))
+    defer { _ = kill(left, SIGKILL) }
+    try await log.wait(for: "\nended\n")
+    #expect(log.text.hasSuffix("left sleep (pid \(left))\nended\n"))
+  }
+
   @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
   func `A signal ends the wait for descendants and does not reach them`(signal: Int32) async throws {
     let service = try GreetingServer()

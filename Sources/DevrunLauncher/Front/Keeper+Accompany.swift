@@ -6,6 +6,9 @@ extension Keeper {
   /// Has `accompany` return at the child's end, whatever it has left running.
   public func stopAwaitingDescendants() { descendantsAwaited.set(()) }
 
+  /// What the child has left running, after `accompany`: each process as in `java (pid 4711)`.
+  public var leftRunning: [String] { OrphanReaper.leftRunning }
+
   /// Waits until the child has ended, and ends it when the front is killed.
   ///
   /// Meanwhile signals go to the child, and the front stops and continues as it does.

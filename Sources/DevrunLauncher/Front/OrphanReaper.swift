@@ -26,6 +26,20 @@ enum OrphanReaper {
     return isAlone || (orphans() == [] && orphans() == [])
   }
 
+  /// The processes that the launched child has left running, once that child itself was reaped: those whose own parent is
+  /// gone, each as in `java (pid 4711)`. None where the kernel does not list children.
+  static var leftRunning: [String] {
+    (orphans() ?? []).filter(isRunning).map { "\(SocketLink.program(of: $0)) (pid \($0))" }
+  }
+
+  /// Whether a process has not ended; one that has, but was not reaped, has the state Z (proc(5)).
+  private static func isRunning(_ process: pid_t) -> Bool {
+    guard let status = try? Descriptor.open(RawString("/proc/\(process)/stat"), O_RDONLY).readToEnd(),
+      let name = status.lastIndex(of: UInt8(ascii: ")")), status.count > name + 2
+    else { return false }
+    return !"ZX".utf8.contains(status[name + 2])
+  }
+
   /// The children of the first thread but for helpers. `nil`: the kernel does not tell.
   private static func orphans() -> [pid_t]? {
     guard let list = try? Descriptor.open(RawString("/proc/self/task/\(getpid())/children"), O_RDONLY).readToEnd()

@@ -38,7 +38,7 @@ enum SocketLink {
   }
 
   /// The name that the process gave itself. What could disturb a terminal is left out.
-  private static func program(of process: pid_t) -> String {
+  static func program(of process: pid_t) -> String {
     guard let name = try? Descriptor.open(RawString("/proc/\(process)/comm"), O_RDONLY).readToEnd() else {
       return "a process"
     }
