@@ -80,6 +80,10 @@ struct ContainerChoiceTests {
       containers: [container("a", 80), container("b", 90), container("envoy", 8443)], servicePorts: [8443],
       expected: ContainerChoice(name: "envoy", ports: mapping(8443))),
     Case(
+      testDescription: "the proxy that the Service leads to, beside a helper without ports",
+      containers: [container("shutdown-manager"), container("envoy", 8443)], servicePorts: [8443],
+      expected: ContainerChoice(name: "envoy", ports: mapping(8443))),
+    Case(
       testDescription: "the only one, though its name is a sidecar's", containers: [container("envoy")],
       expected: ContainerChoice(name: "envoy", ports: [])),
     Case(

@@ -84,7 +84,7 @@ package struct ContainerChoice: Sendable, Hashable {
     let served = serving(servicePorts.compactMap(\.int), servicePorts.compactMap(\.string))
     let ways = [
       serving(ports.map { Int($0.remote) }), Array(annotated.prefix(1)),
-      served.filter { !Sidecars.include($0) }, apps, apps.filter { !declared($0).isEmpty }, served, containers,
+      served.filter { !Sidecars.include($0) }, apps.filter { !declared($0).isEmpty }, served, apps, containers,
     ]
     return ways.filter { $0.count == 1 }.flatMap { $0 }
   }

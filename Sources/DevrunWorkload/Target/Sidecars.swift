@@ -15,7 +15,8 @@ enum Sidecars {
     "pgbouncer", "sql-proxy", "sqlproxy",
   ]
   private static let gatekeepers: Set = [
-    "aws-sigv4-proxy", "azwi-proxy", "keycloak-gatekeeper", "kube-rbac-proxy", "nginx-proxy", "oauth-proxy",
+    "aws-sigv4-proxy", "azwi-proxy", "keycloak-gatekeeper", "kube-mgmt", "kube-rbac-proxy", "nginx-proxy",
+    "oauth-proxy",
     "oauth2-proxy", "oauth2_proxy", "opa", "opa-istio", "ose-oauth-proxy", "tls-proxy",
   ]
   private static let tunnels: Set = ["cloudflared", "tailscale", "ts-sidecar"]
