@@ -164,7 +164,7 @@ let package = Package(
       name: "DevrunTunnelTests",
       dependencies: [
         "DevrunView", "DevrunTunnel", "DevrunAgentAPI", "DevrunArchive", "DevrunAgent", "DevrunPlan", "DevrunSystem",
-        "DevrunCore", "TestSupport",
+        "DevrunCore", "TestSupport", "devrun-agent",
         nioCore, nioPosix,
         nioEmbedded, nioHPACK, nioHTTP2, nioConcurrency,
       ],

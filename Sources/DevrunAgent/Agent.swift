@@ -107,6 +107,8 @@ public final class Agent: Sendable {
     // A ready file of a former run must not outlive it.
     agent.readyFile.set(false)
     let listening = agent.listen(ports: configuration.ports[...]).flatMap {
+      agent.listen(ports: configuration.optionalPorts[...], areOptional: true)
+    }.flatMap {
       agent.listenForProbes(configuration.probePort)
     }.flatMap {
       ControlListener(digest: digest, limits: agent.limits) { try agent.attach($0, $1) }
@@ -121,15 +123,18 @@ public final class Agent: Sendable {
     }
   }
 
-  private func listen(ports: ArraySlice<Int>) -> EventLoopFuture<Void> {
+  /// - Parameter areOptional: whether the agent goes without those that it may not listen on.
+  private func listen(ports: ArraySlice<Int>, areOptional: Bool = false) -> EventLoopFuture<Void> {
     guard let port = ports.first else { return eventLoop.makeSucceededVoidFuture() }
     let listener = TargetListener(eventLoop: eventLoop, limits: limits) { [self] in accept($0, port: $1) }
     return listener.listen(port: port)
       .flatMapErrorThrowing { throw AgentError.targetPort(port, reason(of: $0)) }
-      .flatMap { [self] channel in
-        state.value.targets.append(channel)
-        return listen(ports: ports.dropFirst())
+      .map { [state] in state.value.targets.append($0) }
+      .flatMapErrorThrowing { [log] error in
+        guard areOptional, PortTrial.isForbidden(port) else { throw error }
+        log("port \(port) is left out: this container's user may not listen on it")
       }
+      .flatMap { [self] in listen(ports: ports.dropFirst(), areOptional: areOptional) }
   }
 
   private func listenForProbes(_ port: Int?) -> EventLoopFuture<Void> {

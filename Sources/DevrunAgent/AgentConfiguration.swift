@@ -6,6 +6,8 @@ public struct AgentConfiguration: Sendable, Hashable {
   public var controlPort: Int
   /// The ports that the app would listen on.
   public var ports: [Int]
+  /// Those of the app's ports that the agent goes without if the container's user may not listen on them.
+  public var optionalPorts: [Int] = []
   /// The SHA-256 of the session's secret, 64 hexadecimal digits.
   public var secretDigest: String
   /// A file that exists while a tunnel is attached; `nil` for none.
@@ -40,6 +42,7 @@ public struct AgentConfiguration: Sendable, Hashable {
   public init(arguments: [String]) throws(AgentError) {
     var controlPort: Int?
     var ports: [Int] = []
+    var optionalPorts: [Int] = []
     var secretDigest: String?
     var readyFile: String?
     var probePort: Int?
@@ -50,6 +53,7 @@ public struct AgentConfiguration: Sendable, Hashable {
       switch option {
       case "--control-port": controlPort = try Self.port(value, of: option)
       case "--port": ports.append(try Self.port(value, of: option))
+      case "--optional-port": optionalPorts.append(try Self.port(value, of: option))
       case "--secret-sha256":
         guard SecretDigest(hexadecimal: value) != nil else { throw .usage("\(option) needs 64 hexadecimal digits") }
         secretDigest = value
@@ -64,6 +68,7 @@ public struct AgentConfiguration: Sendable, Hashable {
     self.init(
       controlPort: controlPort, ports: ports, secretDigest: secretDigest, readyFile: readyFile, probePort: probePort,
       readyPort: readyPort)
+    self.optionalPorts = optionalPorts
   }
 
   private static func port(_ text: String, of option: String) throws(AgentError) -> Int {

@@ -79,6 +79,7 @@ public struct Session: Sendable {
       let connector = await connection.serve(view, through: pod, limit: options.volumeLimit)
       let agents = await podPorts?.serve(pod)
       let wayIn = connection.wayIn(to: pod, options, replacing: agents)
+      if wayIn != nil { try await pod.checkPorts(connection.context) }
       try await wayIn?.begin()
 
       let plan = view.plan(

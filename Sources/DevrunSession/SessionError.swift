@@ -9,6 +9,8 @@ public enum SessionError: UserFacingError, Hashable {
   case agentFailed(pod: String, why: String)
   /// No tunnel came up in time.
   case startTimedOut(String, after: Duration, why: [String])
+  /// The agent may not listen on ports of the app; `leavesTraffic`: the session goes on without them.
+  case portsForbidden([UInt16], leavesTraffic: Bool)
   /// Somebody else removed what brings the target's traffic here.
   case trafficLost(String, by: String?)
   /// The session's log cannot be written.
@@ -34,6 +36,15 @@ public enum SessionError: UserFacingError, Hashable {
         "\(what) did not start within \(DurationText.text(timeout))",
         why: why.isEmpty ? nil : why.joined(separator: "\n"),
         remedy: "if it only needs more time: --start-timeout 10m")
+    case .portsForbidden(let ports, let leavesTraffic):
+      ErrorMessage(
+        "the agent may not listen on port \(ports.map(String.init).joined(separator: ", ")) in the container",
+        why:
+          "the container does not run as root; an app may use such a port by a capability of its own file, which the "
+          + "agent does not have",
+        remedy: (leavesTraffic ? "" : "leave the traffic where it is, with --take-over never\nor ")
+          + "let every program of the pod use these ports (Kubernetes 1.22), by this in the pod template's "
+          + "securityContext:\n  sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: \"0\"}]")
     case .trafficLost(let what, let who):
       ErrorMessage(
         "\(what) is not redirected any more: changed by \(who ?? "somebody else")",

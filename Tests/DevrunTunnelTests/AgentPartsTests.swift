@@ -2,6 +2,7 @@ import DevrunCore
 import Testing
 
 @testable import DevrunAgent
+@testable import DevrunAgentAPI
 
 @Suite struct AgentPartsTests {
   private static let digest = String(repeating: "ab", count: 32)
@@ -13,6 +14,20 @@ import Testing
     #expect(
       configuration
         == AgentConfiguration(controlPort: 7777, ports: [80, 8080], secretDigest: Self.digest, readyFile: "/r"))
+  }
+
+  @Test func `The agent's command line sets the ports that it can go without`() throws {
+    let configuration = try AgentConfiguration(arguments: [
+      "--control-port", "7777", "--secret-sha256", Self.digest, "--port", "8080", "--optional-port", "80",
+    ])
+    #expect(configuration.ports == [8080])
+    #expect(configuration.optionalPorts == [80])
+  }
+
+  @Test(arguments: [[], [80], [80, 8080, 65535]] as [[UInt16]])
+  func `Ports arrive as they were sent`(ports: [UInt16]) {
+    #expect(PortList.decode(PortList.encode(ports)) == ports)
+    #expect(PortList.decode(Array("80,,x,65536,-1,7".utf8)) == [80, 7])
   }
 
   @Test func `The agent ignores the app's arguments behind its own`() throws {

@@ -50,6 +50,15 @@ struct AgentTemplateTests {
     #expect(template.spec["nodeSelector"] == ["kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"])
   }
 
+  @Test func `Ports that the agent can go without are named as such`() throws {
+    var agent = Self.agent
+    agent.portsAreOptional = true
+    let command = try agent.applied(to: Self.original).container(named: "app")?.json["command"]?.array ?? []
+    #expect(!command.contains("--port"))
+    let place = try #require(command.firstIndex(of: "--optional-port"))
+    #expect(command[place + 1] == "80")
+  }
+
   @Test func `A container without arguments and probes gets none`() throws {
     let template = try Self.agent.applied(to: ["spec": ["containers": [["name": "app"]]]])
     let container = try #require(template.container(named: "app")).json

@@ -30,6 +30,10 @@ struct RequestServer: Sendable {
     case .get("/resolv.conf", _):
       // A container without the file has no name servers either.
       answer(of: "/etc/resolv.conf", on: stream) { (try? Self.content(of: $0, limit: Self.maximumResolvConf)) ?? [] }
+    case .get("/ports/forbidden", let query):
+      answer(of: RawString(query["ports"] ?? []), on: stream) { ports in
+        PortList.encode(PortList.decode(ports.bytes).filter { PortTrial.isForbidden(Int($0)) })
+      }
     case .get("/volumes", let query):
       sendArchive(query["path"] ?? [], query["select"], on: stream)
     case .get("/volumes/size", let query):

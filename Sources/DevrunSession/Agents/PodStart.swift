@@ -46,9 +46,11 @@ struct PodStart: Sendable {
       of: payload, by: PayloadUpload(in: namespace, session: context.name, holder: context.holder))
     let template: KubeObject = if case .workload(let workload, _) = target { workload.template } else { [:] }
     let access = AgentAccess.random(avoiding: template)
-    let agent = AgentTemplate(
+    var made = AgentTemplate(
       session: context.name, container: target.choice.name, payload: delivery.names, access: access.ports,
       secretDigest: access.secretDigest, ports: receives ? target.choice.ports.map(\.remote) : [])
+    made.portsAreOptional = true
+    let agent = made
     try agent.check(template)
 
     let (reporter, patience, losses) = (context.reporter, context.patience, context.losses)
@@ -84,12 +86,15 @@ struct PodStart: Sendable {
     await context.services.inBackground("watching pod/\(name)") { await pods.reportTrouble(to: reporter) }
     let upkeep = PodUpkeep(name: name, steps: steps, reporter: reporter, losses: losses)
     await context.services.inBackground("keeping pod/\(name)") { try await upkeep.run(pods) }
+    let started = StartedPod(pods: pods, object: pod, target: target, payload: delivery.names, services: services)
     if receives {
-      for port in target.choice.ports {
+      let closed = try await started.forbiddenPorts(context)
+      if !closed.isEmpty { reporter.report(.warning(SessionError.portsForbidden(closed, leavesTraffic: true).message)) }
+      for port in target.choice.ports where !closed.contains(port.remote) {
         reporter.report(.fact("pod/\(name) port \(port.remote) -> localhost:\(port.local)"))
       }
     }
-    return StartedPod(pods: pods, object: pod, target: target, payload: delivery.names, services: services)
+    return started
   }
 
   /// What is done in the cluster for the pod, now and later.

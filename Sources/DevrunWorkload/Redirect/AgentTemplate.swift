@@ -29,6 +29,8 @@ package struct AgentTemplate: Sendable {
   package var secretDigest: String
   /// The app's ports, which the agent listens on.
   package var ports: [UInt16]
+  /// Whether the agent goes without those ports that the container's user may not listen on.
+  package var portsAreOptional = false
 
   /// A change of the given parts.
   ///
@@ -91,7 +93,7 @@ package struct AgentTemplate: Sendable {
     var words = [Self.loader, "run", Self.runDirectory, Self.payloadDirectory, "--"]
     words += ["--control-port", "\(access.control)", "--secret-sha256", secretDigest]
     if options.contains(.readyFile) { words += ["--ready-file", Self.readyFile] }
-    words += ports.flatMap { ["--port", "\($0)"] }
+    words += ports.flatMap { [portsAreOptional ? "--optional-port" : "--port", "\($0)"] }
     if options.contains(.probePort) { words += ["--probe-port", "\(access.probe)"] }
     if options.contains(.readyPort) { words += ["--ready-port", "\(access.ready)"] }
     // The app's arguments follow.
