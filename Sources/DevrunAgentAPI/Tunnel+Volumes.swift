@@ -25,7 +25,7 @@ extension Tunnel {
   }
 
   /// Tells the present version of each of the given volumes, and then each new one, until the tunnel breaks or the task is
-  /// cancelled. Volumes that kubelet does not renew are not told of.
+  /// cancelled. Of a volume that kubelet does not renew, it reports that files directly in it have changed.
   ///
   /// - Parameters:
   ///   - paths: where the container has the volumes.

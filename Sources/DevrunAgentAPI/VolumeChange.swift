@@ -1,7 +1,11 @@
 public import DevrunCore
 
-/// A volume as kubelet has it now: which version of its content the link `..data` leads to.
+/// A volume as kubelet has it now: which version of its content the link `..data` leads to. Or a volume without versions, of
+/// which something has changed.
 public struct VolumeChange: Sendable, Hashable {
+  /// What stands in the place of the version of a volume that has none. Names of versions begin with two dots.
+  public static let withoutVersion: RawString = "changed"
+
   /// The volume's place among those that are watched.
   public var index: Int
   /// What `..data` leads to: a name that kubelet makes of the time.

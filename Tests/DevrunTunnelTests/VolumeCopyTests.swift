@@ -79,6 +79,36 @@ import Testing
     }
   }
 
+  @Test func `The measure of a volume counts its Unix sockets, and its copy has none of them`() async throws {
+    try await withTemporaryFolder { source in
+      try write(Array("1".utf8), to: "\(source)/file")
+      let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(listener) }
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      // Relative to the descriptor of the folder: its own path may be too long for an address.
+      let folder = open(source, O_RDONLY)
+      defer { close(folder) }
+      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: "/proc/self/fd/\(folder)/socket".utf8) }
+      let bound = withUnsafePointer(to: &address) { address in
+        address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+      }
+      #expect(bound == 0)
+      try await withTemporaryFolder { target in
+        try await TunnelFixture.run { fixture in
+          try await fixture.withTunnel { tunnel in
+            let size = try await tunnel.size(of: RawString(source))
+            #expect(size == FolderSize(bytes: 1, entries: 2, sockets: 1))
+            let copy = try await tunnel.copy(RawString(source), into: target, limits: Self.limits)
+            #expect(copy.entries == 2)
+          }
+        }
+      }
+    }
+  }
+
   @Test func `A volume that is a single file is copied under its name`() async throws {
     try await withTemporaryFolder { source in
       try write(Array("value".utf8), to: "\(source)/app.conf")

@@ -54,6 +54,38 @@ import Testing
     }
   }
 
+  @Test func `A followed folder without versions reports that its files were written, came or went`() async throws {
+    try await withTemporaryFolder { folder in
+      let (plain, kept) = ("\(folder)/plain", "\(folder)/kept")
+      for path in [plain, kept] {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+      }
+      try "1".write(toFile: "\(plain)/a", atomically: false, encoding: .utf8)
+      try write("..1", ["a": "1"], to: kept)
+      try await TunnelFixture.run { fixture in
+        try await fixture.withTunnel { tunnel in
+          struct Done: Error {}
+          var seen: [VolumeChange] = []
+          await #expect(throws: Done.self) {
+            try await tunnel.followVolumes([plain, kept].map { RawString($0) }) { change in
+              seen.append(change)
+              // In a folder with versions this is not the moment of the renewal.
+              try "x".write(toFile: "\(kept)/other", atomically: false, encoding: .utf8)
+              switch seen.count {
+              case 1: try "2".write(toFile: "\(plain)/a", atomically: false, encoding: .utf8)
+              case 2: #expect(rename("\(plain)/a", "\(plain)/b") == 0)
+              case 3: throw Done()
+              default: break
+              }
+            }
+          }
+          let changed = VolumeChange(index: 0, version: VolumeChange.withoutVersion)
+          #expect(seen == [VolumeChange(index: 1, version: RawString("..1")), changed, changed])
+        }
+      }
+    }
+  }
+
   @Test func `A cancelled task stops following volumes, and the tunnel stays usable`() async throws {
     try await withTemporaryFolder { folder in
       try write("..1", ["a": "1"], to: folder)
@@ -113,6 +145,44 @@ import Testing
         #expect(try String(contentsOfFile: "\(target)/sub/a.crt", encoding: .utf8) == "22")
         #expect((try? manager.destinationOfSymbolicLink(atPath: "\(target)/sub")) == nil)
       }
+    }
+  }
+
+  @Test(arguments: [nil, "*"] as [String?])
+  func `A copy holds the files of one version while the volume is renewed all the time`(part: String?) async throws {
+    try await withTemporaryFolder { folder in
+      let source = "\(folder)/source"
+      let names = (0..<20).map { "file\($0)" }
+      @Sendable func renew(_ version: Int) throws {
+        try write(
+          "..\(version)", Dictionary(uniqueKeysWithValues: names.map { ($0, "\(version)") }), to: source)
+        if version > 1 { try FileManager.default.removeItem(atPath: "\(source)/..\(version - 1)") }
+      }
+      try renew(1)
+      let renewing = Task {
+        var version = 1
+        while !Task.isCancelled {
+          version += 1
+          try renew(version)
+          do { try await Task.sleep(for: .milliseconds(Int.random(in: 1...4))) } catch { break }
+        }
+        return version
+      }
+      try await TunnelFixture.run { fixture in
+        try await fixture.withTunnel { tunnel in
+          for round in 0..<50 {
+            let target = "\(folder)/\(round)"
+            try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: true)
+            _ = try await tunnel.copy(
+              RawString(source), selecting: part.map { RawString($0) }, into: target,
+              limits: ArchiveLimits(totalSize: 1000, entries: 100))
+            let versions = try names.map { try String(contentsOfFile: "\(target)/\($0)", encoding: .utf8) }
+            #expect(Set(versions).count == 1, "\(versions)")
+          }
+        }
+      }
+      renewing.cancel()
+      #expect(try await renewing.value > 10)
     }
   }
 }

@@ -26,7 +26,11 @@ final class ArchiveSource: ArchivePieces {
   /// - Parameter selection: what of a folder is meant; `nil` for all.
   /// - Throws: the error of open(2).
   init(path: RawString, selection: PathSelection? = nil) throws(Errno) {
-    archive = Mutex(FolderArchive(try FolderWalk(path: path, selection: selection)))
+    if let entries = try FolderSnapshot.entries(of: path, selection: selection) {
+      archive = Mutex(FolderArchive(entries))
+    } else {
+      archive = Mutex(FolderArchive(try FolderWalk(path: path, selection: selection)))
+    }
   }
 
   /// Opens what devrun asks for.
@@ -48,12 +52,20 @@ private struct FolderArchive: ~Copyable {
     var padding: Int
   }
 
-  private var walk: FolderWalk
+  /// What was found already, the next at the end.
+  private var found: [FolderEntry] = []
+  /// What finds the rest, if there may be more.
+  private var walk: FolderWalk?
   private var file: OpenFile?
   private var output: [UInt8] = []
   private var ended = false
 
-  init(_ walk: consuming FolderWalk) { self.walk = walk }
+  init(_ walk: consuming FolderWalk) { self.walk = consume walk }
+
+  init(_ entries: [FolderEntry]) {
+    found = entries.reversed()
+    walk = nil
+  }
 
   /// The next piece; `nil` at the end.
   mutating func next() -> [UInt8]? {
@@ -65,7 +77,7 @@ private struct FolderArchive: ~Copyable {
 
   private mutating func advance() {
     guard file == nil else { return sendContent() }
-    switch walk.next() {
+    switch found.popLast() ?? walk?.next() {
     case .directory(let name, let status):
       putHeader((name.isEmpty ? [UInt8(ascii: ".")] : name) + [UInt8(ascii: "/")], .directory, status)
     case .link(let name, let status, let target):

@@ -14,6 +14,6 @@ extension FolderSize {
       entries += 1
       if case .file(_, let status, _) = entry { bytes += Int(status.st_size) }
     }
-    unreadable = walk.unreadable
+    (unreadable, sockets) = (walk.unreadable, walk.sockets)
   }
 }

@@ -27,6 +27,8 @@ struct FolderWalk: ~Copyable {
   private var pending: FolderEntry?
   /// How many files and folders may not be read by this process's user.
   private(set) var unreadable = 0
+  /// How many Unix sockets it has come by.
+  private(set) var sockets = 0
 
   /// Starts at a folder or a file.
   ///
@@ -83,6 +85,9 @@ struct FolderWalk: ~Copyable {
         status.st_mode & S_IFMT == S_IFREG
       else { return nil }
       return .file(name: place, status: status, content: content)
+    case S_IFSOCK where match == .selected:
+      sockets += 1
+      return nil
     default:
       return nil
     }

@@ -1,6 +1,7 @@
 // kubelet renews ConfigMaps, Secrets and tokens by writing all files into a new folder beside the old one and renaming a
 // link over `..data` (Kubernetes' pkg/volume/util/atomic_writer.go). That rename is all that is looked for: by inotify(7),
-// whose descriptor is read on the event loop like a pipe.
+// whose descriptor is read on the event loop like a pipe. A folder without that link, such as one that a sidecar writes to,
+// has no versions; that one of its files was written, came or went is all that is reported of it.
 
 internal import DevrunAgentAPI
 internal import DevrunCore
@@ -16,6 +17,8 @@ struct VolumeWatch {
   let paths: [RawString]
   private let descriptor: Int32
   private let indexes: [Int32: Int]
+  /// The folders without kubelet's link, by their place.
+  private let plain: Set<Int>
 
   /// Watches folders. One that cannot be watched, or is no folder, never changes.
   ///
@@ -25,27 +28,40 @@ struct VolumeWatch {
     let descriptor = try system { inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC)) }
     self.descriptor = descriptor
     var indexes: [Int32: Int] = [:]
+    var plain: Set<Int> = []
     for (index, path) in paths.enumerated() {
-      let watch = path.withCString { inotify_add_watch(descriptor, $0, UInt32(IN_MOVED_TO | IN_ONLYDIR)) }
+      var events = IN_MOVED_TO | IN_ONLYDIR
+      if Self.target(of: path) == nil {
+        plain.insert(index)
+        events |= IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
+      }
+      let watch = path.withCString { inotify_add_watch(descriptor, $0, UInt32(events)) }
       if watch >= 0 { indexes[watch] = index }
     }
     self.indexes = indexes
+    self.plain = plain
   }
 
   /// Reads the notifications on the stream's event loop, and calls `changed` there with the place of each folder that was renewed.
   /// The returned channel is to be closed at the end.
   func start(on eventLoop: any EventLoop, changed: @escaping @Sendable (Int) -> Void) -> EventLoopFuture<any Channel> {
-    let indexes = indexes
+    let (indexes, plain) = (indexes, plain)
     return NIOPipeBootstrap(group: eventLoop).channelInitializer { channel in
       channel.eventLoop.makeCompletedFuture {
-        try channel.pipeline.syncOperations.addHandler(NotificationHandler { watch in indexes[watch].map(changed) })
+        let handler = NotificationHandler { watch, name in
+          guard let index = indexes[watch], plain.contains(index) || name == Array("..data".utf8) else { return }
+          changed(index)
+        }
+        try channel.pipeline.syncOperations.addHandler(handler)
       }
     }.takingOwnershipOfDescriptor(input: descriptor).map { $0 }
   }
 
   /// Where a folder's `..data` leads to; `nil` where it has none.
-  func target(_ index: Int) -> RawString? {
-    try? SymbolicLink.target(of: RawString(paths[index].bytes + Array("/..data".utf8)))
+  func target(_ index: Int) -> RawString? { Self.target(of: paths[index]) }
+
+  private static func target(of path: RawString) -> RawString? {
+    try? SymbolicLink.target(of: RawString(path.bytes + Array("/..data".utf8)))
   }
 }
 
@@ -53,9 +69,9 @@ struct VolumeWatch {
 private final class NotificationHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
 
-  private let renamed: (Int32) -> Void
+  private let changed: (_ watch: Int32, _ name: [UInt8]) -> Void
 
-  init(renamed: @escaping (Int32) -> Void) { self.renamed = renamed }
+  init(changed: @escaping (_ watch: Int32, _ name: [UInt8]) -> Void) { self.changed = changed }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var buffer = unwrapInboundIn(data)
@@ -65,12 +81,13 @@ private final class NotificationHandler: ChannelInboundHandler {
       let length = buffer.readInteger(endianness: .host, as: UInt32.self),
       let name = buffer.readBytes(length: Int(length))
     {
-      if name.prefix(while: { $0 != 0 }) == Array("..data".utf8)[...] { renamed(watch) }
+      changed(watch, Array(name.prefix { $0 != 0 }))
     }
   }
 }
 
-/// Tells on a stream which volumes were renewed, a ``VolumeChange`` a line: first all as they are, then each that changes.
+/// Reports on a stream which volumes were renewed, a ``VolumeChange`` a line: first all that have versions as they are, then
+/// each that changes.
 final class VolumeChangesHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -79,6 +96,8 @@ final class VolumeChangesHandler: ChannelInboundHandler {
   private var notifications: (any Channel)?
   /// What is to be told as soon as the peer takes more.
   private var changed: Set<Int>
+  /// Whether the volumes were reported as they are.
+  private var hasBegun = false
   private var isOver = false
 
   init(watch: VolumeWatch) {
@@ -126,10 +145,11 @@ final class VolumeChangesHandler: ChannelInboundHandler {
     guard !isOver, !changed.isEmpty, context.channel.isWritable else { return }
     var lines = ByteBuffer()
     for index in changed.sorted() {
-      guard let target = watch.target(index) else { continue }
-      lines.writeBytes(VolumeChange(index: index, version: target).line)
+      guard let version = watch.target(index) ?? (hasBegun ? VolumeChange.withoutVersion : nil) else { continue }
+      lines.writeBytes(VolumeChange(index: index, version: version).line)
     }
     changed = []
+    hasBegun = true
     if lines.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(lines), promise: nil) }
   }
 }

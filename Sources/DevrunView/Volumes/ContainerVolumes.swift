@@ -20,8 +20,10 @@ package struct ContainerVolumes: Sendable, Hashable {
 
     /// Whether the command gets it without being asked for.
     var isUnasked: Bool { Self.unasked.contains(kind) }
-    /// Whether it is made of objects of the API: small, secret, and renewed while it is in use.
+    /// Whether it is made of objects of the API: small and secret.
     var isMadeOfObjects: Bool { Self.objects.contains(kind) }
+    /// Whether kubelet renews it while it is in use, or a driver that does as kubelet does (the one for secret stores).
+    var isRenewed: Bool { isMadeOfObjects || kind == "csi" }
     /// Whether it has to stay in memory: a driver's files are mostly secrets.
     var staysInMemory: Bool { isMadeOfObjects || kind == "csi" }
   }

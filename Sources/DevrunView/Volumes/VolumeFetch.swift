@@ -82,8 +82,11 @@ package struct VolumeFetch: Sendable {
   /// - Parameters:
   ///   - folder: an empty folder.
   ///   - size: how much is to come, in bytes, as far as it is known.
+  ///   - version: the name of the version of a part that kubelet renews.
   /// - Throws: `TunnelError`, `ArchiveError`
-  func copy(_ item: VolumePlan.Item, into folder: String, size: Int = 0) async throws -> MaterializedVolumes.Copy {
+  func copy(
+    _ item: VolumePlan.Item, into folder: String, size: Int = 0, as version: RawString = "..start"
+  ) async throws -> MaterializedVolumes.Copy {
     let name = item.volume.name
     let archive: UnpackedArchive
     do {
@@ -105,6 +108,7 @@ package struct VolumeFetch: Sendable {
     if let part = item.part, access(copy.path.description, F_OK) != 0 {
       throw ViewError.emptyPart("\(name)/\(part)")
     }
+    if item.part != nil, item.volume.isRenewed { try VolumeFolder.arrange(copy.path, as: version) }
     return copy
   }
 
@@ -116,6 +120,13 @@ package struct VolumeFetch: Sendable {
       let what =
         "volume \(item.volume.name) comes without \(size.unreadable) of its files, which the container's user may not read"
       reporter.report(item.isNamed ? .warning(ErrorMessage(what)) : .detail(what))
+    }
+    if size.sockets > 0 {
+      reporter.report(
+        .warning(
+          ErrorMessage(
+            "volume \(item.volume.name) comes without its Unix sockets (\(size.sockets))",
+            why: "a socket leads to a process of its own node, and is not carried over")))
     }
     return size.bytes
   }

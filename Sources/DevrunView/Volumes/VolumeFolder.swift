@@ -27,13 +27,38 @@ enum VolumeFolder {
     try remove(RawString(copy))
   }
 
-  /// Which version of its volume a folder shows: what `..data` leads to. `nil` where kubelet does not renew it.
+  /// Which version of its volume a folder shows: what `..data` leads to. `nil` where kubelet does not renew it, and where
+  /// that version did not come.
   static func version(of folder: String) -> RawString? {
-    // A name beside the link and nothing else, whatever the cluster says.
-    guard let target = try? SymbolicLink.target(of: RawString("\(folder)/\(data)")), target.bytes.count > 2,
-      target.bytes.starts(with: "..".utf8), !target.bytes.contains(UInt8(ascii: "/"))
+    guard let target = try? SymbolicLink.target(of: RawString("\(folder)/\(data)")), isVersion(target),
+      isFolder(RawString(folder) / target)
     else { return nil }
     return target
+  }
+
+  /// Whether a name can be that of a version: a name beside the link and nothing else, whatever the cluster says.
+  static func isVersion(_ name: RawString) -> Bool {
+    name.bytes.count > 2 && name.bytes.starts(with: "..".utf8) && !name.bytes.contains(UInt8(ascii: "/"))
+      && name != RawString(data)
+  }
+
+  /// Gives a part of a volume the form that kubelet gives to whole volumes, so that it can be renewed as they are. The agent
+  /// sends the files of a part without kubelet's link.
+  ///
+  /// - Parameters:
+  ///   - folder: the folder of the part's files.
+  ///   - version: the name of the version.
+  /// - Throws: `ViewError.cannotChange`
+  static func arrange(_ folder: RawString, as version: RawString) throws(ViewError) {
+    guard isFolder(folder) else { return }
+    let names = try names(in: folder)
+    let place = folder / version
+    try mappingErrno(to: change(of: place)) { () throws(Errno) in
+      _ = try place.withCString { (place) throws(Errno) in try system { mkdir(place, 0o755) } }
+    }
+    for name in names { try move(folder / name, to: place / name) }
+    try link(folder / RawString(data), to: version)
+    for name in names { try link(folder / name, to: RawString(data) / name) }
   }
 
   private static func swap(_ folder: String, to version: RawString, from copy: String) throws(ViewError) {
@@ -44,7 +69,7 @@ enum VolumeFolder {
     try move(there / version, to: here / version)
     let link = here / RawString("..data_tmp")
     try remove(link)
-    try mappingErrno(to: change(of: link)) { () throws(Errno) in try SymbolicLink.make(link, target: version) }
+    try self.link(link, to: version)
     try move(link, to: here / RawString(data))
     let new = Set(try names(in: there).filter { !isInternal($0) })
     for name in new where !old.contains(name) { try move(there / name, to: here / name) }
@@ -85,7 +110,11 @@ enum VolumeFolder {
     }
   }
 
-  private static func remove(_ path: RawString) throws(ViewError) {
+  private static func link(_ path: RawString, to target: RawString) throws(ViewError) {
+    try mappingErrno(to: change(of: path)) { () throws(Errno) in try SymbolicLink.make(path, target: target) }
+  }
+
+  static func remove(_ path: RawString) throws(ViewError) {
     try mappingErrno(to: change(of: path)) { () throws(Errno) in try Directory.removeTree(path) }
   }
 

@@ -38,7 +38,8 @@ struct SessionPodVolumes: Sendable {
         let other = Self.neighbour(mounting: name, of: template, beside: container)
       {
         omissions.append(
-          "volume \(name) is empty: container \(other), which shares it, does not run in the session's pod")
+          "volume \(name) is empty: container \(other), which shares it, does not run in the session's pod; "
+            + "the command finds no file and no Unix socket of that container there")
       }
       volumes.append(own(volume, container))
     }
