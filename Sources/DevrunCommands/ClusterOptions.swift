@@ -1,5 +1,7 @@
 internal import ArgumentParser
 internal import DevrunConfig
+internal import DevrunCore
+internal import DevrunSession
 internal import DevrunWorkload
 
 /// The options that choose cluster, user and namespace as kubectl's do, and how much is printed.
@@ -36,12 +38,19 @@ struct ClusterOptions: ParsableArguments {
 
   /// The cluster that these options, then the project's file, then the kubeconfig name.
   ///
-  /// - Throws: `KubeconfigError`
+  /// - Throws: `KubeconfigError`; `ProjectTrustError` if the project's file names a kubeconfig of others.
   func access(_ process: ProcessContext, project: ProjectFile = ProjectFile()) throws -> ClusterAccess {
+    if kubeconfig == nil, let file = project.kubeconfig { try process.trust.check(file, option: "--kubeconfig") }
     let locations = Kubeconfig.Locations(
       file: kubeconfig ?? project.kubeconfig, environment: process.textEnvironment, home: process.home,
       workingDirectory: process.workingDirectory)
     return try Kubeconfig.access(
       from: locations, context: context ?? project.context, namespace: namespace ?? project.namespace)
+  }
+
+  /// Prints which kubeconfig counts if the project's file names it: its credential plugins are programs.
+  func announceKubeconfig(of project: ProjectFile, _ reporter: RunReporter) {
+    guard !quiet, kubeconfig == nil, let file = project.kubeconfig, let source = project.path else { return }
+    reporter.report(.answer("using the kubeconfig \(file), which \(source) names"))
   }
 }

@@ -55,9 +55,10 @@ struct EnvCommand: ParsableCommand {
 
   func run() throws {
     let process = ProcessContext()
-    let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
+    let project = try process.project()
     let access = try cluster.access(process, project: project)
     let reporter = RunReporter(terminal: ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity))
+    cluster.announceKubeconfig(of: project, reporter)
     guard let target = try target.map(TargetReference.init(parsing:)) ?? project.targetReference else {
       throw UsageError.noTarget
     }

@@ -30,11 +30,18 @@ struct EnvironmentOptions: ParsableArguments {
 
   /// Reads the files that are named, or else those that are found.
   ///
-  /// - Throws: `LocalEnvError`
+  /// - Throws: `LocalEnvError`; `ProjectTrustError` if others could have put a file there that no option names.
   func localEnv(_ process: ProcessContext, _ project: ProjectFile) throws -> (LocalEnvFile, warnings: [String]) {
-    let files = envFile.isEmpty ? project.envFiles : envFile
-    let localEnv = try EnvironmentFiles.load(
-      files.isEmpty ? EnvironmentFiles.find(from: process.workingDirectory) : files)
+    let option = "--env-file"
+    var files = envFile
+    if files.isEmpty {
+      files = project.envFiles
+      for file in files { try process.trust.check(file, option: option) }
+    }
+    if files.isEmpty {
+      files = try EnvironmentFiles.find(from: process.workingDirectory, trust: process.trust, option: option)
+    }
+    let localEnv = try EnvironmentFiles.load(files)
     return (localEnv, localEnv.warnings.map(\.description))
   }
 

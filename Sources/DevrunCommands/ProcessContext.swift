@@ -1,3 +1,4 @@
+internal import DevrunConfig
 internal import DevrunCore
 internal import DevrunSystem
 internal import Foundation
@@ -25,6 +26,16 @@ struct ProcessContext: Sendable {
   var textEnvironment: [String: String] {
     Dictionary(
       environment.map { ($0.name.description, $0.value.description) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Whose files may configure devrun.
+  var trust: ProjectTrust { ProjectTrust(environment: environment) }
+
+  /// The options of the nearest `devrun.yaml`; without one, no options.
+  ///
+  /// - Throws: `ProjectTrustError`, `ProjectFileError` or `YAMLError`
+  func project() throws -> ProjectFile {
+    try ProjectFile.find(from: workingDirectory, trust: trust).map(ProjectFile.load) ?? ProjectFile()
   }
 
   /// The user's home.

@@ -35,9 +35,10 @@ struct RestoreCommand: ParsableCommand {
   func run() throws {
     let process = ProcessContext()
     let references = try targets.map(RestoreReference.init(parsing:))
-    let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
+    let project = try process.project()
     let access = try cluster.access(process, project: project)
     let reporter = RunReporter(terminal: ProgressReport(terminal: Terminal(), verbosity: cluster.verbosity))
+    cluster.announceKubeconfig(of: project, reporter)
     try reporter.reportingFailure { try restore(references, process, project, access, reporter) }
   }
 

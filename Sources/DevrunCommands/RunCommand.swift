@@ -30,11 +30,12 @@ struct RunCommand: ParsableCommand {
     let process = ProcessContext()
     let arguments = ProcessArguments.last(command.count - (command.first == "--" ? 1 : 0))
     let executable = try ExecutableSearch(path: process.environment["PATH"]).find(arguments[0])
-    let project = try ProjectFile.find(from: process.workingDirectory).map(ProjectFile.load) ?? ProjectFile()
+    let project = try process.project()
     let (sessionOptions, warnings) = try options.sessionOptions(process, project)
     let access = try options.cluster.access(process, project: project)
     let reporter = RunReporter(
       terminal: ProgressReport(terminal: Terminal(), verbosity: options.cluster.verbosity))
+    options.cluster.announceKubeconfig(of: project, reporter)
     for warning in warnings { reporter.report(.warning(ErrorMessage(warning))) }
     try checkMountPaths(sessionOptions, process, executable: executable)
     guard var sessionOptions else {

@@ -108,15 +108,16 @@ struct ProjectFileTests {
       try folder.write("project/go.mod", "")
       try folder.write("project/a/b/file", "")
       // Above the root: never.
-      #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == nil)
+      #expect(try ProjectFile.find(from: "\(folder.path)/project/a/b") == nil)
       try folder.write("project/devrun.yaml", "")
-      #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/devrun.yaml")
-      #expect(ProjectFile.find(from: "\(folder.path)/project") == "\(folder.path)/project/devrun.yaml")
+      #expect(try ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/devrun.yaml")
+      #expect(try ProjectFile.find(from: "\(folder.path)/project") == "\(folder.path)/project/devrun.yaml")
       try folder.write("project/a/devrun.yaml", "")
-      #expect(ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/devrun.yaml")
+      #expect(try ProjectFile.find(from: "\(folder.path)/project/a/b") == "\(folder.path)/project/a/devrun.yaml")
       try folder.write("project/a/b/azds-local.env/folder", "")
       try folder.write("project/a/azds-local.env", "")
-      #expect(EnvironmentFiles.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
+      #expect(
+        try EnvironmentFiles.find(from: "\(folder.path)/project/a/b") == ["\(folder.path)/project/a/azds-local.env"])
     }
   }
 
@@ -126,7 +127,7 @@ struct ProjectFileTests {
       try folder.write("project/\(marker)", "")
       try folder.write("project/devrun.yaml", "")
       try folder.write("project/sub/file", "")
-      #expect(ProjectFile.find(from: "\(folder.path)/project/sub") == "\(folder.path)/project/devrun.yaml")
+      #expect(try ProjectFile.find(from: "\(folder.path)/project/sub") == "\(folder.path)/project/devrun.yaml")
     }
   }
 
@@ -134,8 +135,8 @@ struct ProjectFileTests {
     try TemporaryFolder.with { folder in
       try folder.write("devrun.yaml", "")
       try folder.write("sub/azds-local.env", "")
-      #expect(ProjectFile.find(from: "\(folder.path)/sub") == nil)
-      #expect(EnvironmentFiles.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
+      #expect(try ProjectFile.find(from: "\(folder.path)/sub") == nil)
+      #expect(try EnvironmentFiles.find(from: "\(folder.path)/sub") == ["\(folder.path)/sub/azds-local.env"])
     }
   }
 

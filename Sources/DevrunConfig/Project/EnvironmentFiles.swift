@@ -8,8 +8,17 @@ public enum EnvironmentFiles {
   /// They are those of the nearest folder that has any, from a folder (an absolute path) upwards to the project's root.
   /// If the folder has both, `KubernetesLocalProcessConfig.yaml` is read first, so that `azds-local.env` has the last
   /// word.
-  public static func find(from directory: String) -> [String] {
-    ProjectFolder.find([KubernetesLocalProcessConfig.fileName, AzdsLocalEnv.fileName], from: directory)
+  ///
+  /// - Parameters:
+  ///   - directory: the absolute path of the folder to begin with.
+  ///   - trust: whose files count.
+  ///   - option: the option that names such a file, for the error.
+  /// - Throws: `ProjectTrustError` for a file that others could have put there.
+  public static func find(
+    from directory: String, trust: ProjectTrust, option: String
+  ) throws(ProjectTrustError) -> [String] {
+    try ProjectFolder.find(
+      [KubernetesLocalProcessConfig.fileName, AzdsLocalEnv.fileName], from: directory, trust: trust, option: option)
   }
 
   /// Reads the files at the given paths as one: of two assignments of a name the later file's counts.

@@ -28,6 +28,8 @@ public struct ProjectFile: Sendable {
   /// The file's name.
   public static let fileName = "devrun.yaml"
 
+  /// The file's own path; `nil` for a file without options.
+  public private(set) var path: String?
   /// What is redirected, as it is written: `KIND/NAME`.
   public var target: Text?
   /// The container of the target's pods.
@@ -66,7 +68,12 @@ public struct ProjectFile: Sendable {
 
   /// The path of the nearest `devrun.yaml`, from a folder (an absolute path) upwards to the project's root; `nil` if
   /// there is none.
-  public static func find(from directory: String) -> String? { ProjectFolder.find(fileName, from: directory) }
+  ///
+  /// - Parameter trust: whose files count.
+  /// - Throws: `ProjectTrustError` for a file that others could have put there.
+  public static func find(from directory: String, trust: ProjectTrust) throws(ProjectTrustError) -> String? {
+    try ProjectFolder.find([fileName], from: directory, trust: trust).first
+  }
 
   /// Reads the file at an absolute path.
   ///
@@ -90,6 +97,7 @@ public struct ProjectFile: Sendable {
   public static func parse(_ bytes: [UInt8], source: String) throws -> ProjectFile {
     let root = try YAMLField(parsing: bytes, source: source)
     var file = ProjectFile()
+    file.path = source
     for member in try root.members() {
       guard let key = Key(rawValue: member.key) else {
         let keys = Key.allCases.map(\.rawValue)
