@@ -61,8 +61,13 @@ struct RunCommand: ParsableCommand {
   private func checkMountPaths(_ session: SessionOptions?, _ process: ProcessContext, executable: RawString) throws {
     let protected = ProtectedPaths(
       environment: process.environment, workingDirectory: RawString(process.workingDirectory), executable: executable)
-    for path in session?.localEnv.volumeReferences.compactMap(\.mountPath) ?? [] {
-      try protected.check(RawString(path), force: options.forceVolumes)
+    for volume in session?.localEnv.volumeReferences ?? [] {
+      guard let path = volume.mountPath else { continue }
+      do throws(MountError) {
+        try protected.check(RawString(path), force: options.forceVolumes)
+      } catch {
+        throw MountPathError(volume: volume, cause: error)
+      }
     }
   }
 }

@@ -128,25 +128,24 @@ struct KubernetesLocalProcessConfigTests {
         .processConfig(.invalidEndpoint("::1:80"))
       ),
       ("version: 0.1\nenv:\n- name: A\n  value: $(volumeMounts:a/b)\n", 4, 10, .invalidVolumeName("a/b")),
-      ("version: 0.1\nvolumeMounts:\n- {name: A, localPath: /x}\n", 3, 10, .invalidVolumeName("A")),
-      ("version: 0.1\nvolumeMounts:\n- {name: a, localPath: x}\n", 3, 24, .invalidMountPath("x")),
+      ("version: 0.1\nvolumeMounts:\n- {name: a, localPath: /x/../y}\n", 3, 24, .invalidMountPath("/x/../y")),
       ("version: 0.1\nvolumeMounts:\n- {name: a, localPath: /}\n", 3, 24, .invalidMountPath("/")),
-      ("version: 0.1\nvolumeMounts:\n- {name: a, localPath: 'C:\\x'}\n", 3, 24, .processConfig(.windowsPath("C:\\x"))),
+      ("version: 0.1\nvolumeMounts:\n- {name: a, localPath: 'C:\\x'}\n", 3, 24, .windowsPath("C:\\x")),
       (
         "version: 0.1\nvolumeMounts:\n- {name: a, localPath: /x}\n- {name: a, localPath: /y}\n", 4, 10,
         .processConfig(.volumeNamedTwice("a"))
       ),
       (
         "version: 0.1\nenableFeatures:\n- ManagedIdentity\n", 3, 3,
-        .processConfig(.unsupportedFeature("ManagedIdentity", nearest: "ManagedIdentity"))
+        .processConfig(.unsupportedFeature("ManagedIdentity"))
       ),
       (
         "version: 0.1\nenableFeatures: [probes]\n", 2, 18,
-        .processConfig(.unsupportedFeature("Probes", nearest: "Probes"))
+        .processConfig(.unsupportedFeature("probes"))
       ),
       (
         "version: 0.1\nenableFeatures: [Probe]\n", 2, 18,
-        .processConfig(.unsupportedFeature("Probe", nearest: "Probes"))
+        .processConfig(.unsupportedFeature("Probe"))
       ),
       ("version: 0.1\nversion: 0.1\n", 2, 1, .yaml(.duplicateKey("version", first: .init(line: 1, column: 1)))),
       ("version: 0.1\n---\nversion: 0.1\n", 2, 1, .yaml(.severalDocuments)),
@@ -190,9 +189,9 @@ struct KubernetesLocalProcessConfigTests {
         f.yaml:9:5: 'h' is no host with ports; write HOST:PORT or HOST:PORT,PORT; HOST may be no IPv6 address
         f.yaml:11:24: 'D:\\data' is a path of Windows; devrun runs on Linux; write an absolute path: /...
         f.yaml:12:18: the feature ManagedIdentity is not supported; devrun has no endpoint for tokens of its own; \
-        where the pod gets its tokens from the node's metadata service, name that in env with \
+        remove it; if the pod gets its tokens from the node's metadata service, name that in env with \
         $(externalendpoints:169.254.169.254:80)
-        f.yaml:12:35: there is no feature 'Nonsense'; devrun knows none that a file could enable; remove it
+        f.yaml:12:35: there is no feature 'Nonsense'; devrun has none that a file could enable; remove it
         """)
   }
 }

@@ -1,3 +1,5 @@
+internal import DevrunCore
+
 /// `azds-local.env`: variables for the command, whose values may stand for volumes of the target's container, for
 /// services of the cluster and for variables that are there already.
 ///
@@ -35,6 +37,15 @@ public enum AzdsLocalEnv {
   public static func parse(_ bytes: [UInt8], source: String) throws(LocalEnvError) -> LocalEnvFile {
     let (assignments, problems) = LocalEnvParser.parse(bytes, source: source)
     guard problems.isEmpty else { throw LocalEnvError(problems) }
-    return LocalEnvFile(assignmentsOfOneFile: assignments)
+    return LocalEnvFile(assignmentsOfOneFile: assignments, warnings: assignments.compactMap(foreignToken))
+  }
+
+  /// The warning on a value with a token of `KubernetesLocalProcessConfig.yaml`.
+  private static func foreignToken(in assignment: LocalEnvFile.Assignment) -> LocalEnvFile.Warning? {
+    for case .literal(let text) in assignment.segments {
+      guard let token = ForeignToken.first(ofProcessConfigIn: text.description) else { continue }
+      return .foreignToken(token.text, position: assignment.position, instead: token.instead)
+    }
+    return nil
   }
 }

@@ -60,6 +60,8 @@ public struct LocalEnvError: UserFacingError, Hashable {
     case invalidVolumePart(String)
     /// What stands where the path is expected at which a volume is to be seen is no absolute path.
     case invalidMountPath(String)
+    /// A path of this machine is one of Windows.
+    case windowsPath(String)
     /// What stands where a service's name is expected is none.
     case invalidServiceName(String)
     /// What stands where a variable's name is expected is none.
@@ -134,6 +136,9 @@ extension LocalEnvError.Reason {
       ErrorMessage(
         "'\(path)' is no path at which a volume can be seen",
         why: "it must be absolute, without '.', '..' and not / itself")
+    case .windowsPath(let path):
+      ErrorMessage(
+        "'\(path)' is a path of Windows", why: "devrun runs on Linux", remedy: "write an absolute path: /...")
     case .invalidServiceName(let name):
       ErrorMessage(
         "'\(name)' names no service", why: "write NAME or NAMESPACE.NAME, of lower-case letters, digits and '-'")

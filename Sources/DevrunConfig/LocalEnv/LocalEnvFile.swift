@@ -21,8 +21,10 @@ public struct LocalEnvFile: Sendable, Hashable {
   }
 
   /// One file. Of two assignments of a name the later one counts, with a warning.
-  init(assignmentsOfOneFile assignments: [Assignment], mounts: [VolumeReference] = []) {
-    self.init(assignments: assignments, mounts: mounts, warnings: Self.warnings(on: assignments))
+  ///
+  /// - Parameter warnings: those on the text, beside those on the assignments.
+  init(assignmentsOfOneFile assignments: [Assignment], mounts: [VolumeReference] = [], warnings: [Warning] = []) {
+    self.init(assignments: assignments, mounts: mounts, warnings: warnings + Self.warnings(on: assignments))
   }
 
   /// Several files as one. Of two assignments of a name the later file's counts. That causes no warning, because a
@@ -84,6 +86,8 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var mountPath: String?
     /// The place of the token.
     public var position: TextPosition
+    /// The place of the path, if it has one of its own.
+    public var pathPosition: TextPosition?
   }
 
   /// A service of the cluster.
@@ -114,24 +118,5 @@ public struct LocalEnvFile: Sendable, Hashable {
     public var ports: [UInt16] = []
     /// The place of the token.
     public var position: TextPosition
-  }
-
-  /// A file that can be used, but perhaps not as it was meant.
-  public enum Warning: Sendable, Hashable, CustomStringConvertible {
-    /// A name is assigned twice; the assignment at `overridden` does not count.
-    case assignedAgain(name: RawString, position: TextPosition, overridden: TextPosition)
-    /// `${env.NAME}` stands in a file that assigns NAME at `assigned`, which the token does not see.
-    case assignmentNotSeen(name: RawString, position: TextPosition, assigned: TextPosition)
-
-    /// The warning in one line.
-    public var description: String {
-      switch self {
-      case .assignedAgain(let name, let position, let overridden):
-        "\(position): \(name) is assigned again; its value of line \(overridden.mark?.line ?? 0) is not used"
-      case .assignmentNotSeen(let name, let position, let assigned):
-        "\(position): ${env.\(name)} is the value of the container or of this shell, not that of line"
-          + " \(assigned.mark?.line ?? 0)"
-      }
-    }
   }
 }

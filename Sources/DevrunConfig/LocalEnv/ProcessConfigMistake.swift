@@ -7,9 +7,7 @@ public enum ProcessConfigMistake: Sendable, Hashable {
   /// The file's version is not supported.
   case unknownVersion(String)
   /// A feature is to be switched on that devrun does not have.
-  case unsupportedFeature(String, nearest: String?)
-  /// A path of this machine is one of Windows.
-  case windowsPath(String)
+  case unsupportedFeature(String)
   /// Two entries have a path for the same volume.
   case volumeNamedTwice(String)
   /// A name that no variable can have.
@@ -34,23 +32,7 @@ extension ProcessConfigMistake {
       ErrorMessage("the file does not say its version", remedy: "begin it with the line 'version: 0.1'")
     case .unknownVersion(let version):
       ErrorMessage("the version '\(version)' is not known", why: "devrun reads version 0.1")
-    case .unsupportedFeature("ManagedIdentity", _):
-      ErrorMessage(
-        "the feature ManagedIdentity is not supported", why: "devrun has no endpoint for tokens of its own",
-        remedy: "where the pod gets its tokens from the node's metadata service, name that in env with"
-          + " $(externalendpoints:169.254.169.254:80)")
-    case .unsupportedFeature("Probes", _):
-      ErrorMessage(
-        "the feature Probes is not supported", why: "the agent answers the pod's probes, never the command",
-        remedy: "remove it")
-    case .unsupportedFeature(let name, let nearest):
-      ErrorMessage(
-        "there is no feature '\(name)'", why: "devrun knows none that a file could enable",
-        remedy: nearest.map { "'\($0)' was one of Bridge to Kubernetes and is not supported either; remove it" }
-          ?? "remove it")
-    case .windowsPath(let path):
-      ErrorMessage(
-        "'\(path)' is a path of Windows", why: "devrun runs on Linux", remedy: "write an absolute path: /...")
+    case .unsupportedFeature(let name): Self.message(onFeature: name)
     case .volumeNamedTwice(let name):
       ErrorMessage("the volume '\(name)' has a localPath already", remedy: "keep one of the two")
     case .invalidVariableName(let name):
@@ -72,6 +54,34 @@ extension ProcessConfigMistake {
         "'\(text)' is no host with ports", why: "write HOST:PORT or HOST:PORT,PORT; HOST may be no IPv6 address")
     case .invalidPort(let text):
       ErrorMessage("'\(text)' is no port", why: "ports are numbers from 1 to 65535")
+    }
+  }
+
+  /// What is said of a feature of Bridge to Kubernetes, written in any letter case, or of one that nobody has.
+  private static func message(onFeature name: String) -> ErrorMessage {
+    let features = ["ManagedIdentity", "Probes", "LifecycleHooks"]
+    return switch features.first(where: { $0.lowercased() == name.lowercased() }) {
+    case "ManagedIdentity":
+      ErrorMessage(
+        "the feature \(name) is not supported", why: "devrun has no endpoint for tokens of its own",
+        remedy: "remove it; if the pod gets its tokens from the node's metadata service, name that in env with"
+          + " $(externalendpoints:169.254.169.254:80)")
+    case "Probes":
+      ErrorMessage(
+        "the feature \(name) is not supported", why: "the agent answers the pod's probes, never the command",
+        remedy: "remove it")
+    case "LifecycleHooks":
+      ErrorMessage(
+        "the feature \(name) is not supported",
+        why: "postStart and preStop of the container do not run while the agent stands for it",
+        remedy: "remove it; call what the hooks do in the command itself, as in"
+          + " devrun -- sh -c './post-start.sh && exec ./app'")
+    default:
+      ErrorMessage(
+        "there is no feature '\(name)'", why: "devrun has none that a file could enable",
+        remedy: nearest(to: name, in: features).map {
+          "'\($0)' was one of Bridge to Kubernetes and is not supported either; remove it"
+        } ?? "remove it")
     }
   }
 }

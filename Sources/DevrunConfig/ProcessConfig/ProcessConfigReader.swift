@@ -6,9 +6,11 @@ struct ProcessConfigReader {
   private var assignments: [LocalEnvFile.Assignment] = []
   private var mounts: [LocalEnvFile.VolumeReference] = []
   private var problems: [LocalEnvError.Problem] = []
+  private var warnings: [LocalEnvFile.Warning] = []
 
   private let bytes: [UInt8]
   private let source: String
+  private let folder: String
   private let places: TokenPlaces
 
   /// Reads a text.
@@ -16,9 +18,10 @@ struct ProcessConfigReader {
   /// - Parameters:
   ///   - bytes: the text.
   ///   - source: the file's name, for the places of mistakes.
+  ///   - folder: the absolute path of the file's folder.
   /// - Throws: `LocalEnvError` with all mistakes, in the order of the text.
-  static func read(_ bytes: [UInt8], source: String) throws(LocalEnvError) -> LocalEnvFile {
-    var reader = ProcessConfigReader(bytes, source: source)
+  static func read(_ bytes: [UInt8], source: String, folder: String) throws(LocalEnvError) -> LocalEnvFile {
+    var reader = ProcessConfigReader(bytes, source: source, folder: folder)
     reader.read()
     guard reader.problems.isEmpty else {
       throw LocalEnvError(
@@ -26,12 +29,14 @@ struct ProcessConfigReader {
           left.position.mark ?? .init(line: 0, column: 0) < right.position.mark ?? .init(line: 0, column: 0)
         })
     }
-    return LocalEnvFile(assignmentsOfOneFile: reader.assignments, mounts: reader.mounts)
+    return LocalEnvFile(
+      assignmentsOfOneFile: reader.assignments, mounts: reader.mounts, warnings: reader.warnings)
   }
 
-  private init(_ bytes: [UInt8], source: String) {
+  private init(_ bytes: [UInt8], source: String, folder: String) {
     self.bytes = bytes
     self.source = source
+    self.folder = folder
     self.places = TokenPlaces(bytes)
   }
 
@@ -65,52 +70,71 @@ struct ProcessConfigReader {
 
   private mutating func mount(_ field: YAMLField) throws(YAMLError) {
     let members = try members(of: field, allowed: ["name", "localPath"])
+    // A mistake in one of the two hides none in the other.
+    var path: (text: String, mark: TextMark)?
+    collecting { (reader) throws(YAMLError) in path = try reader.localPath(members["localPath"]) }
     let nameField = try field.required("name")
     let name = try nameField.text()
-    let position = position(nameField.node.mark)
     let pattern: Wildcard
     do throws(LocalEnvError.Reason) {
       pattern = try VolumeSyntax.name(name)
     } catch {
-      return record(error, at: nameField.node.mark)
+      // No volume has such a name. A token with it is a mistake; an entry that nothing uses has no effect.
+      return warnings.append(.unusableVolume(name: name, position: position(nameField.node.mark)))
     }
     // As in Bridge to Kubernetes, an entry without a path has no effect.
-    guard let pathField = members["localPath"], !pathField.node.isNull else { return }
-    let path = try pathField.text()
-    guard !path.isEmpty else { return }
-    guard !Self.isWindowsPath(path) else { return record(.processConfig(.windowsPath(path)), at: pathField.node.mark) }
+    guard let path else { return }
     guard !mounts.contains(where: { $0.pattern == pattern }) else {
       return record(.processConfig(.volumeNamedTwice(name)), at: nameField.node.mark)
     }
+    mounts.append(
+      .init(
+        pattern: pattern, mountPath: path.text, position: position(nameField.node.mark),
+        pathPosition: position(path.mark)))
+  }
+
+  /// The absolute path that a `localPath` means; `nil` if there is none, or if it is none, which is recorded.
+  private mutating func localPath(_ field: YAMLField?) throws(YAMLError) -> (text: String, mark: TextMark)? {
+    guard let field, !field.node.isNull else { return nil }
+    let path = try field.text()
+    guard !path.isEmpty else { return nil }
     do throws(LocalEnvError.Reason) {
-      let mountPath = try VolumeSyntax.mountPath(path)
-      mounts.append(LocalEnvFile.VolumeReference(pattern: pattern, mountPath: mountPath, position: position))
+      if VolumeSyntax.isWindowsPath(path) { throw .windowsPath(path) }
+      if path.contains("\0") { throw .invalidMountPath(path) }
+      // Of an absolute path, what looks like a step upwards is more likely a mistake.
+      let isRelative = !path.hasPrefix("/")
+      let absolute = isRelative ? ConfigPath.normal(ConfigPath.resolve(path, in: folder)) : path
+      return (try VolumeSyntax.mountPath(absolute), field.node.mark)
     } catch {
-      record(error, at: pathField.node.mark)
+      record(error, at: field.node.mark)
+      return nil
     }
   }
 
   private mutating func variable(_ field: YAMLField) throws(YAMLError) {
     let members = try members(of: field, allowed: ["name", "value"])
+    // A mistake in one of the two hides none in the other.
+    var segments: [LocalEnvFile.Segment] = []
+    if let value = members["value"], !value.node.isNull {
+      collecting { (reader) throws(YAMLError) in
+        let text = try value.text()
+        segments = reader.segments(of: text, at: value.node.mark)
+        if let token = ForeignToken.first(ofLocalEnvIn: text) {
+          reader.warnings.append(
+            .foreignToken(token.text, position: reader.position(value.node.mark), instead: token.instead))
+        }
+      }
+    }
     let nameField = try field.required("name")
     let name = try nameField.text()
     if name.isEmpty || name.contains("=") || name.contains("\0") {
       record(.processConfig(.invalidVariableName(name)), at: nameField.node.mark)
     }
-    guard let value = members["value"], !value.node.isNull else {
-      assignments.append(.init(name: RawString(name), segments: [], position: position(nameField.node.mark)))
-      return
-    }
-    let segments = segments(of: try value.text(), at: value.node.mark)
     assignments.append(.init(name: RawString(name), segments: segments, position: position(nameField.node.mark)))
   }
 
   private mutating func feature(_ field: YAMLField) throws(YAMLError) {
-    let name = try field.text()
-    let known = nearest(to: name, in: ["ManagedIdentity", "Probes"])
-    let isKnown = known?.lowercased() == name.lowercased()
-    record(
-      .processConfig(.unsupportedFeature(isKnown ? known ?? name : name, nearest: known)), at: field.node.mark)
+    record(.processConfig(.unsupportedFeature(try field.text())), at: field.node.mark)
   }
 
   private mutating func segments(of text: String, at mark: TextMark) -> [LocalEnvFile.Segment] {
@@ -185,11 +209,5 @@ struct ProcessConfigReader {
 
   private func position(_ mark: TextMark) -> TextPosition {
     TextPosition(source: source, mark: mark)
-  }
-
-  /// Whether the path is like `C:\data`, `c:/data` or `\\server\data`.
-  private static func isWindowsPath(_ path: String) -> Bool {
-    let letters = Array(path)
-    return path.hasPrefix("\\") || letters.count > 1 && letters[0].isASCII && letters[0].isLetter && letters[1] == ":"
   }
 }

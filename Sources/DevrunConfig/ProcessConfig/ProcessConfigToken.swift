@@ -20,7 +20,9 @@ enum ProcessConfigToken {
     case .volumeMounts:
       let pattern = try VolumeSyntax.name(parts[1])
       let mount = mounts.first { $0.pattern == pattern }
-      return .volume(.init(pattern: pattern, mountPath: mount?.mountPath, position: position))
+      return .volume(
+        .init(
+          pattern: pattern, mountPath: mount?.mountPath, position: position, pathPosition: mount?.pathPosition))
     case .services: return .service(try service(parts[1], at: position))
     case .externalendpoints: return .endpoint(try endpoint(parts[1], at: position))
     }
@@ -31,7 +33,7 @@ enum ProcessConfigToken {
     _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.ServiceReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-    let names = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    let names = withoutDot(parts[0]).split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count <= 2, names.count <= 2, names.allSatisfy(DNSName.isLabel) else {
       throw .processConfig(.invalidService(text))
     }
@@ -44,22 +46,27 @@ enum ProcessConfigToken {
     _ text: String, at position: TextPosition
   ) throws(LocalEnvError.Reason) -> LocalEnvFile.EndpointReference {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2, isHost(parts[0]) else { throw .processConfig(.invalidEndpoint(text)) }
-    return .init(host: parts[0], ports: try ports(parts[1]), position: position)
+    guard parts.count == 2, isHost(withoutDot(parts[0])) else { throw .processConfig(.invalidEndpoint(text)) }
+    return .init(host: withoutDot(parts[0]), ports: try ports(parts[1]), position: position)
   }
 
-  /// At least one port, with commas between.
+  /// At least one port, with commas or blanks between.
   private static func ports(_ text: String) throws(LocalEnvError.Reason) -> [UInt16] {
     var ports: [UInt16] = []
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      let digits = part.drop { $0 == " " }
-      guard let port = UInt16(digits), port > 0, digits.first != "+" else {
-        throw .processConfig(.invalidPort(String(part)))
+      let fields = part.split(separator: " ")
+      for field in fields.isEmpty ? [part] : fields {
+        guard let port = UInt16(field), port > 0, field.first != "+" else {
+          throw .processConfig(.invalidPort(String(part)))
+        }
+        ports.append(port)
       }
-      ports.append(port)
     }
     return ports
   }
+
+  /// A name without the dot that ends it if it is complete (RFC 1034, section 3.1).
+  private static func withoutDot(_ name: String) -> String { name.hasSuffix(".") ? String(name.dropLast()) : name }
 
   /// Whether the text is a name of the DNS, in any letter case and with '_', or an IPv4 address.
   private static func isHost(_ text: String) -> Bool {

@@ -23,15 +23,17 @@ public enum EnvironmentFiles {
 
   /// Reads the files at the given paths as one: of two assignments of a name the later file's counts.
   ///
-  /// - Parameter paths: files whose name ends in `.yaml` or `.yml` are read as `KubernetesLocalProcessConfig.yaml`, all
-  ///   others as `azds-local.env`.
+  /// - Parameters:
+  ///   - paths: files whose name ends in `.yaml` or `.yml`, in any letter case, are read as
+  ///     `KubernetesLocalProcessConfig.yaml`, all others as `azds-local.env`.
+  ///   - directory: the absolute path of the folder that relative paths are seen from.
   /// - Throws: `LocalEnvError` with all mistakes of all files, files that cannot be read among them.
-  public static func load(_ paths: [String]) throws(LocalEnvError) -> LocalEnvFile {
+  public static func load(_ paths: [String], in directory: String = "/") throws(LocalEnvError) -> LocalEnvFile {
     var files: [LocalEnvFile] = []
     var problems: [LocalEnvError.Problem] = []
     for path in paths {
       do throws(LocalEnvError) {
-        files.append(try load(path))
+        files.append(try load(path, in: directory))
       } catch {
         problems += error.problems
       }
@@ -40,7 +42,7 @@ public enum EnvironmentFiles {
     return LocalEnvFile(merging: files)
   }
 
-  private static func load(_ path: String) throws(LocalEnvError) -> LocalEnvFile {
+  private static func load(_ path: String, in directory: String) throws(LocalEnvError) -> LocalEnvFile {
     let bytes: [UInt8]
     do throws(Errno) {
       bytes = try BoundedFile.read(path)
@@ -49,8 +51,11 @@ public enum EnvironmentFiles {
         .init(position: TextPosition(source: path, mark: nil), reason: .unreadable(error.description))
       ])
     }
-    let isYAML = path.hasSuffix(".yaml") || path.hasSuffix(".yml")
-    return isYAML
-      ? try KubernetesLocalProcessConfig.parse(bytes, source: path) : try AzdsLocalEnv.parse(bytes, source: path)
+    let name = path.lowercased()
+    guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+      return try AzdsLocalEnv.parse(bytes, source: path)
+    }
+    let folder = ConfigPath.folder(of: ConfigPath.resolve(path, in: directory))
+    return try KubernetesLocalProcessConfig.parse(bytes, source: path, in: folder)
   }
 }
