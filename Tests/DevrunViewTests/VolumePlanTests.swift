@@ -1,6 +1,7 @@
 import DevrunConfig
 import DevrunCore
 import DevrunKube
+import TestSupport
 import Testing
 
 @testable import DevrunView
@@ -36,7 +37,7 @@ struct VolumePlanTests {
     ], container: "app")
 
   private func plan(_ uses: [LocalEnvFile.VolumeUse] = [], choice: VolumeChoice = .all) -> VolumePlan {
-    VolumePlan(Self.container, uses: uses, choice: choice) { $0 == "/tmp" ? "it is there" : nil }
+    VolumePlan(Self.container, uses: uses, choice: choice) { $0 == "/tmp" ? ("it is there", true) : nil }
   }
 
   @Test func `Volumes appear at their own paths, except persistent ones and those at occupied paths`() {
@@ -50,6 +51,25 @@ struct VolumePlanTests {
     #expect(plan.omissions.map(\.volume) == ["scratch", "data", "node"])
     #expect(plan.omissions.map(\.path) == ["/tmp", "/data", "/node"])
     #expect(plan.omissions[0].why == "it is there")
+  }
+
+  @Test func `A volume that something of this machine hides is reported with a warning, unless it is empty anyway`()
+    throws
+  {
+    let plan = VolumePlan(Self.container, uses: [.init(volume: "settings", mountPath: "/x")]) { _ in ("here", true) }
+    let hidden = plan.omissions.filter(\.isHidden)
+    #expect(hidden.contains { $0.path == "/etc/keys" } && hidden.contains { $0.path == "/var/run/secrets/token" })
+    #expect(!hidden.contains { $0.path == "/tmp" || $0.volume == "settings" || $0.volume == "data" })
+    let keys = try #require(hidden.first { $0.path == "/etc/keys" })
+    guard case .warning(let message) = keys.event else { throw TestFailure("\(keys.event)") }
+    #expect(
+      message.description == """
+        volume keys does not appear at /etc/keys
+        here
+        to have it all the same, give it a path in azds-local.env: NAME=${volumes.keys|/other/path}
+        """)
+    let untold = VolumePlan(Self.container, uses: []) { _ in ("no namespace", false) }.omissions
+    #expect(!untold.isEmpty && !untold.contains(where: \.isHidden))
   }
 
   @Test func `A named volume is copied whatever its kind, and appears where it is requested as well`() {

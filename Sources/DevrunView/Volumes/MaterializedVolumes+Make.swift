@@ -26,11 +26,10 @@ extension MaterializedVolumes {
     var volumes = MaterializedVolumes(names: container.volumes.map(\.name))
     let uses = try localEnv.volumes(in: volumes.names)
     let plan = VolumePlan(container, uses: uses, choice: choice) { path in
-      isolation == .trap ? "no path of its own can be shown without a mount namespace" : obstacle(at: path)
+      isolation == .trap ? ("no path of its own can be shown without a mount namespace", false) : obstacle(at: path)
     }
     for omission in plan.omissions {
-      fetch.reporter.report(
-        .detail("volume \(omission.volume) does not appear at \(omission.path): \(omission.why)"))
+      fetch.reporter.report(omission.event)
     }
     if !plan.items.isEmpty { fetch.reporter.report(.step("copying volumes")) }
     volumes.copies = try await fetch.run(plan, memory: memory, disk: disk)
@@ -38,8 +37,20 @@ extension MaterializedVolumes {
   }
 
   /// What of this machine a volume at a path would hide.
-  private static func obstacle(at path: String) -> String? {
+  private static func obstacle(at path: String) -> (String, Bool)? {
     var status = stat()
-    return stat(path, &status) == 0 ? "this machine has something there" : nil
+    return stat(path, &status) == 0 ? ("this machine has something there", true) : nil
+  }
+}
+
+extension VolumePlan.Omission {
+  /// What is reported: a warning if the command may take this machine's files for those of the volume.
+  var event: ReportEvent {
+    let what = "volume \(volume) does not appear at \(path)"
+    guard isHidden else { return .detail("\(what): \(why)") }
+    return .warning(
+      ErrorMessage(
+        what, why: why,
+        remedy: "to have it all the same, give it a path in azds-local.env: NAME=${volumes.\(volume)|/other/path}"))
   }
 }

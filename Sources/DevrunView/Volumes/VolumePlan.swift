@@ -38,6 +38,8 @@ package struct VolumePlan: Sendable, Hashable {
     var path: String
     /// Why, in words.
     var why: String
+    /// Whether something of this machine is at the path, so that the command may take it for the volume.
+    var isHidden = false
   }
 
   /// What is to be copied.
@@ -51,10 +53,11 @@ package struct VolumePlan: Sendable, Hashable {
   ///   - container: its volumes.
   ///   - uses: what the files name.
   ///   - choice: which of the volumes are copied.
-  ///   - obstacle: why a path of the container cannot be shown here; `nil` where it can.
+  ///   - obstacle: why a path of the container cannot be shown here, and whether something of this machine is there;
+  ///     `nil` where it can.
   init(
     _ container: ContainerVolumes, uses: [LocalEnvFile.VolumeUse], choice: VolumeChoice = .all,
-    obstacle: (_ path: String) -> String?
+    obstacle: (_ path: String) -> (why: String, isOfMachine: Bool)?
   ) {
     for use in uses {
       guard let volume = container.volumes.first(where: { $0.name == use.volume }) else { continue }
@@ -65,8 +68,10 @@ package struct VolumePlan: Sendable, Hashable {
       if !mount.isUnasked {
         let why = "volumes of kind \(mount.kind) are copied only when azds-local.env names them"
         omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why))
-      } else if let why = obstacle(mount.mountPath) {
-        omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why))
+      } else if let (why, isOfMachine) = obstacle(mount.mountPath) {
+        // An emptyDir, such as one at /tmp, is empty anyway. A volume that a file names is where the file says.
+        let isHidden = isOfMachine && mount.kind != "emptyDir" && !uses.contains { $0.volume == mount.name }
+        omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why, isHidden: isHidden))
       } else {
         add(Item(volume: mount, targets: [mount.mountPath], isNamed: false))
       }
