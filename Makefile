@@ -108,6 +108,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (default 60), from the corpus in fixt
 bench: build ## the launcher beside the same things done bare; with KUBECONFIG also tunnel, starts, ends, scale
 	$(SWIFT) build $(release_flags) --product devrun-launch
 	python3 fixtures/bench/bench.py "$(release_path)/devrun-launch"
+	DEVRUN_BENCH=1 $(SWIFT) test --filter EnvironmentBenchmark | grep -E '^environment|✘|Test run'
 	@if [ -n "$$KUBECONFIG" ]; then python3 fixtures/bench/tunnel.py "$(CURDIR)/$(bin)/devrun" && \
 		python3 fixtures/bench/life.py "$(CURDIR)/$(bin)/devrun" && \
 		python3 fixtures/bench/scale.py "$(CURDIR)/$(bin)/devrun"; \

@@ -43,7 +43,7 @@ extension Session {
     }
     let resolved = try ChildEnvironment.make(
       options.environmentRequest, shell: environment, container: container, view: cluster, volumes: volumes,
-      namespace: access.namespace)
+      namespace: access.namespace, domain: info.clusterDomain, reporter: reporter)
     reporter.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
     var view = SessionView(
       cluster: cluster, info: info, volumes: volumes, environment: resolved, secrets: secrets,

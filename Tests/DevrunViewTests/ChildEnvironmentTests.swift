@@ -8,12 +8,12 @@ import Testing
 struct ChildEnvironmentTests {
   private func resolve(
     shell: EnvironmentVariables = [:], container: [RawString] = [], services: [ServiceAddress] = [],
-    assignments: [EnvironmentVariables.Variable] = [], clusterNames: [String] = []
+    assignments: [EnvironmentVariables.Variable] = []
   ) -> EnvironmentVariables {
-    ChildEnvironment(
-      shell: shell, container: EnvironmentVariables(entries: container, origin: .container), services: services,
-      assignments: assignments, clusterNames: clusterNames
-    ).resolved()
+    let environment = ChildEnvironment(
+      shell: shell, container: EnvironmentVariables(entries: container, origin: .container),
+      services: ServiceAddresses(services))
+    return environment.resolved(environment.base(), assigning: assignments)
   }
 
   /// The values alone, by name.
@@ -88,12 +88,22 @@ struct ChildEnvironmentTests {
       ])
   }
 
-  @Test func `Cluster names are added to NO_PROXY if this machine uses a proxy`() {
-    let names = [".svc", "myapp2"]
-    #expect(resolve(clusterNames: names)["NO_PROXY"] == nil)
-    let result = resolve(shell: ["https_proxy": "http://proxy:3128", "no_proxy": "corp,.svc"], clusterNames: names)
-    #expect(result["no_proxy"] == "corp,.svc,myapp2")
-    #expect(result["NO_PROXY"] == ".svc,myapp2")
+  @Test func `A service's variables are found if its name looks like a part of another's variable`() {
+    let result = resolve(
+      container: [
+        "A_PORT_80_TCP_PORT=tcp://10.0.0.2:80", "A_PORT=tcp://10.0.0.1:80", "A_SERVICE_SERVICE_HOST=10.0.0.3",
+        "A_SERVICE_HOST=10.0.0.1", "A_PORTAL=10.0.0.9",
+      ],
+      services: [
+        ServiceAddress(name: "a", clusterIP: "10.0.0.1", local: "127.77.0.1"),
+        ServiceAddress(name: "a-port-80-tcp", clusterIP: "10.0.0.2", local: "127.77.0.2"),
+        ServiceAddress(name: "a-service", clusterIP: "10.0.0.3", local: "127.77.0.3"),
+      ])
+    #expect(
+      values(result) == [
+        "A_PORT_80_TCP_PORT": "tcp://127.77.0.2:80", "A_PORT": "tcp://127.77.0.1:80",
+        "A_SERVICE_SERVICE_HOST": "127.77.0.3", "A_SERVICE_HOST": "127.77.0.1", "A_PORTAL": "10.0.0.9",
+      ])
   }
 }
 

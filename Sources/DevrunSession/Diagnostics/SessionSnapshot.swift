@@ -152,11 +152,12 @@ extension SessionSnapshot.Variable {
   ///
   /// - Parameter services: the names of services.
   static func list(_ environment: EnvironmentVariables, services: [String]) -> [SessionSnapshot.Variable] {
-    environment.sorted().map { variable in
-      let (name, value) = (variable.name.description, variable.value.description)
+    let services = ServiceVariables(of: services)
+    return environment.sorted().map { variable in
       let isShown =
-        variable.origin == .container && ServiceVariable.matches(name: name, value: value, services: services)
-      return .init(name: name, origin: variable.origin, value: isShown ? value : nil)
+        variable.origin == .container && services.contains(name: variable.name, value: variable.value)
+      return .init(
+        name: variable.name.description, origin: variable.origin, value: isShown ? variable.value.description : nil)
     }
   }
 }

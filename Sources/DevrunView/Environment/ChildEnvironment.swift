@@ -1,3 +1,4 @@
+internal import DevrunConfig
 package import DevrunCore
 internal import DevrunSystem
 
@@ -8,7 +9,7 @@ package struct ChildEnvironment {
     "PATH", "HOME", "PWD", "OLDPWD", "SHELL", "USER", "LOGNAME", "TERM", "TMPDIR", "LANG", "DISPLAY", "SHLVL", "_",
   ]
   /// Families of such names.
-  static let keptPrefixes: [RawString] = ["LC_", "LD_", "XDG_", "SSH_"]
+  static let keptPrefixes: [RawString] = ["LC_", "XDG_", "SSH_"]
 
   /// Whether a variable stays this machine's whatever the container says.
   package static func keeps(_ name: RawString) -> Bool {
@@ -21,33 +22,51 @@ package struct ChildEnvironment {
   var container: EnvironmentVariables
   /// Which of them count.
   var filter = NameFilter()
+  /// The patterns of variables of either that the command does not get.
+  var unset: [Wildcard] = []
   /// The cluster's services, whose variables carry local addresses here.
-  var services: [ServiceAddress]
-  /// What the file and the command line assign, in that order.
-  var assignments: [EnvironmentVariables.Variable]
-  /// Names and addresses that no proxy of this machine can reach, for `NO_PROXY`.
-  var clusterNames: [String]
+  var services = ServiceAddresses([])
+  /// What no proxy of this machine can reach.
+  var proxyExceptions: () -> ProxyExceptions = { ProxyExceptions() }
+  /// Whether the command will find something at an absolute path.
+  var isThere: (String) -> Bool = { _ in false }
 
-  /// The variables by name.
-  func resolved() -> EnvironmentVariables {
-    var result = shell
-    for variable in container where !Self.keeps(variable.name) && filter.takes(variable.name) { result.set(variable) }
-    for service in services { service.localize(&result) }
-    for assignment in assignments { result.set(assignment) }
-    extendNoProxy(&result)
-    return result
+  /// The environment before the files and the options assign anything.
+  struct Base {
+    /// The variables by name.
+    var variables = EnvironmentVariables()
+    /// The container's variables that describe its image, and the reason of each.
+    var ofImage: [(variable: EnvironmentVariables.Variable, reason: String)] = []
   }
 
-  /// Where this shell has a proxy, the cluster's names must not go through it.
-  private func extendNoProxy(_ variables: inout EnvironmentVariables) {
-    let proxies: [RawString] = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
-    guard proxies.contains(where: { !(variables[$0]?.bytes.isEmpty ?? true) }) else { return }
-    for name: RawString in ["no_proxy", "NO_PROXY"] {
-      let present = variables[name]?.description.split(separator: ",").map(String.init) ?? []
-      let added = clusterNames.filter { !present.contains($0) }
-      variables.set(
-        name, to: RawString((present + added).joined(separator: ",")),
-        from: variables.variable(named: name)?.origin ?? .shell)
+  /// The shell's variables and the container's.
+  func base() -> Base {
+    var base = Base()
+    for variable in shell where !isUnset(variable.name) { base.variables.set(services.localized(variable) ?? variable) }
+    for variable in container where !Self.keeps(variable.name) && !isUnset(variable.name) {
+      guard filter.takes(variable.name) else { continue }
+      if filter.included.isEmpty,
+        let reason = ImageVariables.reason(toLeaveOut: variable.name, value: variable.value, isThere: isThere)
+      {
+        base.ofImage.append((variable, reason))
+      } else {
+        base.variables.set(services.localized(variable) ?? variable)
+      }
     }
+    return base
+  }
+
+  private func isUnset(_ name: RawString) -> Bool {
+    guard !unset.isEmpty else { return false }
+    let text = name.description
+    return unset.contains { $0.matches(text) }
+  }
+
+  /// The environment with what the files and the options assign, in that order.
+  func resolved(_ base: Base, assigning assignments: [EnvironmentVariables.Variable]) -> EnvironmentVariables {
+    var result = base.variables
+    for assignment in assignments { result.set(assignment) }
+    if ProxyExceptions.areNeeded(in: result) { proxyExceptions().extend(&result, except: isUnset) }
+    return result
   }
 }

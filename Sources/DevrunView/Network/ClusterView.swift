@@ -64,6 +64,9 @@ package final class ClusterView: Sendable {
   /// The services known now.
   package var services: [AddressBook.Key: AddressBook.Entry] { state.withLock { $0.book.entries } }
 
+  /// The names of the pods that have names of their own.
+  var podNames: [String] { state.withLock { $0.book.pods.values.flatMap(\.names).sorted() } }
+
   /// The local address of a service.
   func address(of key: AddressBook.Key) -> IPAddress? { services[key]?.local }
 

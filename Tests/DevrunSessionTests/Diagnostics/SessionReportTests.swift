@@ -179,6 +179,6 @@ struct EnvironmentOriginsTests {
       ("OTHER_SERVICE_HOST", "10.0.0.1", false), ("MY_API", "80", false),
     ])
   func `Service variables are recognised by both their name and their value`(name: String, value: String, isOne: Bool) {
-    #expect(ServiceVariable.matches(name: name, value: value, services: ["my-api"]) == isOne)
+    #expect(ServiceVariables(of: ["my-api"]).contains(name: RawString(name), value: RawString(value)) == isOne)
   }
 }
