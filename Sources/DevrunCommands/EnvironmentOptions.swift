@@ -28,6 +28,12 @@ struct EnvironmentOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Do not take these variables of the container; repeatable.", valueName: "pattern"))
   var envExclude: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Unset these variables of this shell and of the container; * stands for any characters; repeatable.",
+      valueName: "pattern"))
+  var envUnset: [String] = []
+
   /// Reads the files that are named, or else those that are found.
   ///
   /// - Throws: `LocalEnvError`; `ProjectTrustError` if others could have put a file there that no option names.
@@ -41,7 +47,7 @@ struct EnvironmentOptions: ParsableArguments {
     if files.isEmpty {
       files = try EnvironmentFiles.find(from: process.workingDirectory, trust: process.trust, option: option)
     }
-    let localEnv = try EnvironmentFiles.load(files)
+    let localEnv = try EnvironmentFiles.load(files, in: process.workingDirectory)
     return (localEnv, localEnv.warnings.map(\.description))
   }
 
@@ -52,7 +58,11 @@ struct EnvironmentOptions: ParsableArguments {
   ) -> SessionOptions {
     var options = SessionOptions(
       target: target, container: container, ports: ports, localEnv: localEnv, variables: env)
-    options.projectVariables = project.environment
+    let unset = envUnset.map { Wildcard($0) }
+    options.projectVariables = project.environment.filter { variable in
+      !unset.contains { $0.matches(variable.name.description) }
+    }
+    options.unsetVariables = project.unsetVariables + unset
     options.containerVariables = NameFilter(
       included: envInclude.map { Wildcard($0) }, excluded: envExclude.map { Wildcard($0) })
     return options

@@ -30,6 +30,8 @@ public struct SessionOptions: Sendable {
   public var projectVariables: [EnvironmentVariables.Variable] = []
   /// Which of the container's variables the command gets.
   public var containerVariables = NameFilter()
+  /// The patterns of variables of this shell and of the container that the command does not get.
+  public var unsetVariables: [Wildcard] = []
   /// Whether volumes may also hide what the command or this machine needs.
   public var forcesVolumes = false
   /// The most that is copied of one volume, in bytes.
@@ -71,6 +73,7 @@ public struct SessionOptions: Sendable {
   /// What these options say of the command's environment.
   var environmentRequest: EnvironmentRequest {
     EnvironmentRequest(
-      localEnv: localEnv, projectVariables: projectVariables, variables: variables, filter: containerVariables)
+      localEnv: localEnv, projectVariables: projectVariables, variables: variables, filter: containerVariables,
+      unset: unsetVariables)
   }
 }

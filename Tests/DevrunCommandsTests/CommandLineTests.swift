@@ -101,6 +101,7 @@ struct CommandLineTests {
     let arguments = [
       "--new-pod", "--image", "registry/image:1", "-c", "app", "-p", "80:8080", "--port", "81", "--env-file", "a.env",
       "--env-file", "b.yaml", "-e", "A=1", "--env", "B=x=y", "--env-include", "P*", "--env-exclude", "Q*",
+      "--env-unset", "R*", "--env-unset", "S",
       "--volume-limit", "2Gi", "--force-volumes", "--wait", "--isolation", "trap",
       "--take-over", "now", "--start-timeout", "1m30s", "-n", "shop", "--context", "test",
       "--kubeconfig", "config", "-q", "cmd",
@@ -117,6 +118,7 @@ struct CommandLineTests {
     #expect(options.environment.env.map { "\($0.name)|\($0.value)" } == ["A|1", "B|x=y"])
     #expect(options.environment.envInclude == ["P*"])
     #expect(options.environment.envExclude == ["Q*"])
+    #expect(options.environment.envUnset == ["R*", "S"])
     #expect(options.volumeLimit == 2 << 30)
     #expect(options.forceVolumes)
     #expect(options.wait)

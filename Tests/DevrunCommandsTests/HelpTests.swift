@@ -8,7 +8,8 @@ import Testing
 struct HelpTests {
   private static let runOptions = [
     "-t, --target", "--new-pod", "--image", "-c, --container", "-p, --port", "--env-file", "-e, --env",
-    "--env-include", "--env-exclude", "--volume-limit", "--force-volumes", "--wait", "--isolation", "-n, --namespace",
+    "--env-include", "--env-exclude", "--env-unset", "--volume-limit", "--force-volumes", "--wait", "--isolation",
+    "-n, --namespace",
     "--context", "--kubeconfig", "-v, --verbose", "-q, --quiet", "--version", "-h, --help",
   ]
 

@@ -57,6 +57,12 @@ struct ProjectFileTests {
     }
   }
 
+  @Test func `A variable that is null in devrun.yaml is unset, and may be a pattern`() throws {
+    let file = try parse("env: {A: 1, AWS_PROFILE: null, 'GCP_*': ~, B: 'null'}")
+    #expect(file.environment.map { "\($0.name)=\($0.value)" } == ["A=1", "B=null"])
+    #expect(file.unsetVariables == [Wildcard("AWS_PROFILE"), Wildcard("GCP_*")])
+  }
+
   @Test func `Several environment files can be listed in devrun.yaml`() throws {
     #expect(try parse("env-file: [a.env, /etc/b.env]").envFiles == ["/home/me/app/a.env", "/etc/b.env"])
   }

@@ -14,6 +14,7 @@ internal import DevrunYAML
 ///     env-file: azds-local.env
 ///     env:
 ///       LOG_LEVEL: debug
+///       AWS_PROFILE: null  # neither this shell's nor the container's
 ///     new-pod: false
 ///     image: registry.example/carrier:1
 ///     agent-image: registry.example/agent:1
@@ -46,6 +47,8 @@ public struct ProjectFile: Sendable {
   public var envFiles: [String] = []
   /// Variables to set, in the order of the file.
   public var environment: [EnvironmentVariables.Variable] = []
+  /// The patterns of variables of this shell and of the container that the command does not get.
+  public var unsetVariables: [Wildcard] = []
   /// Whether to make a pod instead of redirecting one.
   public var newPod: Bool?
   /// The new pod's carrier image.
@@ -132,7 +135,11 @@ public struct ProjectFile: Sendable {
     case .envFile:
       let files = if case .sequence = field.node.content { try field.elements() } else { [field] }
       envFiles = try files.map { ConfigPath.resolve(try $0.nonEmptyString(), in: directory) }
-    case .env: environment = try field.members().map(Self.variable)
+    case .env:
+      for member in try field.members() {
+        let variable = try Self.variable(member)
+        if let variable { environment.append(variable) } else { unsetVariables.append(Wildcard(member.key)) }
+      }
     case .newPod: newPod = try field.bool()
     case .image: image = try field.nonEmptyString()
     case .agentImage: agentImage = try field.nonEmptyString()
@@ -145,11 +152,16 @@ public struct ProjectFile: Sendable {
     }
   }
 
-  private static func variable(_ member: YAMLField.Member) throws -> EnvironmentVariables.Variable {
+  /// The variable that a member of `env` sets; `nil` if the member has no value and so unsets it.
+  private static func variable(_ member: YAMLField.Member) throws -> EnvironmentVariables.Variable? {
     guard !member.key.isEmpty, !member.key.contains("="), !member.key.contains("\0") else {
       throw YAMLError(
         source: member.value.source, mark: member.mark,
         reason: .unexpected(path: "env", problem: "has '\(member.key)', which is no name of a variable", remedy: nil))
+    }
+    // Who writes nothing at all may mean an empty text.
+    if case .scalar(let scalar) = member.value.node.content, member.value.node.isNull, !scalar.text.isEmpty {
+      return nil
     }
     let text = try member.value.text()
     guard !text.contains("\0") else { throw member.value.error("holds a NUL, which no variable can") }
