@@ -24,13 +24,7 @@ struct SessionView: Sendable {
   var podAddresses: [IPAddress] = []
 
   /// The names of the variables whose values are secrets.
-  var secretNames: Set<RawString> {
-    let known = Set(secrets)
-    return Set(
-      environment.filter {
-        SecretMask.looksSecret($0.name.description) || !$0.value.bytes.isEmpty && known.contains($0.value)
-      }.map(\.name))
-  }
+  var secretNames: Set<RawString> { SecretMask.names(ofSecretsIn: environment, known: secrets) }
 
   /// The plan to run a program with this view.
   ///

@@ -3,6 +3,7 @@ internal import DevrunCore
 internal import DevrunKube
 internal import DevrunSystem
 internal import DevrunView
+internal import Foundation
 
 /// Takes secrets out of a text that is to be kept: those that are known, and whatever looks like one.
 ///
@@ -69,8 +70,30 @@ extension SecretMask {
       if fromSecrets.contains(name) || looksSecret(name) { return true }
       // Without a prefix any name may be a Secret's; those that the machine keeps and the services' are none.
       return !explained.contains(name) && prefixes.contains(where: name.hasPrefix)
-        && !ChildEnvironment.keeps(variable.name) && !ServiceVariable.isAddress(text)
+        && !ChildEnvironment.keeps(variable.name) && !ImageVariables.contains(variable.name)
+        && !ServiceVariable.isAddress(text)
     }.map(\.value)
+  }
+
+  /// The names of the variables whose values are not to be shown: they are secrets, hold one, or look like one.
+  ///
+  /// - Parameters:
+  ///   - environment: the command's variables.
+  ///   - known: the values of the container's variables that are secrets.
+  static func names(ofSecretsIn environment: EnvironmentVariables, known: [RawString]) -> Set<RawString> {
+    let named = environment.filter { looksSecret($0.name.description) }
+    let equal = Set(known.filter { !$0.bytes.isEmpty })
+    // What a file or an option makes of a secret holds it without the line break that secrets often end in.
+    let held = Set((known + named.map(\.value)).map { $0.description.trimmingCharacters(in: .whitespacesAndNewlines) })
+      .filter { $0.count >= minimumLength && !ServiceVariable.isAddress($0) }
+    let patterns = SecretMask()
+    return Set(named.map(\.name)).union(
+      environment.filter { variable in
+        if equal.contains(variable.value) { return true }
+        let text = variable.value.description
+        if text.count < minimumLength || ServiceVariable.isAddress(text) { return false }
+        return held.contains { text.contains($0) } || patterns.apply(text) != text
+      }.map(\.name))
   }
 
   /// Whether a variable of this name usually holds a secret.

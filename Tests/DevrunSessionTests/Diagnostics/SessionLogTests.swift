@@ -168,4 +168,24 @@ struct SecretMaskTests {
         in: EnvironmentVariables(entries: environment, origin: .container), of: pod, container: "web")
         == ["keyed value", "token value", "of secret"])
   }
+
+  @Test(
+    arguments: [
+      ("DATABASE_URL", "postgres://u:hunter2@db/x", true), ("DSN", "user=u pass=hunter2-long;", true),
+      ("CACHE", "redis://:other@cache", true), ("COPY", "hunter2-long", true), ("SHORT", "abc", true),
+      ("OF_OPTION", "--key=of-option-1", true), ("PASSWORD", "x", true),
+      ("CONNECTION", "Server=db;Password=p;Database=x", true), ("EMPTY", "", false), ("ABCDE", "abcde", false),
+      ("URL", "https://db:5432/x?y=z", false), ("HOST", "db.shop.svc", false),
+      ("API_PORT_80_TCP", "tcp://10.0.0.1:80", false),
+    ])
+  func `A variable is masked if its value is, holds or looks like a secret`(name: String, value: String, isMasked: Bool)
+  {
+    let environment = EnvironmentVariables([
+      .init(name: RawString(name), value: RawString(value), origin: .container),
+      .init(name: "THE_TOKEN", value: "of-option-1", origin: .option),
+    ])
+    let names = SecretMask.names(
+      ofSecretsIn: environment, known: ["hunter2-long\n", "hunter2-long", "abc", "", "10.0.0.1"])
+    #expect(names.subtracting(["THE_TOKEN"]) == (isMasked ? [RawString(name)] : []))
+  }
 }
