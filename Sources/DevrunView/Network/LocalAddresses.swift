@@ -3,11 +3,12 @@ internal import DevrunCore
 /// The local addresses that stand for names of the cluster.
 ///
 /// Each name has an IPv4 address of the loopback network, so that the program needs no route, and an IPv6 address for
-/// programs that ask for IPv6. The IPv6 address is of no interface: connections to it never leave the launcher's trap. Its
-/// network is a unique local one (RFC 4193), which getaddrinfo(3) sorts behind IPv4 (RFC 6724).
+/// programs that ask for IPv6. Connections to that never leave the launcher's trap, so any network would do. It is one of
+/// the site-local addresses that RFC 3879 took out of use: resolvers compare scopes before all else (RFC 6724, rule 2), so
+/// they return the IPv4 address first on each machine, whatever addresses the machine has.
 enum LocalAddresses {
   /// The first 12 bytes of each IPv6 address. The last 4 are the name's IPv4 address.
-  private static let prefix6: [UInt8] = [0xfd, 0x64, 0x65, 0x76, 0x72, 0x75, 0x00, 0x6e, 0, 0, 0, 0]
+  private static let prefix6: [UInt8] = [0xfe, 0xc0, 0x64, 0x65, 0x76, 0x72, 0x75, 0x6e, 0, 0, 0, 0]
 
   /// The network of the IPv6 addresses.
   static let network6: IPNetwork? = IPAddress(bytes: prefix6 + [0, 0, 0, 0]).flatMap {
