@@ -74,7 +74,8 @@ extension ServiceWatch {
     return part
   }
 
-  /// Reads EndpointSlices, or Endpoints where those are not served or may not be read.
+  /// Reads EndpointSlices, or Endpoints where those are not served or may not be read. Where those of all namespaces may
+  /// not be read, these are the ones of the session's own namespace.
   private func readEndpoints(in scope: String?) async throws -> AddressListing.Part? {
     let collections = [
       .endpointSlices(in: scope, version: "v1"), .endpointSlices(in: scope, version: "v1beta1"), .endpoints(in: scope),
@@ -82,7 +83,7 @@ extension ServiceWatch {
     for collection in collections {
       if let part = try await read(collection, .services, in: scope) { return try await withNodes(part) }
     }
-    return nil
+    return scope == nil ? try await readEndpoints(in: namespace.name) : nil
   }
 
   /// Reads the pods of a namespace, or of all. Where those of all namespaces may not be listed, or cannot be told from the
