@@ -21,12 +21,12 @@ enum PortTrial {
     let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     let socket = Descriptor(try system { Glibc.socket(AF_INET, type, 0) })
     defer { socket.close() }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    try withUnsafePointer(to: &address) { (address) throws(Errno) in
-      _ = try address.withMemoryRebound(to: sockaddr.self, capacity: 1) { (address) throws(Errno) in
-        try system { Glibc.bind(socket.number, address, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    // struct sockaddr_in of ip(7): family, port in network order, and the address 0.0.0.0.
+    let family = withUnsafeBytes(of: sa_family_t(AF_INET)) { Array($0) }
+    let address = family + [UInt8(port >> 8), UInt8(port & 0xff)] + [UInt8](repeating: 0, count: 12)
+    _ = try system {
+      address.withUnsafeBytes { bytes in
+        Glibc.bind(socket.number, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
       }
     }
   }
