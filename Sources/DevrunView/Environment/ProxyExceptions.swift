@@ -119,7 +119,7 @@ struct ProxyExceptions: Sendable {
   private static func network(of addresses: [IPAddress]) -> IPNetwork? {
     guard let first = addresses.first else { return nil }
     let base = AddressKey(first).bits
-    let differing = addresses.reduce(UInt128(0)) { $0 | AddressKey($1).bits ^ base }
+    let differing = addresses.reduce(UInt128(0)) { $0 | (AddressKey($1).bits ^ base) }
     let length = differing.leadingZeroBitCount - (first.isIPv4 ? 96 : 0)
     let mask = differing.leadingZeroBitCount == 0 ? 0 : ~UInt128(0) << UInt128(128 - differing.leadingZeroBitCount)
     return AddressKey(bits: base & mask).address.flatMap { IPNetwork($0, prefixLength: length) }
