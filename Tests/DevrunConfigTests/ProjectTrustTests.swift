@@ -133,6 +133,12 @@ struct ProjectTrustTests {
       let trust = ProjectTrust(environment: [RawString(ProjectTrust.variable): RawString(folders)])
       #expect(try find(from: "shared/project/sub", trust) == [file], "\(folders)")
     }
+    // The marker is above the folder that is named.
+    let below = try folder.write("shared/project/sub/deep/file", "")
+    let inner = try folder.write("shared/project/sub/devrun.yaml", "", mode: 0o666)
+    let trust = ProjectTrust(environment: [RawString(ProjectTrust.variable): RawString("\(shared)/project/sub")])
+    #expect(try ProjectFolder.find(["devrun.yaml"], from: ConfigPath.folder(of: below), trust: trust) == [inner])
+    try Directory.removeTree(RawString(inner))
     for folders in ["", "relative", "\(shared)/pro", "\(shared)/project/sub"] {
       let trust = ProjectTrust(environment: [RawString(ProjectTrust.variable): RawString(folders)])
       #expect(throws: ProjectTrustError.self, "\(folders)") { try find(from: "shared/project/sub", trust) }

@@ -60,8 +60,8 @@ enum ProjectFolder {
       folder = ConfigPath.folder(of: folder)
     }
     let here = try trusted(present(names, in: directory))
-    if here.isEmpty { _ = try trusted(belowForeignRoot) }
-    return here
+    // Somebody else's marker leads no search to a file, unless the user allows all files there.
+    return here.isEmpty ? try trusted(belowForeignRoot).filter(trust.isSafe) : here
   }
 
   private static func present(_ names: [String], in folder: String) -> [String] {

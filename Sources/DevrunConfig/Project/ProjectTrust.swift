@@ -145,7 +145,8 @@ public struct ProjectTrust: Sendable {
     return status.st_mode & S_IWGRP != 0 && !groups.contains(status.st_gid) ? .group(status.st_gid) : nil
   }
 
-  private func isSafe(_ path: String) -> Bool {
+  /// Whether a path is in one of the folders in which everything counts.
+  func isSafe(_ path: String) -> Bool {
     !Self.names(of: path).contains("..")
       && safeFolders.contains { $0.isEmpty || $0 == "/" || path == $0 || path.hasPrefix($0 + "/") }
   }
