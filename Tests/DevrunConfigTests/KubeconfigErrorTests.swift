@@ -94,8 +94,6 @@ struct KubeconfigErrorTests {
         "users:\n- name: u", "users:\n- name: u\n- name: u",
         ":10:9: users[1].name is 'u', which is the name of another one, in line 9"
       ),
-      ("users:\n- name: u", "users:\n- nam: u", ":9:3: users[0] must have 'name'"),
-      ("users:\n", "users:\n- [x]\n", ":9:3: users[0] must be a mapping, but is a list"),
     ])
   func `A mistake in the structure of a kubeconfig is reported with its place`(
     old: String, new: String, expected: String
