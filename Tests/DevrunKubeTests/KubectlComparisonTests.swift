@@ -81,7 +81,8 @@ struct KubectlComparisonTests {
     }
     let beta = "apiVersion: \(v1beta1), interactiveMode: ''"
     return [
-      Part(name: "none", text: ""), Part(name: "token", text: "token: abc"),
+      // kubectl asks for a user name. To devrun the user is anonymous.
+      Part(name: "none", text: "", isOnlyForDevrun: true), Part(name: "token", text: "token: abc"),
       Part(name: "token twice", text: "token: abc, token: def"),
       Part(name: "token with a line break", text: "token: \"abc\\n\"", isOnlyForDevrun: true),
       Part(name: "token with a line break within", text: "token: \"a\\nc\""),
