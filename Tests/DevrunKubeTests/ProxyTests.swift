@@ -84,7 +84,7 @@ struct ProxyTests {
         Issue.record("\(String(describing: error))")
         return
       }
-      #expect(cause.contains("certificate is for another name"))
+      #expect(cause.contains("the certificate is not for the address 127.0.0.1"))
     }
     #expect(proxy.targets == [])
     try await proxy.stop()
