@@ -180,7 +180,7 @@ let package = Package(
       name: "DevrunSessionTests",
       dependencies: [
         "DevrunSession", "DevrunConfig", "DevrunKube", "DevrunPlan", "DevrunTunnel", "DevrunSystem", "DevrunCore",
-        "DevrunView", "DevrunWorkload", "TestSupport", nioPosix,
+        "DevrunView", "DevrunWorkload", "TestSupport", nioPosix, nioCore, nioEmbedded,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -198,8 +198,8 @@ let package = Package(
     .testTarget(
       name: "DevrunCommandsTests",
       dependencies: [
-        "DevrunCommands", "DevrunLauncher", "DevrunSession", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore",
-        "TestSupport",
+        "DevrunCommands", "DevrunLauncher", "DevrunSession", "DevrunWorkload", "DevrunPlan", "DevrunConfig",
+        "DevrunSystem", "DevrunCore", "TestSupport",
         "devrun", argumentParser,
       ],
       swiftSettings: settings),

@@ -101,7 +101,8 @@ struct RunOptions: ParsableArguments {
     options.forcesVolumes = forceVolumes
     options.takeOver = takeOver ?? project.takeOver
     if let timeout = startTimeout ?? project.startTimeout { options.startTimeout = timeout }
-    return (options, warnings + (try podPlace.apply(to: &options, project)))
+    let notices = try podPlace.apply(to: &options, project)
+    return (options, warnings + notices)
   }
 
   static func duration(_ text: String) throws -> Duration {

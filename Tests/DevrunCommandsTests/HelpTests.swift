@@ -9,8 +9,8 @@ struct HelpTests {
   private static let runOptions = [
     "-t, --target", "--new-pod", "--image", "-c, --container", "-p, --port", "--env-file", "-e, --env",
     "--env-include", "--env-exclude", "--env-unset", "--volume-limit", "--force-volumes", "--wait", "--isolation",
-    "-n, --namespace",
-    "--context", "--kubeconfig", "-v, --verbose", "-q, --quiet", "--version", "-h, --help",
+    "-n, --namespace", "--context", "--kubeconfig", "--pod-port", "--via-pod", "-v, --verbose", "-q, --quiet",
+    "--version", "-h, --help",
   ]
 
   @Test(

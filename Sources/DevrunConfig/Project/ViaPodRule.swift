@@ -49,7 +49,7 @@ public struct ViaPodRule: Sendable, Hashable {
     }
     if IPAddress(text) != nil || IPNetwork(text) != nil { return (text, []) }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 2 else { throw .malformed(text) }
+    guard parts.count <= 2, !text.contains("//") else { throw .malformed(text) }
     return (String(parts[0]), parts.count == 2 ? try ports(parts[1], of: text) : [])
   }
 
