@@ -1,5 +1,6 @@
 import DevrunConfig
 import DevrunCore
+import DevrunKube
 import DevrunPlan
 import DevrunSystem
 import Foundation
@@ -20,7 +21,8 @@ struct ViaPodViewTests {
 
   private func view(file: String = "version: 0.1") throws -> ClusterView {
     ClusterView.make(
-      of: [], localEnv: try KubernetesLocalProcessConfig.parse(Array(file.utf8), source: "b2k.yaml"), namespace: "shop",
+      of: [], addresses: nil, pod: KubeObject([:]),
+      localEnv: try KubernetesLocalProcessConfig.parse(Array(file.utf8), source: "b2k.yaml"), namespace: "shop",
       domain: "cluster.local", container: [:], hostname: "here", directory: directory, reporter: Silent())
   }
 
@@ -33,7 +35,7 @@ struct ViaPodViewTests {
     let texts = try ["db.example.com", "${env.NODE_IP}:8126"].map(ViaPodText.init(parsing:))
     try view.reachFromPod(texts, variables: ["NODE_IP": "10.9.8.7"])
     let hosts = try String(contentsOfFile: try view.writeHosts(), encoding: .utf8)
-    let line = try #require(hosts.split(separator: "\n").first { $0.hasSuffix("\tdb.example.com") })
+    let line = try #require(hosts.split(separator: "\n").first { $0.contains("\tdb.example.com ") })
     let local = try #require(IPAddress(String(line.prefix { $0 != "\t" })))
     #expect(view.destination(of: local) == "db.example.com")
     #expect(view.redirected.contains(AddressKey(local), port: 5432))
