@@ -59,9 +59,16 @@ struct PodPortWays: Sendable {
       }.get()
     } catch {
       guard !Task.isCancelled, !(error is CancellationError) else { throw error }
-      report(error, port: port)
+      let failure = error as? PodFailure
+      report(failure?.cause ?? error, port: port, pod: failure?.pod)
       throw error
     }
+  }
+
+  /// Why a connection to a pod failed.
+  private struct PodFailure: Error {
+    var pod: String
+    var cause: any Error
   }
 
   private func report(_ error: any Error, port: UInt16, pod: String? = nil) {
@@ -87,8 +94,8 @@ struct PodPortWays: Sendable {
       let pod = try await within(patience) { try await pods.pod(besides: besides) }
       do {
         return try await dial(port, in: pod.name)
-      } catch let error as KubeError {
-        guard error.isNotFound else { throw error }
+      } catch {
+        guard let cause = error as? KubeError, cause.isNotFound else { throw PodFailure(pod: pod.name, cause: error) }
         failed.insert(pod.uid)
       }
     }
