@@ -138,6 +138,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux"],
       path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "TestCluster",
+      dependencies: ["DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1],
+      path: "Tests/TestCluster", swiftSettings: settings),
     .testTarget(
       name: "TestSupportTests", dependencies: ["TestSupport", "DevrunPlan", "DevrunSystem", "DevrunCore"],
       swiftSettings: settings),
@@ -180,19 +184,20 @@ let package = Package(
       name: "DevrunSessionTests",
       dependencies: [
         "DevrunSession", "DevrunConfig", "DevrunKube", "DevrunPlan", "DevrunTunnel", "DevrunSystem", "DevrunCore",
-        "DevrunView", "DevrunWorkload", "TestSupport", nioPosix, nioCore, nioEmbedded,
+        "DevrunView", "DevrunWorkload", "TestCluster", "TestSupport", nioPosix, nioCore, nioEmbedded,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunWorkloadTests",
       dependencies: [
-        "DevrunWorkload", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1,
+        "DevrunWorkload", "DevrunKube", "DevrunConfig", "DevrunCore", "TestCluster", nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "DevrunViewTests",
       dependencies: [
-        "DevrunView", "DevrunKube", "DevrunPlan", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport",
+        "DevrunView", "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem", "DevrunCore", "TestCluster",
+        "TestSupport",
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunKube
+import TestCluster
 import Testing
 
 @testable import DevrunWorkload

@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunKube
+import TestCluster
 import Foundation
 import NIOCore
 import NIOPosix

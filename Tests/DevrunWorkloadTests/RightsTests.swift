@@ -1,4 +1,5 @@
 import DevrunKube
+import TestCluster
 import Testing
 
 @testable import DevrunWorkload

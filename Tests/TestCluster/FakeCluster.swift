@@ -1,16 +1,14 @@
-import DevrunCore
-import DevrunKube
-import NIOCore
-import NIOHTTP1
-import Synchronization
-
-@testable import DevrunWorkload
+internal import DevrunCore
+package import DevrunKube
+internal import NIOCore
+internal import NIOHTTP1
+internal import Synchronization
 
 /// An API server in memory with the parts that a redirection meets: objects with versions and owners of fields, JSON
 /// patches, watches, and a Deployment controller that acts at once.
-final class FakeCluster: Sendable {
+package final class FakeCluster: Sendable {
   /// What a rule makes of a request: a refusal; `nil` lets it pass.
-  typealias Rule = @Sendable (_ request: String) -> FakeStatus?
+  package typealias Rule = @Sendable (_ request: String) -> FakeStatus?
 
   private struct Watcher {
     var collection: String
@@ -29,36 +27,47 @@ final class FakeCluster: Sendable {
     var objects: [String: KubeObject] = [:]
     var version = 0
     var requests: [String] = []
+    var requestsOfMetadata: [String] = []
+    var watches: [String] = []
     var watchers: [Watcher] = []
     var events: [Event] = []
     var rule: Rule = { _ in nil }
     var hasController = true
   }
 
+  /// The annotation in which the controller counts revisions.
+  private static let revision = "deployment.kubernetes.io/revision"
+
   private let state = Mutex(State())
 
   /// The changes that were asked for, as `METHOD kind/name`.
-  var writes: [String] { state.withLock { $0.requests.filter { !$0.hasPrefix("GET") } } }
+  package var writes: [String] { state.withLock { $0.requests.filter { !$0.hasPrefix("GET") } } }
 
   /// All requests but watches, as `METHOD collection` or `METHOD kind/name`.
-  var requests: [String] { state.withLock(\.requests) }
+  package var requests: [String] { state.withLock(\.requests) }
+
+  /// Those of the requests that ask for the metadata of objects alone.
+  package var requestsOfMetadata: [String] { state.withLock(\.requestsOfMetadata) }
+
+  /// The collections that were watched, in the order of the requests.
+  package var watches: [String] { state.withLock(\.watches) }
 
   /// Refuses what a rule says from now on.
-  func refuse(_ rule: @escaping Rule) { state.withLock { $0.rule = rule } }
+  package func refuse(_ rule: @escaping Rule) { state.withLock { $0.rule = rule } }
 
   /// Stops the Deployment controller.
-  func stopController() { state.withLock { $0.hasController = false } }
+  package func stopController() { state.withLock { $0.hasController = false } }
 
   /// The object of a path like `deployments/web`.
-  func object(_ key: String) -> KubeObject? { state.withLock { $0.objects[key] } }
+  package func object(_ key: String) -> KubeObject? { state.withLock { $0.objects[key] } }
 
   /// The keys of all objects of a collection, in order.
-  func keys(_ collection: String) -> [String] {
+  package func keys(_ collection: String) -> [String] {
     state.withLock { $0.objects.keys.filter { $0.hasPrefix(collection + "/") }.sorted() }
   }
 
   /// Does what somebody else does: a change of an object, or its making.
-  func change(_ key: String, by manager: String = "kubectl", _ body: @Sendable (inout KubeObject) -> Void) {
+  package func change(_ key: String, by manager: String = "kubectl", _ body: @Sendable (inout KubeObject) -> Void) {
     state.withLock { state in
       var object = state.objects[key] ?? Self.made(key, version: state.version)
       body(&object)
@@ -68,14 +77,17 @@ final class FakeCluster: Sendable {
   }
 
   /// Deletes an object.
-  func delete(_ key: String) { state.withLock { Self.remove(key, &$0) } }
+  package func delete(_ key: String) { state.withLock { Self.remove(key, &$0) } }
 
   // MARK: - Requests
 
   /// Answers a request. `nil` is a watch that was opened, or no answer at all.
-  func answer(_ method: HTTPMethod, uri: String, body: [UInt8], on channel: any Channel) -> (Int, JSONValue)? {
+  func answer(
+    _ method: HTTPMethod, uri: String, ofMetadata: Bool, body: [UInt8], on channel: any Channel
+  ) -> (Int, JSONValue)? {
     let parts = uri.split(separator: "?", maxSplits: 1).map(String.init)
     let words = parts[0].split(separator: "/").map(String.init)
+    if words.last == "selfsubjectaccessreviews" { return (201, review(body)) }
     guard let index = words.firstIndex(of: "namespaces"), words.count > index + 2 else {
       return (404, FakeStatus.notFound.json)
     }
@@ -89,17 +101,27 @@ final class FakeCluster: Sendable {
     let refusal = query["watch"] == "true" ? nil : rule(request)
     return state.withLock { state in
       if query["watch"] == "true" {
-        let field = query["fieldSelector"]?.split(separator: "=").last.map(String.init)
-        let watcher = Watcher(collection: collection, name: field, channel: channel)
+        let watcher = Watcher(collection: collection, name: query.name, channel: channel)
         state.watchers.append(watcher)
+        state.watches.append(collection)
         let since = query["resourceVersion"].flatMap { Int($0) } ?? 0
         for event in state.events where event.version > since { Self.send(event, to: watcher) }
         return nil
       }
       state.requests.append(request)
+      if ofMetadata { state.requestsOfMetadata.append(request) }
       if let refusal { return refusal == .silence ? nil : (refusal.code, refusal.json) }
       return Self.perform(method, collection, name, query, json ?? [:], &state)
     }
+  }
+
+  /// The answer to whether the user may do something: what no rule refuses, as `may VERB resource` with the subresource and
+  /// the name after slashes.
+  private func review(_ body: [UInt8]) -> JSONValue {
+    let asked = (try? JSONValue(text: body))?[path: "spec", "resourceAttributes"] ?? [:]
+    let object = ["resource", "subresource", "name"].compactMap { asked[$0]?.string }.joined(separator: "/")
+    let rule = state.withLock { $0.rule }
+    return ["status": ["allowed": .bool(rule("may \(asked["verb"]?.string ?? "") \(object)") == nil)]]
   }
 
   private static func perform(
@@ -109,7 +131,7 @@ final class FakeCluster: Sendable {
     let key = "\(collection)/\(name ?? KubeObject(body).name)"
     switch (method, name) {
     case (.GET, nil):
-      let field = query["fieldSelector"]?.split(separator: "=").last.map(String.init)
+      let field = query.name
       let items = state.objects.filter { path, object in
         path.hasPrefix(collection + "/") && (field == nil || object.name == field)
           && Self.selects(query["labelSelector"], object)
@@ -144,6 +166,7 @@ final class FakeCluster: Sendable {
   private static func selects(_ selector: String?, _ object: KubeObject) -> Bool {
     (selector?.split(separator: ",") ?? []).allSatisfy { term in
       let parts = term.split(separator: "=").map(String.init)
+      if parts[0].hasPrefix("!") { return object.labels[String(parts[0].dropFirst())] == nil }
       guard let value = object.labels[parts[0]] else { return false }
       return parts.count == 1 || value == parts[1]
     }
@@ -235,8 +258,8 @@ final class FakeCluster: Sendable {
     guard state.hasController else { return }
     for (key, deployment) in state.objects where key.hasPrefix("deployments/") {
       let owned = state.objects.filter { $0.key.hasPrefix("replicasets/") && $0.value.isOwned(by: deployment) }
-      let present = owned.first { $0.value.template.isSameTemplate(as: deployment.template) }
-      func number(_ set: KubeObject) -> Int { Int(set.annotations[DeploymentRedirect.revision] ?? "") ?? 0 }
+      let present = owned.first { $0.value.template == deployment.template }
+      func number(_ set: KubeObject) -> Int { Int(set.annotations[Self.revision] ?? "") ?? 0 }
       let highest = owned.filter { $0.key != present?.key }.map { number($0.value) }.max() ?? 0
       let setKey = present?.key ?? "replicasets/\(deployment.name)-\(state.version)"
       var set = present?.value ?? made(setKey, version: state.version)
@@ -249,11 +272,13 @@ final class FakeCluster: Sendable {
         ]
       ]
       var annotations = deployment.annotations.merging(set.annotations) { theirs, _ in theirs }
-      annotations[DeploymentRedirect.revision] = "\(max(highest + 1, number(set)))"
+      annotations[Self.revision] = "\(max(highest + 1, number(set)))"
       set.annotations = annotations
       var updated = deployment
-      updated.annotations[DeploymentRedirect.revision] = annotations[DeploymentRedirect.revision]
-      updated.json["status"] = ["observedGeneration": .int(Int64(deployment.generation))]
+      updated.annotations[Self.revision] = annotations[Self.revision]
+      var status = updated.json["status"] ?? [:]
+      status["observedGeneration"] = .int(Int64(deployment.generation))
+      updated.json["status"] = status
       store(setKey, set, &state)
       store(key, updated, &state)
     }
@@ -261,24 +286,31 @@ final class FakeCluster: Sendable {
 }
 
 /// A failure as the API server reports it.
-struct FakeStatus: Sendable, Hashable {
+package struct FakeStatus: Sendable, Hashable {
   var code: Int
   var reason: String
   var cause = ""
   var message: String?
 
   /// No answer.
-  static let silence = FakeStatus(code: 0, reason: "")
-  static let notFound = FakeStatus(code: 404, reason: "NotFound")
-  static let exists = FakeStatus(code: 409, reason: "AlreadyExists")
-  static let conflict = FakeStatus(code: 409, reason: "Conflict")
+  package static let silence = FakeStatus(code: 0, reason: "")
+  /// There is no such object.
+  package static let notFound = FakeStatus(code: 404, reason: "NotFound")
+  /// There is an object of this name.
+  package static let exists = FakeStatus(code: 409, reason: "AlreadyExists")
+  /// Somebody else changed the object.
+  package static let conflict = FakeStatus(code: 409, reason: "Conflict")
   /// Admission refuses it.
-  static let forbidden = FakeStatus(code: 403, reason: "Forbidden")
+  package static let forbidden = FakeStatus(code: 403, reason: "Forbidden")
   /// The authorizer refuses it.
-  static let mayNot = FakeStatus(
+  package static let mayNot = FakeStatus(
     code: 403, reason: "Forbidden", message: #"x is forbidden: User "me" cannot patch resource "x" in the namespace"#)
-  static let invalid = FakeStatus(code: 422, reason: "Invalid")
-  static let namespaceEnds = FakeStatus(code: 403, reason: "Forbidden", cause: "NamespaceTerminating")
+  /// The server is away.
+  package static let unavailable = FakeStatus(code: 503, reason: "ServiceUnavailable")
+  /// The object is not valid.
+  package static let invalid = FakeStatus(code: 422, reason: "Invalid")
+  /// The namespace is being deleted.
+  package static let namespaceEnds = FakeStatus(code: 403, reason: "Forbidden", cause: "NamespaceTerminating")
 
   var json: JSONValue {
     [
@@ -295,11 +327,20 @@ private struct Query {
   init(_ text: String) {
     for pair in text.split(separator: "&") {
       let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
-      values[parts[0]] =
-        parts.count > 1
-        ? parts[1].replacing("%3D", with: "=").replacing("%2C", with: ",").replacing("%2F", with: "/") : ""
+      values[parts[0]] = parts.count > 1 ? Self.decoded(parts[1]) : ""
     }
   }
 
   subscript(name: String) -> String? { values[name] }
+
+  /// The name of the object that alone is meant. Other fields select nothing.
+  var name: String? {
+    let parts = (values["fieldSelector"] ?? "").split(separator: "=").map(String.init)
+    return parts.count == 2 && parts[0] == "metadata.name" ? parts[1] : nil
+  }
+
+  /// What the client encodes of selectors.
+  private static func decoded(_ text: String) -> String {
+    text.replacing("%3D", with: "=").replacing("%2C", with: ",").replacing("%2F", with: "/").replacing("%21", with: "!")
+  }
 }

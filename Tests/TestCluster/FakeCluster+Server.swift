@@ -1,14 +1,14 @@
-import DevrunConfig
-import DevrunCore
-import DevrunKube
-import DevrunSystem
-import NIOCore
-import NIOHTTP1
-import NIOPosix
+internal import DevrunConfig
+internal import DevrunCore
+package import DevrunKube
+internal import DevrunSystem
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
 
 extension FakeCluster {
   /// Runs a body with a cluster's namespace `ns`.
-  static func run(_ body: (FakeCluster, Namespace) async throws -> Void) async throws {
+  package static func run(_ body: (FakeCluster, Namespace) async throws -> Void) async throws {
     let cluster = FakeCluster()
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelInitializer { channel in
@@ -55,9 +55,11 @@ private final class Responder: ChannelInboundHandler {
     case .end:
       guard let head else { return }
       if head.uri.contains("watch=true") { send(context, 200, [:]) }
-      guard let (code, json) = cluster.answer(head.method, uri: head.uri, body: body, on: context.channel) else {
-        return
-      }
+      let ofMetadata = head.headers["Accept"].contains { $0.contains("as=PartialObjectMetadata") }
+      guard
+        let (code, json) = cluster.answer(
+          head.method, uri: head.uri, ofMetadata: ofMetadata, body: body, on: context.channel)
+      else { return }
       let text = json.text
       send(context, code, ["Content-Length": "\(text.count)"])
       context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: text)))), promise: nil)
