@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunKube
+import Synchronization
 import TestCluster
 import Testing
 
@@ -53,6 +54,37 @@ struct RedirectWatchTests {
     try await Self.watching { cluster, _, stream in
       cluster.delete("deployments/web")
       #expect(await stream.next() == .deleted)
+    }
+  }
+
+  @Test func `A watch that is refused is opened again`() async throws {
+    try await FakeCluster.run { cluster, namespace in
+      Life.deploy(cluster)
+      try await Life.redirect(namespace)
+      let refusals = Mutex(0)
+      cluster.refuse { request in
+        guard request == "GET deployments" else { return nil }
+        return refusals.withLock { refusals in
+          refusals += 1
+          return refusals <= 2 ? .mayNot : nil
+        }
+      }
+      let (events, news) = AsyncStream.makeStream(of: RedirectWatch.Event.self)
+      let watch = RedirectWatch(of: "web", in: namespace, agent: Life.agent("s1"), session: "s1")
+      let watching = Task {
+        defer { news.finish() }
+        try await watch.run { news.yield($0) }
+      }
+      var stream = events.makeAsyncIterator()
+      guard case .troubled = await stream.next() else {
+        Issue.record("the refusal is not reported")
+        return
+      }
+      cluster.change("deployments/web") { Self.resetCommand(&$0) }
+      #expect(await stream.next() == .setAgain(by: "kubectl"))
+      cluster.delete("deployments/web")
+      #expect(await stream.next() == .deleted)
+      try await watching.value
     }
   }
 
