@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunKube
+import Synchronization
 import TestCluster
 import Testing
 
@@ -81,5 +82,40 @@ struct RestoreRecordsTests {
       #expect(!ManagedFields.haveDevrun(deployment.managedFields))
       #expect(deployment.managedFields?.array?.contains { $0["manager"] == "kubectl" } == true)
     }
+  }
+
+  @Test func `Where no ConfigMap may be made, the Deployment has the record until the agents are gone`() async throws {
+    try await FakeCluster.run { cluster, namespace in
+      Life.deploy(cluster)
+      try await Life.redirect(namespace)
+      let hadRecord = Mutex<[Bool]>([])
+      cluster.refuse { [cluster] request in
+        if request.hasPrefix("DELETE replicasets/") {
+          let record = cluster.object("deployments/web")?.annotations[OriginalRecord.annotation]
+          hadRecord.withLock { $0.append(record != nil) }
+        }
+        return request.hasPrefix("POST configmaps") ? .forbidden : nil
+      }
+      #expect(try await Life.restore(namespace))
+      #expect(hadRecord.withLock { $0 } == [true])
+      #expect(cluster.object("deployments/web")?.annotations[OriginalRecord.annotation] == nil)
+    }
+  }
+
+  @Test func `Nothing is put back in a namespace that is being deleted`() async throws {
+    try await FakeCluster.run { cluster, namespace in
+      Life.deploy(cluster)
+      try await Life.redirect(namespace)
+      let swap = cluster.writes.count
+      cluster.refuse { $0.hasPrefix("POST configmaps") ? .namespaceEnds : nil }
+      #expect(try await Life.restore(namespace))
+      #expect(cluster.writes.dropFirst(swap) == ["POST configmaps/devrun-s1-record"])
+    }
+  }
+
+  @Test func `Whoever meets another session reads how to end that one alone, on this cluster`() {
+    let restore = RestoreCommandLine(namespace: "ns", context: "staging")
+    let error = WorkloadError.alreadyRedirected("web", by: "bob@desk", since: "t", restore: restore)
+    #expect(error.message.remedy?.contains("devrun restore -n ns --context staging deployment/web") == true)
   }
 }
