@@ -56,6 +56,24 @@ struct RestorationTests {
     }
   }
 
+  /// The cluster gives no answer about `api`, which comes first by its name.
+  @Test func `A Deployment whose restore takes long keeps no other redirected`() async throws {
+    try await Self.redirecting { cluster, restoration in
+      let (restored, isRestored) = AsyncStream<Void>.makeStream()
+      cluster.refuse { request in
+        // The record goes last.
+        if request == "DELETE configmaps/devrun-s1-record" { isRestored.yield() }
+        return request == "PATCH deployments/api" ? .silence : nil
+      }
+      let restoring = Task { try await restoration.restore(nil) }
+      for await _ in restored { break }
+      #expect(cluster.object("deployments/web")?.template.session == nil)
+      #expect(cluster.object("deployments/api")?.template.session == "s2")
+      restoring.cancel()
+      _ = await restoring.result
+    }
+  }
+
   @Test func `A live session of somebody else ends only if it is named`() async throws {
     try await Self.redirecting { cluster, restoration in
       cluster.change("pods/web-devrun-s1") { pod in
