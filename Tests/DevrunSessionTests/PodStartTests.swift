@@ -5,7 +5,8 @@ import TestCluster
 import Testing
 
 @testable import DevrunSession
-@testable import DevrunView
+@testable import DevrunSystem
+import DevrunView
 @testable import DevrunWorkload
 
 /// The session's pod is made in a cluster in memory, in which no agent ever answers.
@@ -17,8 +18,12 @@ struct PodStartTests {
       diagnosis: session.collector, localEnv: LocalEnvFile(merging: []), receives: false)
     let target = SessionTarget.none(OwnPods.Carrier(image: "i"), ContainerChoice(name: OwnPods.container, ports: []))
     let watch = ServiceWatch(from: session.context.namespace, others: [])
+    let addresses = Latch<AddressListing>()
+    addresses.set(AddressListing())
     _ = try await start.start(
-      target, services: SeenServices(watch: watch, listing: ServiceWatch.Listing(services: [], scopes: ["ns"])))
+      target,
+      services: SeenServices(
+        watch: watch, listing: ServiceWatch.Listing(services: [], scopes: ["ns"]), addresses: addresses))
   }
 
   @Test func `The agent's ConfigMaps stay if the pod that needs them could not be deleted`() async throws {

@@ -17,7 +17,7 @@ struct ReplaceWayTests {
     return ReplaceWay(
       context: session.context, workload: Workload(object: object),
       choice: ContainerChoice(name: "app", ports: [PortMapping(remote: 80, local: 8080)]), takeOver: .now,
-      payload: SessionInMemory.agent("s1").payload, diagnosis: session.collector)
+      payload: SessionInMemory.agent("s1").payload, diagnosis: session.collector, replaced: ReplacedPods())
   }
 
   /// Sets the way in up until something is reported, and breaks that off then.

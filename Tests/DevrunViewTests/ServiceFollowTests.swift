@@ -39,28 +39,32 @@ struct ServiceFollowTests {
 
   private static func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
-  @Test func `A refused watch is opened again, and no node and not this machine is taken for a pod`() async throws {
+  @Test func `A refused watch is opened again, and no node and not the excluded address is taken for a pod`()
+    async throws
+  {
     let folder = try TemporaryFolder()
     let directory = try SessionDirectory(session: "a", environment: ["XDG_RUNTIME_DIR": RawString(folder.path)])
     let view = ClusterView(
-      book: AddressBook(namespace: "ns", domain: "cluster.local"), hosts: HostsFile(machine: "", hostname: "h"),
+      book: AddressBook(namespace: "ns", domain: "cluster.local"), hosts: HostsFile(reading: ""),
       directory: directory, fixed: [])
     _ = try view.writeHosts()
-    let machine = try MachineAddresses.read().first { !$0.isLoopback }
+    let machine = try Self.address("192.0.2.2")
+    view.excludeFromPods([machine])
     try await FakeCluster.run { cluster, namespace in
       cluster.change("services/web") { $0.spec = ["clusterIP": "10.96.0.7", "ports": [["port": 80]]] }
       cluster.change("endpoints/web") { endpoints in
-        let all = ["10.244.0.7", "192.0.2.1"] + (machine.map { ["\($0)"] } ?? [])
-        endpoints.json["subsets"] = Self.endpoints(all)
+        endpoints.json["subsets"] = Self.endpoints(["10.244.0.7", "192.0.2.1", "\(machine)"])
       }
       cluster.change("pods/proxy") { pod in
         pod.spec = ["nodeName": "n1", "hostNetwork": true]
         pod.json["status"] = ["hostIP": "192.0.2.1"]
       }
-      // Each watch is refused twice.
+      // EndpointSlices may not be read. Each watch is refused twice.
       let refusals = Mutex<[String: Int]>([:])
+      let isListed = Mutex(false)
       cluster.refuse { request in
-        guard ["GET services", "GET endpoints"].contains(request) else { return nil }
+        if request == "GET endpointslices" { return .mayNot }
+        guard isListed.withLock(\.self), ["GET services", "GET endpoints"].contains(request) else { return nil }
         return refusals.withLock { refusals in
           refusals[request, default: 0] += 1
           return refusals[request, default: 0] <= 2 ? .mayNot : nil
@@ -68,9 +72,12 @@ struct ServiceFollowTests {
       }
       let listener = Listener()
       let watch = ServiceWatch(from: namespace, others: [])
+      let addresses = Latch<AddressListing>()
+      addresses.set(await watch.listAddresses(in: ["ns"], reporter: listener))
+      isListed.withLock { $0 = true }
       let following = Task {
         defer { listener.finish() }
-        try await watch.follow(view, scopes: ["ns"], reporter: listener)
+        try await watch.follow(view, scopes: ["ns"], addresses: addresses, reporter: listener)
       }
       var recoveries = listener.recoveries.makeAsyncIterator()
       let lines = [await recoveries.next(), await recoveries.next()].compactMap { $0 }
@@ -81,7 +88,7 @@ struct ServiceFollowTests {
       let (pod, node) = (try Self.address("10.244.0.7"), try Self.address("192.0.2.1"))
       #expect(view.redirected.contains(pod))
       #expect(!view.redirected.contains(node))
-      if let machine { #expect(!view.redirected.contains(machine)) }
+      #expect(!view.redirected.contains(machine))
       #expect(view.services.count == 1)
       following.cancel()
       await #expect(throws: CancellationError.self) { try await following.value }
