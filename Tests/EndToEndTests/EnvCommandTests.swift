@@ -110,7 +110,7 @@ extension EndToEnd.Beginnings {
         try await cluster.devrun(
           "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--env-file", path, "--", "sh", "-c",
           """
-          cat $LIST; echo $LIST; getent hosts peer | grep -c "^$PEER "
+          cat $LIST; echo $LIST; getent ahostsv4 peer | grep -m1 -c "^$PEER "
           curl -sSk https://$FAR/version | grep -cE 'gitVersion|"Unauthorized"|"Forbidden"'
           python3 -c "import socket; socket.create_connection(('$NODE', 10250), 20); print('connected')"
           """)
