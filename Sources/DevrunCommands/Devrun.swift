@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import DevrunCore
+internal import DevrunSession
 internal import Glibc
 
 /// The command line: `devrun [options] -- <command>` runs a command, unless its first word is a subcommand.
@@ -11,11 +12,15 @@ public enum Devrun {
       try command.run()
       exit(0)
     } catch let error as any UserFacingError {
-      Terminal().show(error)
+      Terminal().say(RunReporter.maskingPatterns(error.message.description))
       exit(error.exitStatus.rawValue)
     } catch {
       let answer = answer(to: error)
-      if answer.status == 0 { print(answer.text) } else { Terminal().write(answer.text + "\n") }
+      if answer.status == 0 {
+        print(answer.text)
+      } else {
+        Terminal().write(RunReporter.maskingPatterns(answer.text) + "\n")
+      }
       exit(answer.status)
     }
   }

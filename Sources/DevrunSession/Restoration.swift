@@ -31,6 +31,7 @@ public struct Restoration: Sendable {
     self.reporter = reporter
     reporter.mask(SecretMask.secrets(of: access.credentials))
     for warning in access.warnings { reporter.report(.warning(warning)) }
+    for warning in access.warnings { reporter.report(.warning(warning)) }
   }
 
   /// What a restore has done.

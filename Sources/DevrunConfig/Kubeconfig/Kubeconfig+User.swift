@@ -71,11 +71,11 @@ extension Kubeconfig.Definition {
   }
 
   private func fixedAuthorization() throws -> Credentials.Authorization? {
-    let token = try text("token").map { text in
+    let token = try text("token").flatMap { text -> String? in
       guard let token = Self.trimmed(text) else {
         throw try field.required("token").error("holds a line break or another control character, which no token has")
       }
-      return token
+      return token.isEmpty ? nil : token
     }
     let tokenFile = try text("tokenFile")
     let user = try text("username")
@@ -119,7 +119,8 @@ extension Kubeconfig.Definition {
   private static func variable(_ field: YAMLField) throws -> ExecCredentialPlugin.Variable {
     let name = try field.required("name")
     guard try !name.string().isEmpty, try !name.string().contains("=") else {
-      throw name.error("must be the name of a variable, but is '\(try name.string())'")
+      // The text is not repeated: it may hold the value, too.
+      throw name.error("must be the name of a variable: not empty and without '='")
     }
     return ExecCredentialPlugin.Variable(name: try name.string(), value: try field.member("value")?.string() ?? "")
   }

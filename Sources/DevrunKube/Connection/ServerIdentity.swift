@@ -56,7 +56,9 @@ struct CertificateNames: Sendable {
   init(_ certificate: NIOSSLCertificate) {
     for name in certificate._subjectAlternativeNames() {
       switch name.nameType {
-      case .dnsName: dnsNames.append(String(decoding: name.contents, as: UTF8.self))
+      // A DNS name is ASCII (RFC 5280 section 4.2.1.6); letters that fold to ASCII would match.
+      case .dnsName where name.contents.allSatisfy { $0 < 0x80 }:
+        dnsNames.append(String(decoding: name.contents, as: UTF8.self))
       case .ipAddress: if let address = IPAddress(bytes: Array(name.contents)) { addresses.append(address) }
       default: continue
       }

@@ -45,6 +45,12 @@ struct TLSSettings: Sendable {
         }
         configuration.trustRoots = .certificates(certificates)
       } else if let certificates = TrustRoots.named(by: environment) {
+        guard !certificates.isEmpty else {
+          throw .configuration(
+            what: "there are no certificates to verify the cluster of context '\(access.contextName)' with",
+            why: "SSL_CERT_FILE or SSL_CERT_DIR is set, and no PEM certificate can be read there",
+            remedy: "correct or unset these variables, or set certificate-authority of the cluster")
+        }
         configuration.trustRoots = .certificates(certificates)
       }
     }

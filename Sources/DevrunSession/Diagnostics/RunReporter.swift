@@ -45,6 +45,9 @@ public final class RunReporter: Reporter {
   /// From now on these texts are masked.
   func mask(_ secrets: [String]) { mask.withLock { $0.add(secrets) } }
 
+  /// A text without what looks like a secret: for what is printed before there is a session.
+  public static func maskingPatterns(_ text: String) -> String { SecretMask().apply(text) }
+
   /// A text without secrets.
   func masked(_ text: String) -> String { mask.withLock { $0 }.apply(text) }
 }

@@ -30,14 +30,18 @@ struct SecretMask: Sendable {
   }
 
   /// What looks like a secret, between what is kept before and after it: private keys, JSON Web Tokens, the
-  /// `Authorization` header's credentials, what stands before the host of a URL, and values of names that say what they are.
+  /// `Authorization` header's credentials, what stands before the host of a URL or of a data source, and values of names
+  /// that say what they are.
   private static var patterns: [Regex<(Substring, Substring, Substring)>] {
     [
       /(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\z)/,
       /()\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)+()/,
       /(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+\/=\-]{8,}()/,
-      /(:\/\/)[^\/\s@?#]+(@)/,
-      /(?i)((?:password|passwd|secret|token|api[_\-]?key|access[_\-]?key)(?:["']?\s?:\s?|[a-z0-9_]*["']?\s?=\s?)["']?)[^\s"',;&*]+()/,
+      // A password may hold any of these characters unescaped; a port and a path may stand before an unrelated '@'.
+      /(:\/\/)[^\/\s@:"']*:(?![0-9]+[\/?#])[^\s"']+(@)/,
+      /(:\/\/)[^\/\s@?#"']+(@)/,
+      /(\b[^\s:@\/"'=]+:)[^\s@"']+(@(?:tcp|unix)\()/,
+      /(?i)((?:password|passwd|passphrase|secret|token|api[_\-]?key|access[_\-]?key|account[_\-]?key|;\s?pwd|[.\-_]pw)(?:["']?\s?:\s?|[a-z0-9_]*["']?\s?=\s?)["']?)[^\s"',;&*]+()/,
     ]
   }
 
@@ -68,11 +72,19 @@ extension SecretMask {
     return environment.filter { variable in
       let (name, text) = (variable.name.description, variable.value.description)
       if fromSecrets.contains(name) || looksSecret(name) { return true }
-      // Without a prefix any name may be a Secret's; those that the machine keeps and the services' are none.
+      // Without a prefix any name may be a Secret's; those that the machine keeps, the services' and places in the image are
+      // none.
       return !explained.contains(name) && prefixes.contains(where: name.hasPrefix)
-        && !ChildEnvironment.keeps(variable.name) && !ImageVariables.contains(variable.name)
+        && !ChildEnvironment.keeps(variable.name) && !(ImageVariables.contains(variable.name) && isPlaces(text))
         && !ServiceVariable.isAddress(text)
     }.map(\.value)
+  }
+
+  /// Whether a text is nothing but absolute paths with colons between.
+  private static func isPlaces(_ text: String) -> Bool {
+    text.split(separator: ":", omittingEmptySubsequences: false).allSatisfy { path in
+      path.hasPrefix("/") && !path.contains(where: \.isWhitespace)
+    }
   }
 
   /// The names of the variables whose values are not to be shown: they are secrets, hold one, or look like one.
