@@ -1,3 +1,4 @@
+import DevrunPlan
 import Foundation
 import TestSupport
 import Testing
