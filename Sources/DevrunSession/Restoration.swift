@@ -134,7 +134,8 @@ public struct Restoration: Sendable {
 
   private func inNamespace<Result: Sendable>(_ body: (Namespace) async throws -> Result) async throws -> Result {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let client = try KubeClient(access: access, environment: environment, group: group, options: .devrun())
+    let client = try KubeClient(
+      access: access, environment: environment, group: group, options: .devrun(reporter: reporter))
     let outcome: Swift.Result<Result, any Error>
     do {
       outcome = .success(try await body(Namespace(access.namespace, client: client)))

@@ -125,7 +125,8 @@ public struct Session: Sendable {
       await services.onStop("stopping the event loop") { try await group.shutdownGracefully() }
       await answer(diagnosis, in: directory, group: group, services: services)
       let client = try KubeClient(
-        access: access, environment: environment, group: group, options: .devrun(askingGroup: askingGroup))
+        access: access, environment: environment, group: group,
+        options: .devrun(reporter: reporter, askingGroup: askingGroup))
       await services.onStop("closing the connections to the API server") { try await client.shutdown() }
       let context = SessionContext(
         name: name, namespace: Namespace(access.namespace, client: client), holder: holder, reporter: reporter,

@@ -26,24 +26,6 @@ public struct Credentials: Sendable, Hashable {
     }
   }
 
-  /// The token of a user of OpenID Connect, which `auth-provider: oidc` holds. kubectl renews it and writes the new one
-  /// to the kubeconfig. devrun writes to no kubeconfig.
-  public struct IDToken: Sendable, Hashable {
-    /// The token; empty if there is none yet.
-    public var token: String
-    /// When the token ends, in seconds since 1970; `nil` if there is no token.
-    public var expiration: Int64?
-    /// Whether kubectl can renew the token.
-    public var canBeRenewed: Bool
-
-    /// A token of the given parts.
-    public init(token: String, expiration: Int64?, canBeRenewed: Bool) {
-      self.token = token
-      self.expiration = expiration
-      self.canBeRenewed = canBeRenewed
-    }
-  }
-
   /// Where the `Authorization` header comes from.
   public enum Authorization: Sendable, Hashable {
     /// A bearer token.

@@ -28,14 +28,33 @@ extension Kubeconfig.Definition {
       throw KubeconfigError.legacyAuthProvider(name: kind, user: name, place: provider.position.description)
     }
     let config = try provider.member("config")
-    let canBeRenewed = try config?.member("refresh-token")?.string().isEmpty == false
+    let refresh = try config.flatMap(refresh)
     guard let field = try config?.member("id-token"), let text = Self.trimmed(try field.string()), !text.isEmpty else {
-      return Credentials.IDToken(token: "", expiration: nil, canBeRenewed: canBeRenewed)
+      return Credentials.IDToken(token: "", expiration: nil, refresh: refresh)
     }
     guard let expiration = JSONWebToken.expiration(of: text) else {
       throw field.error("is no JSON Web Token with an expiration")
     }
-    return Credentials.IDToken(token: text, expiration: expiration, canBeRenewed: canBeRenewed)
+    return Credentials.IDToken(token: text, expiration: expiration, refresh: refresh)
+  }
+
+  /// What an id-token is renewed with.
+  private func refresh(_ config: YAMLField) throws -> Credentials.IDToken.Refresh? {
+    func text(_ name: String) throws -> String? {
+      guard let text = try config.member(name)?.string(), !text.isEmpty else { return nil }
+      return text
+    }
+    guard let refreshToken = try text("refresh-token") else { return nil }
+    let authority = try text("idp-certificate-authority-data").map { data in
+      guard let bytes = Base64.decode(data) else {
+        throw try config.required("idp-certificate-authority-data").error("is not valid base64")
+      }
+      return bytes
+    }
+    return Credentials.IDToken.Refresh(
+      issuer: try text("idp-issuer-url") ?? "", clientID: try text("client-id") ?? "",
+      clientSecret: try text("client-secret") ?? "", refreshToken: refreshToken, certificateAuthority: authority,
+      certificateAuthorityFile: try text("idp-certificate-authority"), kubeconfig: config.source)
   }
 
   /// A token without the white space around it, such as the line break of a block; `nil` if no header can hold it.

@@ -2,7 +2,8 @@ internal import DevrunCore
 internal import DevrunSystem
 internal import DevrunYAML
 
-/// The clusters, users and contexts that kubectl would find: the kubeconfig files merged. Read-only.
+/// The clusters, users and contexts that kubectl would find: the kubeconfig files merged. Files are only read,
+/// except for renewed tokens (`replace`).
 ///
 /// The rules are those of kubectl (client-go's `clientcmd` loading rules): `--kubeconfig` names the only file; else
 /// `KUBECONFIG` lists the files; else there is `~/.kube/config`. The first file that defines a name has it whole, and

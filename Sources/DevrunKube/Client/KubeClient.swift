@@ -1,5 +1,5 @@
 public import DevrunConfig
-import DevrunCore
+public import DevrunCore
 public import DevrunSystem
 public import NIOCore
 
@@ -54,6 +54,12 @@ public final class KubeClient: Sendable {
     /// Returns the process group in which a credential plugin can ask the user on the terminal, `nil` while it cannot.
     /// By default that is this process's own group, if standard input is a terminal that it is in the foreground of.
     public var askingGroup: @Sendable () -> Int32? = standardInputGroup
+    /// How long an issuer of tokens may take for an answer.
+    public var issuerTimeout: Duration = .seconds(15)
+    /// Takes secrets that were not known before, such as renewed tokens, before they are used.
+    public var keepSecret: @Sendable ([String]) -> Void = { _ in }
+    /// Takes what the user should be warned of.
+    public var warn: @Sendable (ErrorMessage) -> Void = { _ in }
 
     var retries = RetryPolicy()
 
@@ -98,11 +104,15 @@ public final class KubeClient: Sendable {
       options: options, server: url, proxy: proxy, tls: tls, access: access)
     self.access = access
     self.environment = environment
-    credentials = CredentialSource(access) { next in
+    let renewal = IDTokenRenewal(keepSecret: options.keepSecret, warn: options.warn) { refresh in
+      try await TokenIssuer(refresh: refresh, environment: environment, options: options, group: group).tokens()
+    }
+    let isUsable: @Sendable (ClusterAccess) -> Bool = { next in
       guard url.scheme == "https" else { return true }
       let tls = try? TLSSettings(server: url, access: next, environment: environment)
       return (try? tls?.configuration(clientCertificate: next.credentials.clientCertificate)) != nil
-    } runPlugin: { plugin in
+    }
+    credentials = CredentialSource(access, isUsable: isUsable, renewal: renewal) { plugin in
       try await PluginRunner(plugin: plugin, environment: environment, askingGroup: options.askingGroup).run()
     }
     // The name that TLS is about stands in the URL; where it is not the server's, the name is resolved to the server's.

@@ -16,13 +16,12 @@ import Foundation
 actor CredentialSource {
   /// How long a token file's content stands before the file is read again.
   private static let tokenFileLife: TimeInterval = 60
-  /// How long before its end an id-token is not sent any more, as in kubectl.
-  private static let idTokenLeeway: TimeInterval = 10
 
-  private var access: ClusterAccess
+  var access: ClusterAccess
   private let runPlugin: @Sendable (ExecCredentialPlugin) async throws -> ExecCredential
   private let isUsable: @Sendable (ClusterAccess) -> Bool
-  private let now: @Sendable () -> Date
+  let now: @Sendable () -> Date
+  let renewal: IDTokenRenewal?
 
   private var current: RequestCredential?
   private var expiration: Date?
@@ -32,6 +31,10 @@ actor CredentialSource {
   private var lastFileToken: String?
   /// The files as they were before they were last read; `nil` before the first request.
   private var versions: [FileVersion?]?
+  /// The authorization as it was last read. Renewed tokens that could not be written to the file are newer.
+  var readAuthorization: Credentials.Authorization?
+  /// What is under way and was found about the renewal of the id-token.
+  var idToken = IDTokenState()
 
   /// A run of the plugin that is under way, and how many wait for it.
   private struct PluginRun {
@@ -45,13 +48,16 @@ actor CredentialSource {
   ///   - access: the access, with the place where it can be read again.
   ///   - isUsable: whether an access that was read again has certificates and keys that can be used.
   ///   - now: the time.
+  ///   - renewal: how an id-token is renewed; `nil` if it is not.
   ///   - runPlugin: runs the plugin of credentials that have one.
   init(
     _ access: ClusterAccess, isUsable: @escaping @Sendable (ClusterAccess) -> Bool,
-    now: @escaping @Sendable () -> Date = { Date() },
+    now: @escaping @Sendable () -> Date = { Date() }, renewal: IDTokenRenewal? = nil,
     runPlugin: @escaping @Sendable (ExecCredentialPlugin) async throws -> ExecCredential
   ) {
     self.access = access
+    readAuthorization = access.credentials.authorization
+    self.renewal = renewal
     self.isUsable = isUsable
     self.now = now
     self.runPlugin = runPlugin
@@ -67,7 +73,7 @@ actor CredentialSource {
     case nil: return renew(authorization: nil)
     case .token(let token): return renew(authorization: "Bearer " + token)
     case .basic(let user, let password): return renew(authorization: "Basic " + base64("\(user):\(password)".utf8))
-    case .idToken: return try useIDToken()
+    case .idToken: return try await useIDToken()
     case .tokenFile(let path, let fallback): return try readTokenFile(path, fallback: fallback)
     case .exec(let plugin): return try await credential(of: plugin)
     }
@@ -85,7 +91,7 @@ actor CredentialSource {
     }
   }
 
-  private func renew(
+  func renew(
     authorization: String?, clientCertificate: Credentials.ClientCertificate? = nil, expiration: Date? = nil
   ) -> RequestCredential {
     generation += 1
@@ -112,9 +118,14 @@ extension CredentialSource {
 
   /// Reads the access again. Returns whether anything in it is new and can be used. The cluster stays the same: a
   /// session does not move.
-  private func adoptKubeconfig() -> Bool {
+  func adoptKubeconfig() -> Bool {
     // What cannot be read now is not worse than before.
-    guard let next = try? access.source?.read(), next.server == access.server, isUsable(next) else { return false }
+    guard var next = try? access.source?.read(), next.server == access.server, isUsable(next) else { return false }
+    if next.credentials.authorization == readAuthorization {
+      next.credentials.authorization = access.credentials.authorization
+    } else {
+      readAuthorization = next.credentials.authorization
+    }
     let areCredentialsNew = next.credentials != access.credentials
     guard areCredentialsNew || next.certificateAuthority != access.certificateAuthority else { return false }
     access.credentials = next.credentials
@@ -156,22 +167,6 @@ extension CredentialSource {
     }
     guard !token.isEmpty else { throw .tokenFile(path: path, problem: "it is empty") }
     return token
-  }
-
-  /// The id-token while it is good. kubectl renews it and writes it to the kubeconfig, which is therefore read again.
-  private func useIDToken() throws(CredentialError) -> RequestCredential {
-    if let credential = goodIDToken() { return credential }
-    if adoptKubeconfig(), let credential = goodIDToken() { return credential }
-    guard case .idToken(let token) = access.credentials.authorization else { return renew(authorization: nil) }
-    throw .idToken(isMissing: token.token.isEmpty, canBeRenewed: token.canBeRenewed)
-  }
-
-  private func goodIDToken() -> RequestCredential? {
-    guard case .idToken(let token) = access.credentials.authorization, !token.token.isEmpty,
-      let seconds = token.expiration
-    else { return nil }
-    let end = Date(timeIntervalSince1970: TimeInterval(seconds)) - Self.idTokenLeeway
-    return now() < end ? renew(authorization: "Bearer " + token.token, expiration: end) : nil
   }
 }
 

@@ -4,8 +4,10 @@ public import DevrunCore
 public enum CredentialError: UserFacingError, Hashable {
   /// A token file cannot be read or is empty.
   case tokenFile(path: String, problem: String)
-  /// There is no id-token, or it has ended; whether kubectl can renew it.
-  case idToken(isMissing: Bool, canBeRenewed: Bool)
+  /// There is no id-token, or it has ended, and there is nothing to renew it with.
+  case idToken(isMissing: Bool)
+  /// The id-token has ended, and its issuer gave no new one. `issuer` is the URL as it may be shown.
+  case idTokenNotRenewed(issuer: String?, problem: IssuerProblem)
   /// The credential plugin is not installed.
   case pluginNotFound(command: String, installHint: String?)
   /// The credential plugin could not be started.
@@ -26,12 +28,17 @@ public enum CredentialError: UserFacingError, Hashable {
     switch self {
     case .tokenFile(let path, let problem):
       ErrorMessage("the token file \(path) cannot be used", why: problem)
-    case .idToken(let isMissing, let canBeRenewed):
+    case .idToken(let isMissing):
       ErrorMessage(
         isMissing ? "the auth-provider 'oidc' has no id-token" : "the id-token of the auth-provider 'oidc' has expired",
-        why: "devrun sends the token that is in the kubeconfig, and does not renew it",
-        remedy: (canBeRenewed ? "run 'kubectl get pods', which renews it in the kubeconfig, or " : "log in again, or ")
-          + "use the credential plugin 'kubectl oidc-login' (int128/kubelogin), which renews it as often as needed")
+        why: "it has no refresh-token to get a new one with",
+        remedy: "log in again, or use the credential plugin 'kubectl oidc-login' (int128/kubelogin), which renews it as"
+          + " often as needed")
+    case .idTokenNotRenewed(let issuer, let problem):
+      ErrorMessage(
+        "the id-token of the auth-provider 'oidc' has expired, and cannot be renewed"
+          + (issuer.map { " at \($0)" } ?? ""),
+        why: problem.words, remedy: problem.remedy)
     case .pluginNotFound(let command, let installHint):
       ErrorMessage(
         "the credential plugin '\(command)' is not installed",

@@ -122,7 +122,7 @@ extension SecretMask {
     switch credentials.authorization {
     case .token(let token): [token]
     case .tokenFile(_, let fallback): [fallback].compactMap { $0 }
-    case .idToken(let token): [token.token]
+    case .idToken(let token): token.secrets
     case .basic(_, let password): [password]
     case .exec, nil: []
     }
