@@ -216,6 +216,18 @@ struct IDTokenRenewalTests {
     try await issuer.server.stop()
   }
 
+  @Test func `A lock that nobody takes away delays the session for a moment, and is named in the warning`() async throws
+  {
+    let issuer = try await OIDCIssuer.start(Self.rotating)
+    let source = issuer.source(try issuer.access(ended))
+    let before = try issuer.folder.text(of: "config")
+    try issuer.folder.write("config.lock", "")
+    #expect(try await source.credential().authorization == "Bearer " + freshToken)
+    #expect(try issuer.folder.text(of: "config") == before)
+    #expect(issuer.warnings.withLockedValue { $0 }.first?.why?.contains("config.lock") == true)
+    try await issuer.server.stop()
+  }
+
   @Test(arguments: [
     ("https://i.test/token/?p=1#f", "/token/?p=1"), ("https://i.test", "/"), ("https://i.test?p=1", "/?p=1"),
     ("http://127.0.0.1:1/t", "/t"), ("http://i.test/t", nil), ("https://a:b@i.test/t", nil), ("socks5://i.test", nil),
