@@ -89,6 +89,8 @@ struct RenewalTests {
     #expect(await !source.refused(first))
     _ = try access(user: "token: new")
     #expect(await source.refused(first))
+    // Of several requests that were refused together each is to try again.
+    #expect(await source.refused(first))
     let second = try await source.credential()
     #expect(second.authorization == "Bearer new")
     #expect(await source.refused(first))
@@ -97,6 +99,22 @@ struct RenewalTests {
     _ = try access(port: 2, user: "token: other")
     #expect(await !source.refused(second))
     #expect(try await source.credential().authorization == "Bearer new")
+  }
+
+  @Test func `A changed file counts as soon as the kubeconfig can be read again`() async throws {
+    let certificates = try Certificates.shared.get()
+    try write("ca", certificates.authority)
+    let source = CredentialSource(
+      try access(cluster: "certificate-authority: ca", user: "token: old"), isUsable: { _ in true }
+    ) { _ in throw CancellationError() }
+    _ = try await source.credential()
+    let kubeconfig = try String(contentsOfFile: folder.path("config"), encoding: .utf8)
+    // A login writes both files, and the kubeconfig is half written at first.
+    try write("ca", certificates.otherAuthority)
+    try folder.write("config", String(kubeconfig.prefix(kubeconfig.count / 2)))
+    #expect(try await source.credential().certificateAuthority == certificates.authority)
+    try folder.write("config", kubeconfig)
+    #expect(try await source.credential().certificateAuthority == certificates.otherAuthority)
   }
 
   @Test(arguments: [nil, "", " \n", "two\nlines"])

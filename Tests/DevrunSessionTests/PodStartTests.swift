@@ -1,12 +1,12 @@
 import DevrunConfig
 import DevrunCore
 import DevrunKube
+import DevrunSystem
 import TestCluster
 import Testing
 
 @testable import DevrunSession
-@testable import DevrunSystem
-import DevrunView
+@testable import DevrunView
 @testable import DevrunWorkload
 
 /// The session's pod is made in a cluster in memory, in which no agent ever answers.

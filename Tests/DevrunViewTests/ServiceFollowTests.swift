@@ -64,7 +64,7 @@ struct ServiceFollowTests {
       let isListed = Mutex(false)
       cluster.refuse { request in
         if request == "GET endpointslices" { return .mayNot }
-        guard isListed.withLock(\.self), ["GET services", "GET endpoints"].contains(request) else { return nil }
+        guard isListed.withLock(\.self), ["GET services", "WATCH endpoints"].contains(request) else { return nil }
         return refusals.withLock { refusals in
           refusals[request, default: 0] += 1
           return refusals[request, default: 0] <= 2 ? .mayNot : nil

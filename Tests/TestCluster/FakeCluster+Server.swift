@@ -54,17 +54,27 @@ private final class Responder: ChannelInboundHandler {
     case .body(let bytes): body += bytes.readableBytesView
     case .end:
       guard let head else { return }
-      if head.uri.contains("watch=true") { send(context, 200, [:]) }
+      if head.uri.contains("watch=true") {
+        if let (code, json) = cluster.watchRefusal(uri: head.uri) {
+          answer(context, code, json)
+          return
+        }
+        send(context, 200, [:])
+      }
       let ofMetadata = head.headers["Accept"].contains { $0.contains("as=PartialObjectMetadata") }
       guard
         let (code, json) = cluster.answer(
           head.method, uri: head.uri, ofMetadata: ofMetadata, body: body, on: context.channel)
       else { return }
-      let text = json.text
-      send(context, code, ["Content-Length": "\(text.count)"])
-      context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: text)))), promise: nil)
-      context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+      answer(context, code, json)
     }
+  }
+
+  private func answer(_ context: ChannelHandlerContext, _ code: Int, _ json: JSONValue) {
+    let text = json.text
+    send(context, code, ["Content-Length": "\(text.count)"])
+    context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: text)))), promise: nil)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
 
   private func send(_ context: ChannelHandlerContext, _ code: Int, _ headers: HTTPHeaders) {

@@ -81,6 +81,14 @@ package final class FakeCluster: Sendable {
 
   // MARK: - Requests
 
+  /// Why a watch is not opened: what a rule makes of `WATCH collection`. `nil` if it is opened.
+  func watchRefusal(uri: String) -> (Int, JSONValue)? {
+    let words = uri.prefix { $0 != "?" }.split(separator: "/")
+    guard let index = words.firstIndex(of: "namespaces"), words.count > index + 2 else { return nil }
+    let rule = state.withLock { $0.rule }
+    return rule("WATCH \(words[index + 2])").map { ($0.code, $0.json) }
+  }
+
   /// Answers a request. `nil` is a watch that was opened, or no answer at all.
   func answer(
     _ method: HTTPMethod, uri: String, ofMetadata: Bool, body: [UInt8], on channel: any Channel
@@ -98,9 +106,10 @@ package final class FakeCluster: Sendable {
     let request =
       "\(method.rawValue) \(collection)" + ((name ?? json.map { KubeObject($0).name }).map { "/\($0)" } ?? "")
     let rule = state.withLock { $0.rule }
-    let refusal = query["watch"] == "true" ? nil : rule(request)
+    let isWatch = query["watch"] == "true"
+    let refusal = isWatch ? nil : rule(request)
     return state.withLock { state in
-      if query["watch"] == "true" {
+      if isWatch {
         let watcher = Watcher(collection: collection, name: query.name, channel: channel)
         state.watchers.append(watcher)
         state.watches.append(collection)

@@ -84,6 +84,8 @@ actor CredentialSource {
     switch access.credentials.authorization {
     case .tokenFile, .exec:
       if credential.generation == generation { current = nil }
+      // Somebody may have logged in in another way.
+      _ = adoptKubeconfig()
       return true
     case nil, .token, .basic, .idToken:
       // Somebody may have logged in again, which writes to the kubeconfig.
@@ -111,16 +113,25 @@ extension CredentialSource {
   private func adoptChangedFiles() {
     guard let source = access.source, !source.files.isEmpty else { return }
     let versions = source.versions
-    guard versions != self.versions else { return }
+    // Files that cannot be used yet are looked at again before the next request.
+    guard versions != self.versions, let next = readAgain() else { return }
     self.versions = versions
-    _ = adoptKubeconfig()
+    _ = adopt(next)
   }
 
-  /// Reads the access again. Returns whether anything in it is new and can be used. The cluster stays the same: a
-  /// session does not move.
-  func adoptKubeconfig() -> Bool {
+  /// Reads the access again. Returns whether anything in it is new and can be used.
+  func adoptKubeconfig() -> Bool { readAgain().map(adopt) ?? false }
+
+  /// The access as the files have it now; `nil` if it cannot be read or used. The cluster stays the same: a session does
+  /// not move.
+  private func readAgain() -> ClusterAccess? {
     // What cannot be read now is not worse than before.
-    guard var next = try? access.source?.read(), next.server == access.server, isUsable(next) else { return false }
+    guard let next = try? access.source?.read(), next.server == access.server, isUsable(next) else { return nil }
+    return next
+  }
+
+  private func adopt(_ next: ClusterAccess) -> Bool {
+    var next = next
     if next.credentials.authorization == readAuthorization {
       next.credentials.authorization = access.credentials.authorization
     } else {
@@ -132,6 +143,8 @@ extension CredentialSource {
     access.certificateAuthority = next.certificateAuthority
     access.source = next.source
     if areCredentialsNew {
+      // Whoever is refused from now on with the credentials before these is to try again.
+      generation += 1
       current = nil
     } else if var credential = current {
       generation += 1
