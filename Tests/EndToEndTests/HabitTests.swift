@@ -17,7 +17,7 @@ extension EndToEnd.Insides {
             """
             python3 -c 'print("python")'
             if command -v node >/dev/null; then node -e 'console.log("node")'; else echo node; fi
-            if command -v java >/dev/null; then java -version 2>&1 | grep -c agent.jar; else echo 0; fi
+            if command -v java >/dev/null; then java -XX:-UsePerfData -version 2>&1 | grep -c agent.jar; else echo 0; fi
             echo "$HEAP ${JAVA_HOME-unset}"
             """)
         }
