@@ -86,6 +86,17 @@ struct ProxyExceptionsTests {
     #expect(environment["no_proxy"] == "a,.svc" && environment["NO_PROXY"] == "b,.svc")
   }
 
+  @Test(arguments: ["*", " * ", "corp.example, *", "*,corp.example", "a *", ",*"])
+  func `A NO_PROXY that stands for all hosts still does`(value: String) {
+    var exceptions = ProxyExceptions()
+    exceptions.suffixes = [".svc"]
+    exceptions.names = ["a"]
+    var environment: EnvironmentVariables = ["NO_PROXY": RawString(value)]
+    exceptions.extend(&environment)
+    #expect(environment["NO_PROXY"] == "*" && environment["no_proxy"] == "*")
+    #expect(hosts(exceptions, ["NO_PROXY": "*.corp"]) == ["*.corp", ".svc", "a"])
+  }
+
   @Test(
     arguments: [
       (["10.0.0.1"], ["10.0.0.1/32"]), (["10.0.0.5", "10.0.0.2", "10.0.0.3"], ["10.0.0.0/29"]),

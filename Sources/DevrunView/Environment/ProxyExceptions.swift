@@ -75,6 +75,8 @@ struct ProxyExceptions: Sendable {
   }
 
   private func extended(_ value: String, names: [String]) -> String {
+    // The star stands for all hosts, in some clients only if it is alone.
+    if value.split(whereSeparator: { $0 == "," || $0.isWhitespace }).contains("*") { return "*" }
     var hosts = value.split(separator: ",").map { $0.trimming(" ") }
     var known = Set(hosts)
     for suffix in suffixes where known.insert(suffix).inserted { hosts.append(suffix) }
