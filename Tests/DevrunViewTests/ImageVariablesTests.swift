@@ -13,7 +13,8 @@ struct ImageVariablesTests {
   ) -> [RawString: RawString] {
     let environment = ChildEnvironment(
       shell: shell, container: EnvironmentVariables(entries: container, origin: .container), filter: filter,
-      isThere: { $0.hasPrefix("/usr/") || $0 == "/tmp" })
+      files: LocalFiles(
+        isThere: { $0.hasPrefix("/usr/") || $0 == "/tmp" }, isWritable: { $0.hasPrefix("/tmp/") }))
     return Dictionary(
       uniqueKeysWithValues: environment.resolved(environment.base(), assigning: []).map { ($0.name, $0.value) })
   }
@@ -27,7 +28,18 @@ struct ImageVariablesTests {
       "CORECLR_PROFILER_PATH_64=/p.so", "GEM_HOME=/usr/local/bundle", "BUNDLE_APP_CONFIG=/usr/local/bundle",
       "CARGO_HOME=/usr/local/cargo", "RUSTUP_HOME=/usr/local/rustup", "PERL5LIB=/app/lib",
       "JAVA_TOOL_OPTIONS=-javaagent:/otel/agent.jar -Xmx1g", "JAVA_TOOL_OPTIONS=-javaagent:agent.jar",
-      "JDK_JAVA_OPTIONS=--module-path=/app/mods", "NODE_OPTIONS=--require dd-trace/init",
+      "JAVA_OPTS=-javaagent:/usr/jmx.jar=8080:/etc/jmx/config.yaml", "JAVA_OPTS=-Xmx1g '-agentpath:/opt/a.so=x'",
+      "JAVA_TOOL_OPTIONS=-agentlib:native-image-agent", "JAVA_OPTS=-Xbootclasspath/a:/usr/a.jar:/opt/b.jar",
+      "JAVA_OPTS=-cp /app/lib/*:/usr/share", "JAVA_OPTS=-classpath  /app", "JDK_JAVA_OPTIONS=-p /app/mods -m app",
+      "JDK_JAVA_OPTIONS=--patch-module m=/app/mods", "JDK_JAVA_OPTIONS=@/app/args", "JDK_JAVA_OPTIONS=-Xmx1g @args",
+      "JAVA_OPTS=-Da=b -Djavax.net.ssl.trustStore=/certs/trust.jks", "JAVA_OPTS=-Djavax.net.ssl.keyStore=/k.p12",
+      "JAVA_OPTS=-Dcom.sun.management.jmxremote.password.file=/jmx/password", "JAVA_OPTS=-XX:Flags=/app/.hotspotrc",
+      "JAVA_OPTS=-Xlog:gc*,safepoint:file=/var/log/app/gc.log:time", "JAVA_OPTS=-Xloggc:/logs/gc.log",
+      "JAVA_OPTS=-XX:StartFlightRecording=delay=1s,filename=/logs/a.jfr", "JAVA_OPTS=-Djava.io.tmpdir=/app/tmp",
+      "MAVEN_OPTS=-Dmaven.repo.local=/root/.m2", "JDK_JAVA_OPTIONS=--module-path=/app/mods",
+      "NODE_OPTIONS=--require dd-trace/init", "NODE_OPTIONS=--require  /app/a.js", "NODE_OPTIONS=-r \"/app/a b.js\"",
+      "NODE_OPTIONS=--experimental_loader=./loader.mjs", "NODE_OPTIONS=--snapshot-blob=/app/blob",
+      "NODE_REPL_EXTERNAL_MODULE=/app/repl.js",
       "NODE_OPTIONS=--max-old-space-size=100 -r newrelic", "NODE_OPTIONS=--import=file:///otel/hook.mjs",
       "SSL_CERT_FILE=/etc/none.pem", "NODE_EXTRA_CA_CERTS=/ca/ca.crt", "DOTNET_gcTrace=/var/none",
     ] as [RawString])
@@ -40,7 +52,18 @@ struct ImageVariablesTests {
   @Test(
     arguments: [
       "JAVA_TOOL_OPTIONS=-Xmx512m -Dspring.profiles.active=dev -Dotel=http://otel:4317/v1", "JAVA_TOOL_OPTIONS=",
-      "JAVA_OPTS=-Djava.io.tmpdir=/tmp", "NODE_OPTIONS=--max-old-space-size=4096", "NODE_ENV=production",
+      "JAVA_OPTS=-Djava.io.tmpdir=/tmp", "JAVA_OPTS=-Dspring.profiles.active=prod -Dlog.dir=/var/log/app",
+      "JAVA_OPTS=-XX:+HeapDumpOnOutOfMemoryError -XX:HeapDumpPath=/dumps -XX:ErrorFile=/dumps/e.log",
+      "JAVA_TOOL_OPTIONS=-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=*:5005",
+      "JAVA_TOOL_OPTIONS=-javaagent:/usr/a.jar=verbose -cp lib/*:/usr/lib/* --module-path /usr/m:/usr/n",
+      "JAVA_TOOL_OPTIONS=-javaagent:\"/usr/a b.jar\" '-Dx=-javaagent:/none.jar'",
+      "CATALINA_OPTS=-Dcatalina.base=/opt/t",
+      "JAVA_OPTS=-Dlogging.config=/config/logback.xml -Djavax.net.ssl.trustStore=/usr/trust.jks",
+      "JAVA_OPTS=-Xlog:gc -Xlog:gc:stderr -Xlog:gc*:file=/tmp/gc.log:time -Xloggc:gc.log",
+      "MAVEN_OPTS=-Dmaven.wagon.http.ssl.insecure=true -Da=@/b", "JAVA_OPTS=-cp",
+      "NODE_OPTIONS=--max-old-space-size=4096", "NODE_OPTIONS=--diagnostic-dir=/dumps --redirect-warnings=/a/b",
+      "NODE_OPTIONS=--require  /usr/a.js", "NODE_OPTIONS=--require \"/usr/a b.js\" --import=file:///usr/a%20b.mjs",
+      "NODE_OPTIONS=--import file:///usr/a.mjs -r node:fs", "NODE_OPTIONS=--require", "NODE_ENV=production",
       "SSL_CERT_FILE=/usr/ca.pem", "DOTNET_ENVIRONMENT=Development", "ASPNETCORE_URLS=http://+:8080",
       "PYTHONUNBUFFERED=1", "PYTHON_VERSION=3.12", "GOMAXPROCS=2", "GOMEMLIMIT=1GiB", "GOOGLE_CLOUD_PROJECT=p",
       "RUST_LOG=debug", "RAILS_ENV=production", "APP_HOME=/app", "CONFIG=/etc/app/config.yaml",

@@ -53,6 +53,7 @@ extension ChildEnvironment {
       return ServiceAddress(name: key.name, clusterIP: address.description, local: entry.local.description)
     }
     let shown = volumes.mounts.map(\.target.description)
+    @Sendable func isShown(_ path: String) -> Bool { shown.contains { path == $0 || path.hasPrefix($0 + "/") } }
     let environment = ChildEnvironment(
       shell: shell, container: container, filter: request.filter, unset: request.unset,
       services: ServiceAddresses(local),
@@ -60,9 +61,13 @@ extension ChildEnvironment {
         ProxyExceptions(
           services: services, pods: view.podNames, networks: view.networksOfPod, namespace: namespace, domain: domain)
       },
-      isThere: { path in
-        access(path, F_OK) == 0 || shown.contains { path == $0 || path.hasPrefix($0 + "/") }
-      })
+      files: LocalFiles(
+        isThere: { path in isShown(path) || access(path, F_OK) == 0 },
+        isWritable: { path in
+          isShown(path) || access(path, W_OK) == 0
+            || access(path, F_OK) != 0
+              && access(String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]), W_OK) == 0
+        }))
     let base = environment.base()
     base.report(to: reporter)
     let assignments = try request.localEnv.environment(

@@ -28,8 +28,8 @@ package struct ChildEnvironment {
   var services = ServiceAddresses([])
   /// What no proxy of this machine can reach.
   var proxyExceptions: () -> ProxyExceptions = { ProxyExceptions() }
-  /// Whether the command will find something at an absolute path.
-  var isThere: (String) -> Bool = { _ in false }
+  /// The files that the command will find.
+  var files = LocalFiles()
 
   /// The environment before the files and the options assign anything.
   struct Base {
@@ -46,7 +46,7 @@ package struct ChildEnvironment {
     for variable in container where !Self.keeps(variable.name) && !isUnset(variable.name) {
       guard filter.takes(variable.name) else { continue }
       if filter.included.isEmpty,
-        let reason = ImageVariables.reason(toLeaveOut: variable.name, value: variable.value, isThere: isThere)
+        let reason = ImageVariables.reason(toLeaveOut: variable.name, value: variable.value, files: files)
       {
         base.ofImage.append((variable, reason))
       } else {

@@ -8,14 +8,24 @@ package import DevrunCore
 // What an app reads for itself (JAVA_OPTS apart, which start scripts hand to Java) is not here. A variable with a
 // meaning for both, such as JAVA_TOOL_OPTIONS=-Xmx512m, is left out only because of its value.
 
+/// The machine's files, as the command will find them.
+struct LocalFiles: Sendable {
+  /// Whether something is at an absolute path.
+  var isThere: @Sendable (String) -> Bool = { _ in false }
+  /// Whether the command can write, and if need be make, the file at an absolute path.
+  var isWritable: @Sendable (String) -> Bool = { _ in false }
+}
+
 /// The variables that describe the file system of a container's image: the command does not get them by default.
 package enum ImageVariables {
   /// When a variable is left out.
   private enum Condition {
     /// Always: it has no other use.
     case always
-    /// If its value names an absolute path that the command will not find here, or loads something without a path.
+    /// If its value names an absolute path that the command will not find here.
     case missing
+    /// If one of its options needs what the command will not find here.
+    case options(RuntimeOptions)
   }
 
   private struct Rule {
@@ -34,9 +44,10 @@ package enum ImageVariables {
         "GRADLE_HOME", "GRADLE_USER_HOME", "SCALA_HOME", "KOTLIN_HOME", "GRAALVM_HOME", "SDKMAN_DIR",
       ]),
     Rule(
-      reason: "they make Java load agents and files of the image", condition: .missing,
+      reason: "they make Java load agents and files of the image", condition: .options(.java),
       names: [
-        "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_OPTS", "JAVA_OPTIONS", "CATALINA_OPTS",
+        "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_OPTS", "JAVA_OPTS_APPEND", "JAVA_OPTIONS",
+        "JAVA_ARGS", "CATALINA_OPTS",
         "JVM_OPTS", "MAVEN_OPTS", "GRADLE_OPTS", "SBT_OPTS",
       ]),
     Rule(
@@ -54,7 +65,8 @@ package enum ImageVariables {
         "DENO_INSTALL*", "YARN_CACHE_FOLDER",
       ]),
     Rule(
-      reason: "they make Node load modules of the image", condition: .missing, names: ["NODE_OPTIONS", "NODE_REPL_*"]),
+      reason: "they make Node load modules of the image", condition: .options(.node), names: ["NODE_OPTIONS"]),
+    Rule(reason: "they name files of the image for Node", condition: .missing, names: ["NODE_REPL_*"]),
     Rule(
       reason: "they are where the image has its Go, and which one it is", condition: .always,
       names: [
@@ -116,21 +128,22 @@ package enum ImageVariables {
 
   /// Why the command is not to get a container's variable; `nil` if it is.
   ///
-  /// - Parameter isThere: whether the command will find something at an absolute path.
-  static func reason(toLeaveOut name: RawString, value: RawString, isThere: (String) -> Bool) -> String? {
+  /// - Parameter files: the files that the command will find.
+  static func reason(toLeaveOut name: RawString, value: RawString, files: LocalFiles) -> String? {
     guard let rule = rule(for: name) else { return nil }
     switch rule.condition {
     case .always: return rule.reason
-    case .missing:
-      let text = value.description
-      return loadsByName(text) || !paths(in: text).allSatisfy(isThere) ? rule.reason : nil
+    case .missing: return paths(in: value.description).allSatisfy(files.isThere) ? nil : rule.reason
+    case .options(let options):
+      let areMet = options.needs(of: value.description).allSatisfy { need in
+        switch need {
+        case .path(let paths): paths.contains(where: files.isThere)
+        case .output(let path): files.isWritable(path)
+        case .name: false
+        }
+      }
+      return areMet ? nil : rule.reason
     }
-  }
-
-  /// Whether options make a runtime load an agent or a module that is named without a path: the image has it somewhere.
-  private static func loadsByName(_ options: String) -> Bool {
-    options.firstMatch(
-      of: /(^|\s)(-javaagent:|-agentpath:|(-r|--require|--import|--loader|--experimental-loader)(=|\s+))(?!\/)/) != nil
   }
 
   /// The absolute paths that a value names, such as those of `-javaagent:/opt/a.jar=x -Dy=/z`; those of URLs but `file:`
