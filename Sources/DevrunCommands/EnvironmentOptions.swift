@@ -22,7 +22,10 @@ struct EnvironmentOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Take only these variables of the container; * stands for any characters; repeatable.", valueName: "pattern"))
+      """
+      Take only these variables of the container; * stands for any characters; repeatable. If all are names of \
+      variables that devrun leaves out by default, such as JAVA_HOME, they are added to the others instead.
+      """, valueName: "pattern"))
   var envInclude: [String] = []
 
   @Option(help: ArgumentHelp("Do not take these variables of the container; repeatable.", valueName: "pattern"))

@@ -82,6 +82,26 @@ struct ImageVariablesTests {
       arriving(container, filter: NameFilter(included: [.init("*")])).keys.sorted() == ["A", "JAVA_HOME", "LD_PRELOAD"])
   }
 
+  @Test(
+    arguments: [
+      (["JAVA_HOME"], ["A", "GREETING", "JAVA_HOME"]),
+      (["JAVA_HOME", "LD_PRELOAD"], ["A", "GREETING", "JAVA_HOME", "LD_PRELOAD"]),
+      (["GOPATH"], ["A", "GREETING"]), (["JAVA_HOME", "A"], ["A", "JAVA_HOME"]), (["GREETING"], ["GREETING"]),
+      (["JAVA_HOME", "G*"], ["GREETING", "JAVA_HOME"]), (["JAVA_*"], ["JAVA_HOME"]), (["NONE"], []),
+      (["PATH"], []), ([], ["A", "GREETING"]),
+    ] as [([String], [String])])
+  func `Names of variables that describe the image add them, and any other pattern selects`(
+    patterns: [String], names: [String]
+  ) {
+    let container: [RawString] = ["JAVA_HOME=/opt/java", "LD_PRELOAD=/x.so", "PATH=/image", "A=1", "GREETING=hi"]
+    var filter = NameFilter(included: patterns.map { Wildcard($0) })
+    #expect(arriving(container, filter: filter).keys.map(\.description).sorted() == names)
+    filter.excluded = [Wildcard("A"), Wildcard("JAVA_HOME")]
+    #expect(
+      arriving(container, filter: filter).keys.map(\.description).sorted()
+        == names.filter { !["A", "JAVA_HOME"].contains($0) })
+  }
+
   @Test func `What files and options assign counts, whatever it describes`() {
     let environment = ChildEnvironment(shell: [:], container: EnvironmentVariables(entries: ["JAVA_HOME=/image"]))
     let result = environment.resolved(

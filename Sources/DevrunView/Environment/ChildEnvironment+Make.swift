@@ -92,7 +92,7 @@ extension ChildEnvironment.Base {
   fileprivate func report(to reporter: any Reporter) {
     for (reason, variables) in Dictionary(grouping: ofImage, by: \.reason).sorted(by: { $0.key < $1.key }) {
       let names = variables.map(\.variable.name.description).sorted().joined(separator: ", ")
-      reporter.report(.detail("not taken from the container, since \(reason): \(names); --env-include takes them"))
+      reporter.report(.detail("not taken from the container, since \(reason): \(names); --env-include NAME adds one"))
     }
   }
 }

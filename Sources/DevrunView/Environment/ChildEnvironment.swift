@@ -43,9 +43,10 @@ package struct ChildEnvironment {
   func base() -> Base {
     var base = Base()
     for variable in shell where !isUnset(variable.name) { base.variables.set(services.localized(variable) ?? variable) }
+    let selection = filter.selection
     for variable in container where !Self.keeps(variable.name) && !isUnset(variable.name) {
-      guard filter.takes(variable.name) else { continue }
-      if filter.included.isEmpty,
+      guard selection.takes(variable.name) else { continue }
+      if !selection.asksFor(variable.name),
         let reason = ImageVariables.reason(toLeaveOut: variable.name, value: variable.value, files: files)
       {
         base.ofImage.append((variable, reason))
