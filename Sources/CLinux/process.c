@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int devrun_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ? -errno : 0; }
@@ -67,6 +68,11 @@ int devrun_give_up_capabilities(void) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
   return syscall(SYS_capset, &header, none) ? -errno : 0;
+}
+
+ssize_t devrun_get_attribute(const char *path, const char *name, void *buffer, size_t count) {
+  ssize_t size = getxattr(path, name, buffer, count);
+  return size < 0 ? -errno : size;
 }
 
 int devrun_await_child(pid_t child, struct devrun_child_event *event) {

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +25,12 @@ int devrun_forbid_core_dump(void);
 bool devrun_has_sys_admin(void);
 /// Gives up all capabilities of this thread for good. Async-signal-safe.
 int devrun_give_up_capabilities(void);
+
+// The calls for extended attributes are in a header that Swift's Glibc module does not have.
+
+/// Reads an extended attribute of what a path leads to, symbolic links followed.
+/// Returns the number of bytes; -ENODATA where there is no such attribute, -ENOTSUP where there can be none.
+ssize_t devrun_get_attribute(const char *path, const char *name, void *buffer, size_t count);
 
 // The W* macros are not imported, and siginfo_t's fields are in a union that Swift sees under internal names.
 
