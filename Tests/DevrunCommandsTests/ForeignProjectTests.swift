@@ -52,6 +52,22 @@ struct ForeignProjectTests {
     #expect(!FileManager.default.fileExists(atPath: trace))
   }
 
+  @Test(.enabled(if: TestUser.own.id == 0, "not root"))
+  func `In a user namespace without root, a devrun.yaml of one's own is used, but none of another user`() async throws {
+    let me = TestUser(id: 4711, group: 4711)
+    let folder = try TemporaryFolder(mode: 0o755)
+    let file = try folder.write("mine/devrun.yaml", "nonsense: 1\n")
+    try me.own(folder.path("mine"), mode: 0o755)
+    try me.own(file, mode: 0o644)
+    func errors() async throws -> String {
+      let command = me.command(["unshare", "--user", "--map-current-user", Outcome.devrun, "restore"])
+      return try await Outcome(of: "/usr/bin/env", command, in: folder.path("mine")).errors
+    }
+    #expect(try await errors().hasPrefix("devrun: \(file):1:1: "))
+    try TestUser.nobody.own(file, mode: 0o644)
+    #expect(try await errors().hasPrefix("devrun: \(file) is not used, because others could have put it there\n"))
+  }
+
   @Test func `The variable DEVRUN_SAFE_FOLDERS allows a devrun.yaml that others could have put there`() async throws {
     let trace = folder.path("trace")
     try folder.write("shared/devrun.yaml", "kubeconfig: k\n")

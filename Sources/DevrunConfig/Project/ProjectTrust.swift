@@ -11,6 +11,11 @@ internal import Glibc
 // - Nobody else may write to the file or to a folder above it. A sticky folder, such as /tmp, may be above: in it, only
 //   the owner of an entry can rename it. But the folder that a search finds a file in may not be sticky, because anyone
 //   can add entries there.
+// - An access control list may let others write whom the mode does not show. It counts as well.
+//
+// In a user namespace that root is not in, the folders of root seem to belong to the overflow user, as those of all other
+// users outside do. Such a folder may be above, unless this user may write to it, but neither a file nor a link nor the
+// folder that a search finds a file in may belong to that user.
 
 /// Decides whose files may configure devrun.
 ///
@@ -26,22 +31,30 @@ public struct ProjectTrust: Sendable {
   private let groups: Set<gid_t>
   /// Folders in which and below which everything counts.
   private let safeFolders: [String]
+  /// The user who may be root, in a user namespace that root is not in.
+  private let substituteOfRoot: uid_t?
 
   /// The trust of this process's user.
   ///
   /// - Parameter environment: this process's variables: the one of `variable`, and those of sudo(8).
   public init(environment: EnvironmentVariables) {
     let own = geteuid()
-    var users: Set<uid_t> = [0, own]
+    // In a namespace without this user, the files of all other users seem to be this user's.
+    var users: Set<uid_t> = UserMap.own.has(own) ? [0, own] : [0]
     if own == 0, let caller = environment["SUDO_UID"].flatMap({ uid_t($0.description) }) { users.insert(caller) }
     let folders = environment[RawString(Self.variable)]?.description.split(separator: ":").map(String.init) ?? []
-    self.init(users: users, groups: Self.privateGroups(of: users, own: own), safeFolders: folders)
+    var root = stat()
+    let substitute = stat("/", &root) == 0 ? UserMap.own.substituteOfRoot(ownerOfRoot: root.st_uid) : nil
+    self.init(
+      users: users, groups: Self.privateGroups(of: users, own: own), safeFolders: folders,
+      substituteOfRoot: substitute)
   }
 
   /// A trust in the given users, groups and folders.
-  init(users: Set<uid_t>, groups: Set<gid_t>, safeFolders: [String] = []) {
+  init(users: Set<uid_t>, groups: Set<gid_t>, safeFolders: [String] = [], substituteOfRoot: uid_t? = nil) {
     self.users = users
     self.groups = groups
+    self.substituteOfRoot = substituteOfRoot
     self.safeFolders = safeFolders.filter { $0.hasPrefix("/") }.flatMap { folder in
       let written = Self.names(of: folder).map { "/\($0)" }.joined()
       return [written]
@@ -105,7 +118,7 @@ public struct ProjectTrust: Sendable {
       case S_IFDIR: folder = Folder(path: next, status: status)
       default:
         return users.contains(status.st_uid)
-          ? writers(of: status).map { .writable(next, $0, .file) } : .owner(next, status.st_uid, .file)
+          ? writers(of: next, status).map { .writable(next, $0, .file) } : .owner(next, status.st_uid, .file)
       }
     }
     return doubt(about: folder, mayBeSticky: false)
@@ -132,17 +145,41 @@ public struct ProjectTrust: Sendable {
   }
 
   private func doubt(about folder: Folder, mayBeSticky: Bool) -> ProjectTrustError.Doubt? {
-    guard users.contains(folder.status.st_uid) else { return .owner(folder.path, folder.status.st_uid, .folder) }
-    if mayBeSticky, folder.status.st_mode & S_ISVTX != 0 { return nil }
-    return writers(of: folder.status).map { .writable(folder.path, $0, .folder) }
+    let isSticky = folder.status.st_mode & S_ISVTX != 0
+    guard users.contains(folder.status.st_uid) || (mayBeSticky && mayBeRoots(folder, isSticky: isSticky)) else {
+      return .owner(folder.path, folder.status.st_uid, .folder)
+    }
+    if mayBeSticky, isSticky { return nil }
+    return writers(of: folder.path, folder.status).map { .writable(folder.path, $0, .folder) }
+  }
+
+  /// Whether a folder that seems to belong to the overflow user may be one of root's. This user may not write to those,
+  /// but for the sticky ones.
+  private func mayBeRoots(_ folder: Folder, isSticky: Bool) -> Bool {
+    folder.status.st_uid == substituteOfRoot && (isSticky || access(folder.path, W_OK) != 0)
   }
 
   /// Who else may write.
-  private func writers(of status: stat) -> ProjectTrustError.Writers? {
+  private func writers(of path: String, _ status: stat) -> ProjectTrustError.Writers? {
     // A pipe or a terminal that a path such as /dev/fd/3 names.
     if ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) { return nil }
     if status.st_mode & S_IWOTH != 0 { return .everyone }
-    return status.st_mode & S_IWGRP != 0 && !groups.contains(status.st_gid) ? .group(status.st_gid) : nil
+    if status.st_mode & S_IWGRP == 0 { return nil }
+    let group: ProjectTrustError.Writers? = groups.contains(status.st_gid) ? nil : .group(status.st_gid)
+    do throws(Errno) {
+      guard let list = try AccessList(of: RawString(path)) else { return group }
+      return list.writers.lazy.compactMap { writer in
+        switch writer {
+        case .owner, .others: nil
+        case .owningGroup: group
+        case .user(let user): users.contains(user) ? nil : .user(user)
+        case .group(let number): groups.contains(number) ? nil : .group(number)
+        }
+      }.first
+    } catch {
+      // Nobody can see who else may write.
+      return group ?? .unknown
+    }
   }
 
   /// Whether a path is in one of the folders in which everything counts.

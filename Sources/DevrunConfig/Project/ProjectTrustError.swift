@@ -33,6 +33,10 @@ public struct ProjectTrustError: UserFacingError, Hashable {
     case everyone
     /// The members of a group.
     case group(UInt32)
+    /// A user that an access control list names.
+    case user(UInt32)
+    /// Whoever an access control list names that devrun cannot read.
+    case unknown
   }
 
   /// Why a path does not count.
@@ -60,13 +64,18 @@ public struct ProjectTrustError: UserFacingError, Hashable {
   private var why: String {
     switch doubt {
     case .owner(let path, let user, let subject):
-      let name = UserEntry(user).map { "\($0.name) (\(user))" } ?? "\(user)"
-      return "\(text(path, subject)) belongs to the user \(name)"
+      return "\(text(path, subject)) belongs to the user \(name(of: user))"
     case .writable(let path, .everyone, let subject): return "everyone may write to \(text(path, subject))"
     case .writable(let path, .group(let group), let subject):
       return "the group \(GroupEntry(group)?.name ?? "\(group)") may write to \(text(path, subject))"
+    case .writable(let path, .user(let user), let subject):
+      return "the user \(name(of: user)) may write to \(text(path, subject)) by its access control list (getfacl)"
+    case .writable(let path, .unknown, let subject):
+      return "the access control list of \(text(path, subject)), which may let others write to it, cannot be read"
     }
   }
+
+  private func name(of user: UInt32) -> String { UserEntry(user).map { "\($0.name) (\(user))" } ?? "\(user)" }
 
   private func text(_ path: String, _ subject: Subject) -> String {
     subject == .file ? path == self.path ? "the file" : path : "\(subject.rawValue) \(path)"
