@@ -46,7 +46,7 @@ struct ForeignProjectTests {
       outcome.errors == """
         devrun: \(shared)/devrun.yaml is not used, because others could have put it there
           everyone may write to the folder \(shared)
-          if you trust it, set DEVRUN_SAFE_FOLDERS=\(shared)
+          run devrun in another folder
 
         """)
     #expect(!FileManager.default.fileExists(atPath: trace))

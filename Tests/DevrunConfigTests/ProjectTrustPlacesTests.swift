@@ -6,7 +6,7 @@ import Testing
 
 @testable import DevrunConfig
 
-/// Access control lists and user namespaces.
+/// Access control lists, user namespaces, and what the errors propose.
 @Suite("Places of a project's files")
 struct ProjectTrustPlacesTests {
   /// setxattr(2), which Swift's Glibc module does not have.
@@ -98,5 +98,47 @@ struct ProjectTrustPlacesTests {
     try system { chmod(above, 0o1755) }
     try system { chown(mine, overflow, overflow) }
     #expect(trust.doubt(about: mine, .found) == .owner(mine, overflow, .file))
+  }
+
+  @Test(
+    arguments: [
+      // The folder's mode, the file's mode, and what the error proposes.
+      (0o755, 0o666, "look at what it says; if you trust it, run `chmod go-w FILE`, or name the file with --env-file"),
+      (
+        0o777, 0o644, "look at what it says; if you trust it, run `chmod go-w FOLDER`, or name the file with --env-file"
+      ),
+      (0o1777, 0o644, "run devrun in another folder, or name a file of your own with --env-file"),
+    ] as [(UInt32, UInt32, String)])
+  func `The error about a file of one's own proposes its mode, and never to trust a folder that all may write to`(
+    folderMode: UInt32, fileMode: UInt32, proposal: String
+  ) throws {
+    let file = try folder.write("a b/azds-local.env", "", mode: fileMode)
+    let place = try folder.makeFolder("a b", mode: folderMode)
+    let error = try #require(throws: ProjectTrustError.self) {
+      try EnvironmentFiles.find(from: place, trust: trust(), option: "--env-file")
+    }
+    let expected = proposal.replacing("FILE", with: "'\(file)'").replacing("FOLDER", with: "'\(place)'")
+    #expect(error.message.remedy == expected)
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "not root"))
+  func `The error about a file of another user proposes to trust its folder, unless all may write to it`() throws {
+    let file = try folder.write("theirs/azds-local.env", "")
+    let place = folder.path("theirs")
+    try system { chown(file, Self.stranger, Self.stranger) }
+    func remedy() throws -> String? {
+      let error = try #require(throws: ProjectTrustError.self) {
+        try EnvironmentFiles.find(from: place, trust: trust(), option: "--env-file")
+      }
+      return error.message.remedy
+    }
+    let allow = "if you trust it, name the file with --env-file, or set DEVRUN_SAFE_FOLDERS=\(place)"
+    #expect(try remedy() == allow)
+    try system { chown(place, Self.stranger, Self.stranger) }
+    #expect(try remedy() == allow)
+    for mode in [0o777, 0o1777, 0o1755] as [UInt32] {
+      try system { chmod(place, mode) }
+      #expect(try remedy() == "run devrun in another folder, or name a file of your own with --env-file")
+    }
   }
 }

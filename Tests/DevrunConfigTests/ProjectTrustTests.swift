@@ -155,7 +155,7 @@ struct ProjectTrustTests {
       error.description == """
         \(file) is not used, because others could have put it there
         everyone may write to the file
-        if you trust it, name the file with --kubeconfig, or set DEVRUN_SAFE_FOLDERS=\(secret)
+        look at what it says; if you trust it, run `chmod go-w \(file)`, or name the file with --kubeconfig
         """)
     // Somebody else could make it between this look and the next.
     #expect(throws: ProjectTrustError.self) { try own.check("\(secret)/none", option: "--kubeconfig") }

@@ -39,7 +39,7 @@ enum ProjectFolder {
     func trusted(_ paths: [String]) throws(ProjectTrustError) -> [String] {
       for path in paths {
         guard let doubt = trust.doubt(about: path, .found) else { continue }
-        throw ProjectTrustError(path: path, doubt: doubt, option: option)
+        throw trust.error(about: path, doubt, option: option)
       }
       return paths
     }
@@ -51,7 +51,7 @@ enum ProjectFolder {
       switch root(folder, trust) {
       case .trusted: return try trusted(nearest)
       case .foreign(let doubt, inFolderOfOthers: false):
-        if let path = nearest.first { throw ProjectTrustError(path: path, doubt: doubt, option: option) }
+        if let path = nearest.first { throw trust.error(about: path, doubt, option: option) }
       case .foreign(_, inFolderOfOthers: true):
         if belowForeignRoot.isEmpty { belowForeignRoot = nearest }
       case nil: break

@@ -80,7 +80,7 @@ public struct ProjectTrust: Sendable {
   ///   - option: the option that names such a file; it takes any.
   /// - Throws: `ProjectTrustError`
   public func check(_ path: String, option: String) throws(ProjectTrustError) {
-    if let doubt = doubt(about: path, .named) { throw ProjectTrustError(path: path, doubt: doubt, option: option) }
+    if let doubt = doubt(about: path, .named) { throw error(about: path, doubt, option: option) }
   }
 
   /// Why a file must not count; `nil` if it may. A missing file may, unless somebody else could make it.
@@ -180,6 +180,27 @@ public struct ProjectTrust: Sendable {
       // Nobody can see who else may write.
       return group ?? .unknown
     }
+  }
+
+  /// The error for a file that does not count, with what to do about it.
+  func error(about path: String, _ doubt: ProjectTrustError.Doubt, option: String?) -> ProjectTrustError {
+    var remedy = ProjectTrustError.Remedy.safeFolder
+    var status = stat()
+    let own = geteuid()
+    if case .writable(let place, let writers, _) = doubt {
+      let isOwn = stat(place, &status) == 0 && (own == 0 || status.st_uid == own) && users.contains(status.st_uid)
+      if isOwn, status.st_mode & S_ISVTX == 0 {
+        remedy = .mode(place)
+      } else if writers == .everyone {
+        remedy = .otherFolder
+      }
+    }
+    // In a folder that everyone may write to, a file of anyone would count.
+    if remedy == .safeFolder, stat(ConfigPath.folder(of: path), &status) == 0, status.st_mode & (S_ISVTX | S_IWOTH) != 0
+    {
+      remedy = .otherFolder
+    }
+    return ProjectTrustError(path: path, doubt: doubt, remedy: remedy, option: option)
   }
 
   /// Whether a path is in one of the folders in which everything counts.

@@ -7,13 +7,16 @@ public struct ProjectTrustError: UserFacingError, Hashable {
   public var path: String
   /// Why the file does not count.
   public var doubt: Doubt
+  /// What the user can do about it.
+  public var remedy: Remedy
   /// The option that names such a file; `nil` if there is none.
   public var option: String?
 
   /// An error of the given parts.
-  public init(path: String, doubt: Doubt, option: String? = nil) {
+  public init(path: String, doubt: Doubt, remedy: Remedy = .safeFolder, option: String? = nil) {
     self.path = path
     self.doubt = doubt
+    self.remedy = remedy
     self.option = option
   }
 
@@ -39,6 +42,16 @@ public struct ProjectTrustError: UserFacingError, Hashable {
     case unknown
   }
 
+  /// What the user can do about a file that does not count.
+  public enum Remedy: Sendable, Hashable {
+    /// Take the right to write away from others, with the path of the file or the folder: it is the user's own.
+    case mode(String)
+    /// Allow all files of the folder that holds the file.
+    case safeFolder
+    /// Work in another folder: what others put into this one is nothing to allow.
+    case otherFolder
+  }
+
   /// Why a path does not count.
   public enum Doubt: Sendable, Hashable {
     /// It belongs to another user.
@@ -49,17 +62,30 @@ public struct ProjectTrustError: UserFacingError, Hashable {
 
   /// The error in words.
   public var message: ErrorMessage {
-    let remedy = [option.map { "name the file with \($0)" }, "set \(ProjectTrust.variable)=\(folder)"]
-      .compactMap { $0 }.joined(separator: ", or ")
-    return ErrorMessage(
-      "\(path) is not used, because others could have put it there", why: why,
-      remedy: "if you trust it, \(remedy)")
+    ErrorMessage(
+      "\(path) is not used, because others could have put it there", why: why, remedy: words(for: remedy))
+  }
+
+  private func words(for remedy: Remedy) -> String {
+    let named = option.map { "name the file with \($0)" }
+    switch remedy {
+    case .mode(let path):
+      let command = "run `chmod go-w \(quoted(path))`"
+      return "look at what it says; if you trust it, \(command)\(named.map { ", or \($0)" } ?? "")"
+    case .safeFolder:
+      let allow = "set \(ProjectTrust.variable)=\(quoted(ConfigPath.folder(of: path)))"
+      return "if you trust it, \(named.map { "\($0), or " } ?? "")\(allow)"
+    case .otherFolder:
+      return "run devrun in another folder\(option.map { ", or name a file of your own with \($0)" } ?? "")"
+    }
+  }
+
+  private func quoted(_ path: String) -> String {
+    String(decoding: ShellQuoting.quoted(Array(path.utf8)), as: UTF8.self)
   }
 
   /// It is devrun's configuration that is wrong.
   public var exitStatus: ExitStatus { .usage }
-
-  private var folder: String { ConfigPath.folder(of: path) }
 
   private var why: String {
     switch doubt {
