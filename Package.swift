@@ -196,8 +196,8 @@ let package = Package(
     .testTarget(
       name: "DevrunViewTests",
       dependencies: [
-        "DevrunView", "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem", "DevrunCore", "TestCluster",
-        "TestSupport",
+        "DevrunView", "DevrunAgentAPI", "DevrunTunnel", "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem",
+        "DevrunCore", "TestCluster", "TestSupport",
       ],
       swiftSettings: settings),
     .testTarget(

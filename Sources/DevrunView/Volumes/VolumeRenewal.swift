@@ -55,17 +55,28 @@ package struct VolumeRenewal: Sendable {
     var versions = places.map(\.version)
     var stale: Set<Int> = []
     var reported: String?
+    var failures: [Int: String] = [:]
     await Self.keepFollowing(arrivals: tunnels.arrivals, outbound: { tunnels.outbound }) { tunnel in
       let fetch = VolumeFetch(tunnel: tunnel, limit: limit, reporter: reporter)
-      try await tunnel.followVolumes(places.map(\.path)) { change in
+      let paths = places.map(\.path)
+      try await Self.handleEach(
+        from: { take in try await tunnel.followVolumes(paths) { take($0) } }
+      ) { change in
         reported = nil
         guard change.version != VolumeChange.withoutVersion else {
           if stale.insert(change.index).inserted { reportStale(places[change.index]) }
-          return
+          return true
         }
-        guard versions[change.index] != change.version else { return }
-        try await renew(places[change.index].copies, to: change.version, by: fetch)
+        guard versions[change.index] != change.version else { return true }
+        do {
+          try await renew(places[change.index].copies, to: change.version, by: fetch)
+        } catch let failure as RenewalFailure {
+          if failures.updateValue(failure.why, forKey: change.index) != failure.why { report(failure) }
+          return false
+        }
+        failures[change.index] = nil
         versions[change.index] = change.version
+        return true
       }
     } failed: { error in
       let words = "\(error)"
@@ -77,6 +88,44 @@ package struct VolumeRenewal: Sendable {
       } else {
         reporter.report(.detail("volumes are not renewed at the moment: \(words)"))
       }
+    }
+  }
+
+  /// Handles changes one after the other, as long as they come. What fails is tried again after a while, unless a newer
+  /// change of the same volume has come.
+  ///
+  /// - Parameters:
+  ///   - follow: hands over each change, and throws when it cannot go on.
+  ///   - backoff: the waits between attempts at one volume.
+  ///   - handle: whether the change was handled.
+  static func handleEach(
+    from follow: @escaping @Sendable (_ take: @Sendable (VolumeChange) -> Void) async throws -> Void,
+    backoff: Backoff = Backoff(first: .seconds(1), limit: .seconds(60)),
+    handle: (VolumeChange) async throws -> Bool
+  ) async throws {
+    let (attempts, source) = AsyncStream.makeStream(of: VolumeAttempt.self)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        defer { source.finish() }
+        try await follow { source.yield(VolumeAttempt(change: $0, waits: backoff, isFirst: true)) }
+      }
+      var newest: [Int: VolumeChange] = [:]
+      for await attempt in attempts {
+        let change = attempt.change
+        if attempt.isFirst { newest[change.index] = change }
+        guard newest[change.index] == change else { continue }
+        if try await handle(change) {
+          newest[change.index] = nil
+        } else {
+          group.addTask {
+            var next = VolumeAttempt(change: change, waits: attempt.waits, isFirst: false)
+            await next.waits.pause()
+            source.yield(next)
+          }
+        }
+      }
+      group.cancelAll()
+      try await group.waitForAll()
     }
   }
 
@@ -126,35 +175,87 @@ package struct VolumeRenewal: Sendable {
           remedy: "start again to see the new files")))
   }
 
-  /// Renews the copies of a volume and of its parts: first all are fetched, then one is swapped right after the other.
+  /// Renews the copies of a volume and of its parts.
+  ///
+  /// - Throws: `RenewalFailure`, `TunnelError`
   private func renew(
     _ copies: [MaterializedVolumes.Copy], to version: RawString, by fetch: VolumeFetch
   ) async throws {
-    var fetched: [(old: MaterializedVolumes.Copy, new: MaterializedVolumes.Copy)] = []
-    for (index, copy) in copies.enumerated() {
-      try await reporting(copy) {
-        let folder = try directory.makeEmptyFolder("renewal/\(copy.item.volume.name).\(index)")
-        let name = VolumeFolder.isVersion(version) ? version : "..next"
-        fetched.append((copy, try await fetch.copy(copy.item, into: folder, as: name)))
+    try await Self.renew(copies) { index, copy in
+      let folder = try directory.makeEmptyFolder("renewal/\(copy.item.volume.name).\(index)")
+      let name = VolumeFolder.isVersion(version) ? version : "..next"
+      do {
+        return try await fetch.copy(copy.item, into: folder, as: name)
+      } catch {
+        // Half a copy would take the room that the next attempt needs.
+        try VolumeFolder.remove(RawString(folder))
+        throw error
       }
     }
-    for (old, new) in fetched {
-      try await reporting(old) { try VolumeFolder.renew(old, by: new) }
-    }
-    for name in Set(fetched.map(\.old.item.volume.name)).sorted() {
+    for name in Set(copies.map(\.item.volume.name)).sorted() {
       reporter.report(.detail("volume \(name) is renewed"))
     }
   }
 
-  /// A volume that cannot be renewed now stays as it is, and a warning is reported.
-  private func reporting(_ copy: MaterializedVolumes.Copy, _ work: () async throws -> Void) async throws {
-    do {
-      try await work()
-    } catch let error as any UserFacingError where !(error is TunnelError) {
-      let name = copy.item.volume.name
-      reporter.report(.warning(ErrorMessage("volume \(name) could not be renewed", why: "\(error.message.what)")))
+  /// Renews copies: first all are fetched, then one is swapped right after the other. If one cannot be fetched, all stay as
+  /// they are: a key and its certificate may be among them.
+  ///
+  /// - Throws: `RenewalFailure`, and what of the tunnel's errors is no volume's.
+  static func renew(
+    _ copies: [MaterializedVolumes.Copy],
+    fetch: (Int, MaterializedVolumes.Copy) async throws -> MaterializedVolumes.Copy
+  ) async throws {
+    var fetched: [MaterializedVolumes.Copy] = []
+    for (index, copy) in copies.enumerated() {
+      do {
+        try await RenewalFailure.of(copy) { fetched.append(try await fetch(index, copy)) }
+      } catch {
+        for copy in fetched { try VolumeFolder.remove(RawString(copy.folder)) }
+        throw error
+      }
+    }
+    for (old, new) in zip(copies, fetched) {
+      try await RenewalFailure.of(old) { try VolumeFolder.renew(old, by: new) }
     }
   }
+
+  private func report(_ failure: RenewalFailure) {
+    reporter.report(
+      .warning(
+        ErrorMessage(
+          "volume \(failure.volume) could not be renewed",
+          why: "\(failure.why). The command sees the files as they were, and the renewal is tried again")))
+  }
+}
+
+/// An attempt at a change of a volume.
+private struct VolumeAttempt: Sendable {
+  var change: VolumeChange
+  /// The waits before the next attempt.
+  var waits: Backoff
+  /// Whether the change has just come.
+  var isFirst: Bool
+}
+
+/// A volume could not be renewed, and no other is concerned.
+struct RenewalFailure: Error, Hashable {
+  /// The volume's name.
+  var volume: String
+  /// Why.
+  var why: String
+
+  /// Does something for a copy of a volume. A break of the tunnel is thrown as it is: it concerns all volumes.
+  static func of(_ copy: MaterializedVolumes.Copy, _ work: () async throws -> Void) async throws {
+    do {
+      try await work()
+    } catch let error as TunnelError {
+      guard case .failedRequest = error else { throw error }
+      throw RenewalFailure(volume: copy.item.volume.name, why: error.message.what)
+    } catch let error as any UserFacingError {
+      throw RenewalFailure(volume: copy.item.volume.name, why: error.message.what)
+    }
+  }
+
 }
 
 extension VolumeFolder {
