@@ -10,6 +10,8 @@ struct CallerSocket: Sendable {
   let family: Int32
   /// Whether it is a TCP socket.
   let isTCP: Bool
+  /// Whether it is a UDP socket.
+  let isUDP: Bool
   /// The socket's number in the kernel's own file system: two duplicates of one socket share it.
   let inode: UInt64
 
@@ -25,6 +27,7 @@ struct CallerSocket: Sendable {
     let domain = try descriptor.option(SOL_SOCKET, SO_DOMAIN)
     let transport = try descriptor.option(SOL_SOCKET, SO_PROTOCOL)
     isTCP = transport == Int32(IPPROTO_TCP) || transport == Self.multipathTCP
+    isUDP = transport == Int32(IPPROTO_UDP)
     guard domain == family, isTCP || ofAnyKind else { return nil }
     inode = UInt64(try descriptor.status().st_ino)
     self.descriptor = descriptor
@@ -52,6 +55,17 @@ struct CallerSocket: Sendable {
     }
   }
 
+  /// Lets it take IPv4 addresses in their mapped form.
+  func admitIPv4() throws(Errno) {
+    if try isIPv6Only { try setOption(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+  }
+
+  /// Sets an option that is a number.
+  func setOption(_ level: Int32, _ name: Int32, _ value: Int32) throws(Errno) {
+    var value = value
+    try system { setsockopt(descriptor.number, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) }
+  }
+
   /// How long its calls wait, if that is bounded (SO_SNDTIMEO).
   var timeout: Duration? {
     get throws(Errno) {
@@ -77,6 +91,17 @@ struct CallerSocket: Sendable {
     try SocketAddress.withEndpoint(endpoint, family: family) { (address, length) throws(Errno) in
       _ = try system { Glibc.bind(descriptor.number, address, length) }
     }
+  }
+
+  /// Makes a listener of it, which nobody accepts from.
+  func listenHere() throws(Errno) {
+    try system { Glibc.listen(descriptor.number, 0) }
+  }
+
+  /// Takes back what it is connected to, and that it listens (connect(2), AF_UNSPEC).
+  func disconnect() throws(Errno) {
+    var nowhere = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    try system { Glibc.connect(descriptor.number, &nowhere, socklen_t(MemoryLayout<sockaddr>.size)) }
   }
 
   /// Where it is bound.
@@ -115,16 +140,12 @@ struct CallerSocket: Sendable {
     var error: Errno?
   }
 
-  private func connectHere(to endpoint: IPEndpoint) throws(Errno) -> Connection {
+  /// Connects it, and waits as long as that takes it.
+  func connectHere(to endpoint: IPEndpoint) throws(Errno) -> Connection {
     // Else the connection would only be made with the first byte that the child sends. Fails on multipath TCP, which
     // has no such option.
     _ = devrun_disable_fast_open(descriptor.number)
-    if endpoint.address.isIPv4, try isIPv6Only {
-      var off: Int32 = 0
-      try system {
-        setsockopt(descriptor.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, socklen_t(MemoryLayout<Int32>.size))
-      }
-    }
+    if endpoint.address.isIPv4 { try admitIPv4() }
     var failure: Errno?
     do throws(Errno) {
       try SocketAddress.withEndpoint(endpoint, family: family) { (address, length) throws(Errno) in

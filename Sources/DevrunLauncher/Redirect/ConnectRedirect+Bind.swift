@@ -8,7 +8,7 @@ import Synchronization
 /// What the receiving thread does with a trapped `bind`.
 extension ConnectRedirect {
   /// Binds a socket to the loopback interface where its owner means the pod's own address. Whether it was answered. A bind
-  /// to any other address is the kernel's.
+  /// to any other address is the kernel's, unless the pod's has taken its place.
   func bind(_ call: devrun_notification, memory: UnsafeMutableRawBufferPointer) -> Bool {
     let wanted = min(Int(truncatingIfNeeded: call.arguments.2), SocketAddress.room)
     guard wanted > 0, devrun_read_memory(call.thread, call.arguments.1, memory.baseAddress, wanted) == wanted,
@@ -20,18 +20,65 @@ extension ConnectRedirect {
         // The kernel refuses it, unless the caller has meanwhile got what it takes.
         return false
       }
-      guard podAddresses.contains(place.address), let address = place.address.address,
-        let socket = try socket(of: call, family: place.family)
+      guard places.concerns(place.address), let address = place.address.address else { return false }
+      let seat = PodPlaces.Seat(
+        thread: call.thread, descriptor: Int32(truncatingIfNeeded: call.arguments.0), family: place.family)
+      let rivals = places.rivals(of: address, port: place.port)
+      defer { places.note(seat, at: address, port: place.port) }
+      guard places.contains(place.address) || !rivals.isEmpty, let socket = try socket(of: call, family: place.family)
       else { return false }
       defer { socket.release() }
       // Only now it is certain that memory and socket were the caller's.
       guard devrun_notification_is_valid(listener.number, call.id) else { return true }
-      let error = bind(socket, to: IPEndpoint(.loopback(like: address), port: place.port))
+      let error = bind(socket, to: address, port: place.port, rivals: rivals)
+      if error == nil, places.contains(place.address) {
+        places.withSources { $0.insert(socket.inode, port: place.port) }
+      }
       _ = devrun_answer(listener.number, call.id, 0, error?.rawValue ?? 0)
       return true
     } catch {
       if error == .notPermitted { reportForbidden(call) }
       // Otherwise the caller is gone, or its descriptor is none.
+      return false
+    }
+  }
+
+  /// Binds a socket to the loopback address, or to the place's own where the command itself has bound another place to that.
+  ///
+  /// - Parameter rivals: what was to be bound there.
+  /// - Returns: what the bind fails with; `nil` if it does not.
+  private func bind(_ socket: CallerSocket, to address: IPAddress, port: UInt16, rivals: [PodPlaces.Seat]) -> Errno? {
+    let common = IPEndpoint(.loopback(like: address), port: port)
+    // Sockets that share the port (SO_REUSEADDR) fail only when they listen.
+    let isHeld = rivals.contains { holds($0, common, asTCP: socket.isTCP) }
+    if !isHeld {
+      let error = bind(socket, to: common)
+      if error == nil { places.note(address, port: port, isTCP: socket.isTCP, isApart: false) }
+      guard error == Errno(rawValue: EADDRINUSE), !rivals.isEmpty else { return error }
+    }
+    let own = places.ownPlace(of: address, port: port)
+    do throws(Errno) {
+      if !address.isIPv4 { try socket.admitIPv4() }
+    } catch {
+      return error
+    }
+    let error = bind(socket, to: own)
+    if error == nil { places.note(address, port: port, isTCP: socket.isTCP, isApart: true) }
+    return error
+  }
+
+  /// Whether the descriptor is still a socket that is bound to the place.
+  private func holds(_ seat: PodPlaces.Seat, _ place: IPEndpoint, asTCP: Bool) -> Bool {
+    do throws(Errno) {
+      guard
+        let socket = try CallerSocket(
+          of: seat.thread, number: seat.descriptor, family: seat.family, ofAnyKind: true, features: features)
+      else { return false }
+      defer { socket.release() }
+      guard socket.isTCP == asTCP else { return false }
+      return try socket.local == place
+    } catch {
+      // Its owner is gone, or has closed it.
       return false
     }
   }

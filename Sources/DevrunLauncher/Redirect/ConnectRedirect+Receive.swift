@@ -48,9 +48,11 @@ extension ConnectRedirect {
       return true
     }
     guard count == wanted,
-      let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased),
-      table.contains(target.address, port: target.port) || podAddresses.contains(target.address)
+      let target = SocketAddress.read(UnsafeRawBufferPointer(memory)[..<wanted].rebased)
     else { return false }
+    guard table.contains(target.address, port: target.port) || places.moves(target.address, port: target.port) else {
+      return freeSource(call, family: target.family, address: target.address)
+    }
     do throws(Errno) {
       return try take(call, family: target.family, address: target.address, port: target.port)
     } catch {
@@ -99,11 +101,17 @@ extension ConnectRedirect {
   ) throws(Errno) -> Bool {
     guard !state.withLock({ $0.isReleased }), let destination = address.address else { return false }
     let number = Int32(truncatingIfNeeded: call.arguments.0)
-    guard let socket = try CallerSocket(of: call.thread, number: number, family: family, features: features),
+    let isMoved = places.moves(address, port: port)
+    guard
+      let socket = try CallerSocket(
+        of: call.thread, number: number, family: family, ofAnyKind: isMoved, features: features),
       try isOfThisNetwork(socket, thread: call.thread)
     else { return false }
     // A V6ONLY socket cannot reach IPv4; the kernel says so.
     if destination.isIPv4, try socket.isIPv6Only { return false }
+    if !socket.isTCP {
+      return connectDatagram(socket, to: places.place(of: destination, port: port, isTCP: false), for: call)
+    }
     // Only now it is certain that memory and socket were the caller's.
     guard devrun_notification_is_valid(listener.number, call.id) else { return true }
 

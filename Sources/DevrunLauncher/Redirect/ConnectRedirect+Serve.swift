@@ -9,8 +9,9 @@ extension ConnectRedirect {
   /// Dials, connects the caller's socket to the session's listener, and answers the call.
   func redirect(_ call: TrappedConnect, by connector: any OutboundConnector) async {
     let attempt =
-      podAddresses.contains(call.key.address)
-      ? OwnAttempt(to: call.destination) : connector.begin(to: call.destination)
+      places.moves(call.key.address, port: call.key.port)
+      ? OwnAttempt(place: places.place(of: call.destination.address, port: call.destination.port, isTCP: true))
+      : connector.begin(to: call.destination)
     await withTaskCancellationHandler {
       await withDiscardingTaskGroup { group in
         group.addTask { call.outcome.set(await attempt.outcome()) }
@@ -69,11 +70,7 @@ extension ConnectRedirect {
 
 /// A connection of the child to its pod's own address: to itself, that is, by the loopback interface of this machine.
 private struct OwnAttempt: OutboundAttempt {
-  private let place: IPEndpoint
-
-  init(to destination: IPEndpoint) {
-    place = IPEndpoint(.loopback(like: destination.address), port: destination.port)
-  }
+  let place: IPEndpoint
 
   func acceptor() -> IPEndpoint { place }
   /// Whether anybody listens there, the caller's own socket finds out.

@@ -35,7 +35,7 @@ public final class ConnectRedirect: Sendable {
   let listener: Descriptor
   let files: PrivateFiles
   /// The addresses of the pod in whose place the child runs.
-  let podAddresses: Set<AddressKey>
+  let places: PodPlaces
   private let hungUp = Latch<Void>()
   let state = Mutex(State())
   /// Whether it was said that a process cannot be helped.
@@ -78,7 +78,7 @@ public final class ConnectRedirect: Sendable {
     self.listener = listener
     self.table = table
     self.files = files
-    self.podAddresses = Set(podAddresses.map { AddressKey($0) })
+    places = PodPlaces(podAddresses)
     self.listens = listens
     self.features = features
     networkNamespace = features.contains(.namespaceCookies) ? Self.ownNetworkNamespace() : nil
