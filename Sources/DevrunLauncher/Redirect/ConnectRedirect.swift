@@ -23,7 +23,7 @@ import Synchronization
 ///
 /// A filter may trap `listen` as well. Such a call is always continued at once, and then reported to a `ListenWatch`.
 /// If `bind` is trapped, a socket that the child binds to its pod's own address is bound to the loopback interface here, by
-/// a duplicate of it as well.
+/// a duplicate of it as well (`PodPlaces`). Before it is connected to another machine, it is freed of that.
 public final class ConnectRedirect: Sendable {
   /// How long a caller that asked not to wait is kept waiting for the dial's result.
   static let patience: Duration = .milliseconds(250)
