@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The pod that stands for all of a target")
 struct PodSelectionTests {
-  private static func pod(
+  static func pod(
     _ name: String, uid: String? = nil, phase: String = "Running", ready: Bool = true, made: Int = 0,
     owner: String? = "ReplicaSet", ending: Bool = false
   ) -> KubeObject {
@@ -54,12 +54,23 @@ struct PodSelectionTests {
     var selection = selection(Self.pod("a"))
     #expect(selection.choose()?.name == "a")
     selection.apply(.added(Self.pod("b", made: 5)))
-    selection.apply(.modified(Self.pod("a", ready: false)))
     #expect(selection.choose()?.name == "a")
     selection.apply(.modified(Self.pod("a", ending: true)))
     #expect(selection.choose()?.name == "b")
     selection.apply(.deleted(Self.pod("b")))
     #expect(selection.choose() == nil)
+  }
+
+  @Test func `A pod that is not ready any more is left for one that is, and for no other`() {
+    var selection = selection(Self.pod("a"), Self.pod("b", ready: false, made: 5))
+    #expect(selection.choose()?.name == "a")
+    selection.apply(.modified(Self.pod("a", ready: false)))
+    #expect(selection.choose()?.name == "a")
+    selection.apply(.modified(Self.pod("b", made: 5)))
+    #expect(selection.choose()?.name == "b")
+    // And it stays there.
+    selection.apply(.modified(Self.pod("a")))
+    #expect(selection.choose()?.name == "b")
   }
 
   @Test func `A pod that was of no use is left out, and one of its name that was made anew is not`() {

@@ -3,8 +3,9 @@ internal import DevrunKube
 
 /// The pods of a workload that run, and which of them stands for all. Pure.
 ///
-/// It stays the same one as long as it runs, since programs remember what they have told a sidecar. After it another is
-/// taken: one that is ready rather than not, and the youngest of those, which a rollout ends last.
+/// It stays the same one as long as it runs, since programs remember what they have told a sidecar. It is left for a pod
+/// that is ready if it is not ready itself: its node may have failed, which the pod's phase does not show for minutes. After
+/// it another is taken: one that is ready rather than not, and the youngest of those, which a rollout ends last.
 struct PodSelection: Sendable {
   /// A pod that runs.
   struct Candidate: Sendable, Hashable {
@@ -44,8 +45,9 @@ struct PodSelection: Sendable {
   /// - Parameter failed: the pods that were of no use, by uid.
   mutating func choose(besides failed: Set<String> = []) -> Candidate? {
     let usable = candidates.values.filter { !failed.contains($0.uid) }
-    if let same = usable.first(where: { $0.uid == chosen }) { return same }
     let best = usable.max { ($0.isReady ? 1 : 0, $0.made, $0.name) < ($1.isReady ? 1 : 0, $1.made, $1.name) }
+    let same = usable.first { $0.uid == chosen }
+    if let same, same.isReady || best?.isReady != true { return same }
     if let best { chosen = best.uid }
     return best
   }
