@@ -27,6 +27,11 @@ actor TargetPods {
     throw CancellationError()
   }
 
+  /// The pod that stands for all; `nil` if there is none now.
+  ///
+  /// - Parameter failed: the pods that were of no use, by uid.
+  func podNow(besides failed: Set<String>) -> PodSelection.Candidate? { selection.choose(besides: failed) }
+
   /// An element now, and after each change. Ends when its consumer is cancelled.
   private func changes() -> AsyncStream<Void> {
     let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
