@@ -44,4 +44,30 @@ struct NetworkRuleTests {
     #expect(table.contains(AddressKey(IPAddress(126, 255, 255, 255)), port: 80))
     #expect(table.contains(AddressKey(try #require(IPAddress("::2"))), port: 80))
   }
+
+  @Test(
+    arguments: [
+      ("::/0", "10.1.2.3", false), ("::/0", "fd00::1", true), ("::/64", "10.1.2.3", false), ("::/64", "::2", true),
+      ("::/96", "10.1.2.3", false), ("0.0.0.0/0", "10.1.2.3", true), ("0.0.0.0/0", "fd00::1", false),
+      ("0.0.0.0/0", "::ffff:10.1.2.3", true), ("::/0", "::ffff:10.1.2.3", false),
+    ])
+  func `A network has no address of the other family`(network: String, address: String, expected: Bool) throws {
+    let rule = NetworkRule(try #require(IPNetwork(network)))
+    #expect(rule.matches(AddressKey(try #require(IPAddress(address))), port: 80) == expected)
+  }
+
+  @Test func `Exceptions are left out of a network, and not of the rule for one address`() throws {
+    let machine = [IPAddress(10, 0, 0, 5), try #require(IPAddress("fd00::5"))]
+    let rules = try ["10.0.0.0/8", "fd00::/64", "10.0.0.5/32"].map {
+      NetworkRule(try #require(IPNetwork($0)), except: Set(machine))
+    }
+    let received = try JSONDecoder().decode([NetworkRule].self, from: try JSONEncoder().encode(rules))
+    #expect(received == rules)
+    for rules in [rules, received] {
+      #expect(!rules[0].matches(AddressKey(machine[0]), port: 80))
+      #expect(rules[0].matches(AddressKey(IPAddress(10, 0, 0, 6)), port: 80))
+      #expect(!rules[1].matches(AddressKey(machine[1]), port: 80))
+      #expect(rules[2].matches(AddressKey(machine[0]), port: 80))
+    }
+  }
 }
