@@ -106,6 +106,9 @@ struct HostsFileNamesTests {
     #expect(PodHosts(of: pod, domain: "cluster.local").own == ["web-0.web.shop.svc.cluster.local", "web-0"])
     pod.spec["hostNetwork"] = true
     pod.spec["nodeName"] = "n1"
-    #expect(PodHosts(of: pod, domain: "cluster.local").own == ["n1"])
+    #expect(PodHosts(of: pod, domain: "cluster.local").own == [])
+    #expect(PodHosts(of: pod, domain: "cluster.local").node == "n1")
+    pod.spec["nodeName"] = "192.168.1.1"
+    #expect(PodHosts(of: pod, domain: "cluster.local").node == nil)
   }
 }

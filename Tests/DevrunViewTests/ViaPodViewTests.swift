@@ -45,6 +45,48 @@ struct ViaPodViewTests {
     #expect(view.networksOfPod == ["10.9.8.7/32"])
   }
 
+  @Test func `This machine's own addresses are not the pod's, unless one is named itself`() throws {
+    let machine = try MachineAddresses.read().first { !$0.isLoopback } ?? IPAddress(10, 9, 0, 1)
+    func redirects(_ text: String) throws -> Bool {
+      let view = ClusterView(
+        book: AddressBook(namespace: "shop", domain: "cluster.local"), hosts: HostsFile(reading: ""),
+        directory: directory, fixed: [], machine: [machine])
+      try view.reachFromPod([try ViaPodText(parsing: text)], variables: [:])
+      return view.redirected.contains(AddressKey(machine), port: 22)
+    }
+    let half = IPNetwork(machine, prefixLength: machine.isIPv4 ? 16 : 64)?.description
+    #expect(try !redirects(try #require(half)))
+    #expect(try !redirects(machine.isIPv4 ? "0.0.0.0/0" : "::/0"))
+    #expect(try redirects("\(machine)"))
+  }
+
+  @Test func `A session's view knows this machine's addresses`() throws {
+    #expect(try view().machine == MachineAddresses.read())
+  }
+
+  @Test func `The name of a node whose network the pod shares leads to the node, and the pod's own names to here`()
+    throws
+  {
+    func view(_ pod: KubeObject, hostname: String = "here") throws -> ClusterView {
+      ClusterView.make(
+        of: [], addresses: nil, pod: pod, localEnv: LocalEnvFile(merging: []), namespace: "shop",
+        domain: "cluster.local", container: [:], hostname: hostname, directory: directory, reporter: Silent())
+    }
+    func address(_ name: String, in view: ClusterView) throws -> IPAddress {
+      let line = HostsFile(reading: view.hostsText).machine.first { $0.names.contains(name) }
+      return try #require(line.flatMap { IPAddress($0.address) })
+    }
+    var pod: KubeObject = ["metadata": ["name": "web-1"], "spec": ["nodeName": "n1.lab", "hostNetwork": true]]
+    let shared = try view(pod)
+    #expect(shared.destination(of: try address("n1.lab", in: shared)) == "n1.lab")
+    #expect(shared.redirected.contains(try address("n1.lab", in: shared)))
+    // Of a machine that is itself a node of the cluster.
+    #expect(try view(pod, hostname: "n1.lab").services.isEmpty)
+    pod.spec["hostNetwork"] = false
+    #expect(try address("web-1", in: try view(pod)) == IPAddress(127, 0, 0, 1))
+    #expect(try view(pod).services.isEmpty)
+  }
+
   @Test func `An external endpoint on localhost redirects nothing`() throws {
     let view = try view(
       file: """

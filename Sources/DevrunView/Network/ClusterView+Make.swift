@@ -47,13 +47,14 @@ extension ClusterView {
     }
     if let server = container["KUBERNETES_SERVICE_HOST"].flatMap({ IPAddress($0.description) }) { fixed.insert(server) }
     let podHosts = PodHosts(of: pod, domain: domain)
+    if let node = podHosts.node, node != hostname { book.request(host: node) }
     let machine = machineAddresses(reporter)
     // What is this machine here is not looked for in the cluster.
     fixed.formUnion(podHosts.redirected.filter { !machine.contains($0) })
     let hosts = HostsFile(
       machine: NameService.read("/etc/hosts"), hostname: hostname, pod: podHosts,
       hasIPv6: MachineAddresses.hasIPv6Sockets)
-    let view = ClusterView(book: book, hosts: hosts, directory: directory, fixed: fixed)
+    let view = ClusterView(book: book, hosts: hosts, directory: directory, fixed: fixed, machine: machine)
     view.excludeFromPods(machine)
     if let addresses { view.load(addresses) }
     return view

@@ -5,7 +5,7 @@ package import DevrunSystem
 
 extension ClusterView {
   /// Lets the command reach hosts and networks from the session pod's place. Before the child runs: the hosts file is yet
-  /// to be written.
+  /// to be written. This machine's own addresses stay this machine's in a network, and are the pod's if a text names one.
   ///
   /// - Parameters:
   ///   - texts: what the user asks for.
@@ -18,7 +18,7 @@ extension ClusterView {
       let rule = try text.rule(variables)
       switch rule.place {
       case .host(let name): hosts.append(name)
-      case .network(let network): rules.append(NetworkRule(network, ports: rule.ports))
+      case .network(let network): rules.append(NetworkRule(network, ports: rule.ports, except: machine))
       }
     }
     if !hosts.isEmpty { load(hosts: hosts) }

@@ -11,6 +11,8 @@ package final class ClusterView: Sendable {
   private let state: Mutex<State>
   private let hosts: HostsFile
   private let directory: SessionDirectory
+  /// The addresses of this machine.
+  let machine: Set<IPAddress>
   /// Held while lines are appended to the hosts file.
   private let appending = Mutex(())
 
@@ -37,11 +39,14 @@ package final class ClusterView: Sendable {
   /// - Parameters:
   ///   - fixed: addresses of the cluster that are redirected whether a service has them or not, such as the API server's,
   ///     which the container's environment names.
+  ///   - machine: the addresses of this machine.
   ///   - networks: networks whose addresses are redirected, beside the local one of the names.
   init(
-    book: AddressBook, hosts: HostsFile, directory: SessionDirectory, fixed: Set<IPAddress>, networks: [IPNetwork] = []
+    book: AddressBook, hosts: HostsFile, directory: SessionDirectory, fixed: Set<IPAddress>,
+    machine: Set<IPAddress> = [], networks: [IPNetwork] = []
   ) {
     self.hosts = hosts
+    self.machine = machine
     self.directory = directory
     let table = RedirectTable(networks: networks + [LocalAddresses.network6].compactMap { $0 })
     self.redirected = table

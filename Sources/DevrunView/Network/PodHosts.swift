@@ -5,6 +5,8 @@ internal import DevrunKube
 struct PodHosts: Sendable, Hashable {
   /// The pod's own names. They mean this machine here, so that a program which binds to its host name is reached.
   var own: [String] = []
+  /// The name of the node whose network the pod shares. It means the node, as it does in the pod, whose own name it is, too.
+  var node: String?
   /// The pod's `hostAliases`.
   var aliases: [HostsFile.Line] = []
 
@@ -16,7 +18,7 @@ struct PodHosts: Sendable, Hashable {
   /// - Parameter domain: the cluster's domain.
   init(of pod: KubeObject, domain: String) {
     if pod.spec["hostNetwork"]?.bool == true {
-      own = [pod.spec["nodeName"]?.string].compactMap { $0 }
+      node = pod.spec["nodeName"]?.string.flatMap { Self.isName($0) && IPAddress($0) == nil ? $0 : nil }
     } else {
       // A host name is a label of at most 63 characters.
       let hostname = pod.spec["hostname"]?.string ?? String(pod.name.prefix(63))
