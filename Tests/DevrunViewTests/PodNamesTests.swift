@@ -58,6 +58,40 @@ struct PodNamesTests {
     #expect(try entry(book).clusterIPs.map(\.description) == ["fd00::4"])
   }
 
+  @Test func `A name means the IPv4 address, whichever family came first`() throws {
+    let six = AddressGroupTests.slice(
+      "db-six", of: "db", AddressGroupTests.endpoint("fd00::4", pod: "db-0", hostname: "db-0"), type: "IPv6")
+    for slices in [[Self.named("10.1.0.4"), six], [six, Self.named("10.1.0.4")]] {
+      var book = AddressBook(namespace: "shop", domain: "cluster.local")
+      for slice in slices { _ = book.apply(AddressEvent(.added(slice)), from: nil) }
+      #expect(book.destination(of: try entry(book).local) == "10.1.0.4")
+      _ = book.apply(AddressEvent(.deleted(Self.named("10.1.0.4"))), from: nil)
+      #expect(book.destination(of: try entry(book).local) == "fd00::4")
+    }
+  }
+
+  @Test func `An address that two slices name stays when one of them drops it`() throws {
+    func slice(_ name: String, _ endpoints: JSONValue...) -> KubeObject {
+      var slice = AddressGroupTests.slice(name, of: "db")
+      slice.json["endpoints"] = .array(endpoints)
+      return slice
+    }
+    let endpoint = AddressGroupTests.endpoint("10.1.0.4", pod: "db-0", hostname: "db-0")
+    let other = AddressGroupTests.endpoint("10.1.0.9", pod: "db-0", hostname: "db-0")
+    for change in [
+      WatchEvent.modified(slice("s1")), .deleted(slice("s1")), .modified(slice("s1", other)),
+      .snapshot([slice("s2", endpoint)]),
+    ] {
+      var book = AddressBook(namespace: "shop", domain: "cluster.local")
+      _ = book.apply(AddressEvent(.snapshot([slice("s1", endpoint), slice("s2", endpoint)])), from: nil)
+      #expect(try entry(book).clusterIPs == [IPAddress(10, 1, 0, 4)])
+      #expect(book.apply(AddressEvent(change), from: nil) == [])
+      #expect(try entry(book).clusterIPs.first == IPAddress(10, 1, 0, 4), "\(change)")
+      _ = book.apply(AddressEvent(.snapshot([])), from: nil)
+      #expect(try entry(book).clusterIPs == [])
+    }
+  }
+
   @Test func `The snapshot of one namespace leaves the pods of another alone`() throws {
     var book = AddressBook(namespace: "shop", domain: "cluster.local")
     _ = book.apply(AddressEvent(.snapshot([Self.named("10.1.0.4")])), from: "shop")

@@ -49,20 +49,27 @@ extension AddressBook {
   private mutating func replace(_ group: AddressGroup.Key, with hosts: [PodKey: [IPAddress]]) -> [PodKey] {
     let old = named[group] ?? [:]
     named[group] = hosts.isEmpty ? nil : hosts
-    for (pod, addresses) in old where hosts[pod] != addresses {
-      pods[pod]?.clusterIPs.removeAll(where: addresses.contains)
-    }
     var fresh: [PodKey] = []
-    for pod in hosts.keys.sorted() {
-      guard let addresses = hosts[pod], old[pod] != addresses else { continue }
+    for pod in Set(old.keys).union(hosts.keys).sorted() where old[pod] != hosts[pod] {
+      if hosts[pod] == nil { namers[pod]?.remove(group) } else { namers[pod, default: []].insert(group) }
       if pods[pod] == nil {
         pods[pod] = Entry(
           local: allocate(for: .pod(pod)), clusterIPs: [], names: names(of: pod), fullNames: fullNames(of: pod))
         fresh.append(pod)
       }
-      pods[pod]?.clusterIPs += addresses
+      let addresses = addresses(of: pod)
+      pods[pod]?.clusterIPs = addresses
     }
     return fresh
+  }
+
+  /// The addresses that the objects of the cluster name for a pod, in an order that does not depend on when they came:
+  /// IPv4 first, since a tunnel's far end may lack IPv6.
+  private func addresses(of pod: PodKey) -> [IPAddress] {
+    let all = Set((namers[pod] ?? []).flatMap { named[$0]?[pod] ?? [] })
+    return all.sorted {
+      $0.isIPv4 == $1.isIPv4 ? $0.bytes.lexicographicallyPrecedes($1.bytes) : $0.isIPv4
+    }
   }
 
   /// Every name of a pod, the shortest first.

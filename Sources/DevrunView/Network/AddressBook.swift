@@ -52,6 +52,8 @@ package struct AddressBook: Sendable {
   var pods: [PodKey: Entry] = [:]
   /// Which pods with names each object of the cluster has named, with their addresses.
   var named: [AddressGroup.Key: [PodKey: [IPAddress]]] = [:]
+  /// Which objects of the cluster name a pod.
+  var namers: [PodKey: Set<AddressGroup.Key>] = [:]
   /// Who is behind the local addresses.
   private var owners: [IPAddress: Owner] = [:]
   /// What `takeChanges` has not returned yet.
