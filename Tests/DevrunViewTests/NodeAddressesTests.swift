@@ -58,6 +58,37 @@ struct NodeAddressesTests {
     #expect(!Self.mustBeRead(&nodes, before: .added(Self.endpoints(("10.1.0.4", "n1")))))
   }
 
+  @Test func `Where other namespaces' nodes cannot be seen, an address on a node that is not known is no pod's`() {
+    var nodes = NodeAddresses()
+    let event = AddressEvent(
+      .snapshot([Self.endpoints(("10.1.0.4", "n1"), ("192.168.1.2", "n2"), ("192.168.1.3", nil))]))
+    func redirected() -> Set<String> {
+      var pods = PodAddresses()
+      _ = pods.exclude(nodes.addresses)
+      _ = pods.apply(nodes.withoutDoubtfulPods(event), from: nil)
+      return Set(pods.addresses.map(\.description))
+    }
+    nodes.add([Self.pod(on: "n1", "192.168.1.1")], isPartial: true)
+    #expect(redirected() == ["10.1.0.4"])
+    #expect(nodes.withoutDoubtfulPods(.update(event.groups)).groups == nodes.withoutDoubtfulPods(event).groups)
+    // The node is asked about once, though it stays unknown.
+    let asks = [nodes.mustBeRead(before: event), nodes.mustBeRead(before: event)]
+    #expect(asks == [true, false])
+    // All pods on their node's network were listed: what is on another node has a network of its own.
+    nodes.add([Self.pod(on: "n1", "192.168.1.1")])
+    #expect(redirected() == ["10.1.0.4", "192.168.1.2", "192.168.1.3"])
+  }
+
+  @Test func `Names of pods are kept though their addresses may be a node's`() throws {
+    var nodes = NodeAddresses()
+    nodes.add([], isPartial: true)
+    let slice = AddressGroupTests.slice(
+      "db-x", of: "db", AddressGroupTests.endpoint("10.1.0.4", pod: "db-0", hostname: "db-0"))
+    var book = AddressBook(namespace: "shop", domain: "cluster.local")
+    let fresh = book.apply(nodes.withoutDoubtfulPods(AddressEvent(.added(slice))), from: nil)
+    #expect(fresh.map(\.hostname) == ["db-0"])
+  }
+
   private struct Away: Error, CustomStringConvertible { var description: String }
 
   @Test func `What cannot be read is read again until it can, and each new error is reported once`() async throws {

@@ -13,6 +13,8 @@ struct NodeAddresses: Sendable {
   /// The addresses on other nodes that were named when the nodes were read last.
   private var considered: Set<IPAddress> = []
   private var isRead = false
+  /// Whether an address on a node that is not known may be the node's.
+  private var isPartial = false
 
   /// Whether the nodes must be read before the addresses of an event count: they never were, or the event brings a new
   /// address on a node that is not known. The same addresses do not ask for it again.
@@ -24,14 +26,37 @@ struct NodeAddresses: Sendable {
     return isNew || !isRead
   }
 
+  /// The event with the addresses that may be a node's taken from their pods: then they are not redirected.
+  func withoutDoubtfulPods(_ event: AddressEvent) -> AddressEvent {
+    guard isPartial else { return event }
+    func cleared(_ groups: [AddressGroup]) -> [AddressGroup] {
+      groups.map { group in
+        var group = group
+        for index in group.addresses.indices where !isOnKnownNode(group.addresses[index]) {
+          group.addresses[index].pod = nil
+        }
+        return group
+      }
+    }
+    return switch event {
+    case .snapshot(let source, let groups): .snapshot(source, cleared(groups))
+    case .update(let groups): .update(cleared(groups))
+    case .removal: event
+    }
+  }
+
   /// Adds the nodes that pods run on.
-  mutating func add(_ pods: [KubeObject]) {
+  ///
+  /// - Parameter isPartial: whether there are pods besides, on nodes that nothing is known of.
+  mutating func add(_ pods: [KubeObject], isPartial: Bool = false) {
+    self.isPartial = isPartial
     addresses.formUnion(Self.hostAddresses(of: pods))
     nodes.formUnion(pods.compactMap { $0.spec["nodeName"]?.string })
   }
 
   /// Adds the nodes of Tables (`kubectl get nodes -o wide`).
   mutating func add(tables: [KubeObject]) {
+    isPartial = false
     for table in tables {
       let names = (table.json["columnDefinitions"]?.array ?? []).map { $0["name"]?.string?.lowercased() }
       for row in table.json["rows"]?.array ?? [] {
@@ -50,10 +75,12 @@ struct NodeAddresses: Sendable {
   /// The addresses of pods on nodes that are not known.
   private func unknownAddresses(_ group: AddressGroup) -> [IPAddress] {
     group.addresses.compactMap { address in
-      guard address.pod != nil else { return nil }
-      if let node = address.node, nodes.contains(node) { return nil }
-      return address.ip
+      address.pod == nil || isOnKnownNode(address) ? nil : address.ip
     }
+  }
+
+  private func isOnKnownNode(_ address: AddressGroup.Address) -> Bool {
+    address.node.map { nodes.contains($0) } ?? false
   }
 
   /// The addresses of the nodes that pods run on.

@@ -126,11 +126,13 @@ extension ServiceWatch {
     var (part, nodes) = (part, NodeAddresses())
     if nodes.mustBeRead(before: part.event) { try await read(&nodes, in: part.scope) }
     part.nodes = nodes
+    part.event = nodes.withoutDoubtfulPods(part.event)
     return part
   }
 
   /// Reads the pods that share a node's network, as far as they may be listed. Older servers cannot select those pods: there
-  /// the nodes themselves are read, and the pods of the namespace, whatever network they have.
+  /// the nodes themselves are read, or else the pods of the namespace, whatever network they have. These show nothing of
+  /// the nodes that other namespaces' pods run on.
   ///
   /// - Throws: `KubeError`
   private func read(_ nodes: inout NodeAddresses, in scope: String?) async throws {
@@ -140,7 +142,8 @@ extension ServiceWatch {
       if let tables = try await nodeTables() {
         nodes.add(tables: tables)
       } else {
-        nodes.add(try await client.list(.pods(in: error.isForbidden ? namespace.name : scope ?? namespace.name)).items)
+        let listed = error.isForbidden ? namespace.name : scope ?? namespace.name
+        nodes.add(try await client.list(.pods(in: listed)).items, isPartial: listed != scope)
       }
     }
   }
@@ -193,7 +196,7 @@ extension ServiceWatch {
         view.excludeFromPods(nodes.addresses)
         part.nodes = nodes
       }
-      apply(change)
+      apply(part.nodes?.withoutDoubtfulPods(change) ?? change)
     }
   }
 }
