@@ -26,7 +26,8 @@ struct ViaPodTests {
   @Test(
     arguments: [
       ("db.example.com", "db.example.com", []), ("DB.Example.com:1433", "db.example.com", [1433]),
-      ("my_host:1,2", "my_host", [1, 2]), ("10-1-2-3.example", "10-1-2-3.example", []),
+      ("my_host:1,2", "my_host", [1, 2]), ("db.example.com.:1433", "db.example.com", [1433]), ("Db.", "db", []),
+      ("10-1-2-3.example", "10-1-2-3.example", []),
     ] as [(String, String, Set<UInt16>)])
   func `A host is read by its name in any letter case`(text: String, host: String, ports: Set<UInt16>) throws {
     #expect(try ViaPodRule(parsing: text) == ViaPodRule(.host(host), ports: ports))
@@ -38,7 +39,8 @@ struct ViaPodTests {
       ("10.1.2.300", .malformed("10.1.2.300")), ("10.0.0.0/33", .malformed("10.0.0.0/33")),
       ("10.0.0.0/", .malformed("10.0.0.0/")), ("a b", .malformed("a b")), ("http://a", .malformed("http://a")),
       ("a:1:2", .malformed("a:1:2")), ("[fd00::1", .malformed("[fd00::1")), ("[a]:80", .malformed("[a]:80")),
-      ("[fd00::1]80", .malformed("[fd00::1]80")), ("*.example.com", .malformed("*.example.com")),
+      ("[fd00::1]80", .malformed("[fd00::1]80")), ("*.example.com", .wildcard("*.example.com")),
+      ("10.1.*:80", .wildcard("10.1.*:80")), ("a..", .malformed("a..")), (".", .malformed(".")),
       ("a:", .invalidPort("a:", port: "")), ("a:0", .invalidPort("a:0", port: "0")),
       ("a:80,", .invalidPort("a:80,", port: "")), ("a:65536", .invalidPort("a:65536", port: "65536")),
       ("a:+80", .invalidPort("a:+80", port: "+80")), ("[fd00::1]:x", .invalidPort("[fd00::1]:x", port: "x")),
@@ -49,7 +51,8 @@ struct ViaPodTests {
 
   @Test(
     arguments: [
-      ("localhost:3500", [3500]), ("LOCALHOST", []), ("a.localhost", []), ("127.0.0.1:1,2", [1, 2]),
+      ("localhost:3500", [3500]), ("LOCALHOST", []), ("a.localhost", []), ("localhost.:3500", [3500]),
+      ("127.0.0.1:1,2", [1, 2]),
       ("127.0.0.0/8", []), ("127.1.0.0/16", []), ("::1", []), ("[::1]:80", [80]), ("0.0.0.0", []),
     ] as [(String, [UInt16])])
   func `This machine's localhost is refused, and the option for the pod's is named`(text: String, ports: [UInt16]) {

@@ -27,11 +27,14 @@ public struct ViaPodRule: Sendable, Hashable {
   ///
   /// - Throws: `ViaPodError`
   public init(parsing text: String) throws(ViaPodError) {
-    let (host, ports) = try Self.split(text)
+    var (host, ports) = try Self.split(text)
+    guard !host.contains("*") else { throw .wildcard(text) }
     if let network = IPNetwork(host) ?? Self.single(host) {
       guard !Self.isLoopback(network) else { throw .loopback(text, ports: ports) }
       place = .network(network)
     } else {
+      // A complete name may have a dot at its end, which means the same to the pod's name servers.
+      if host.hasSuffix(".") { host.removeLast() }
       guard !LocalhostName.matches(host) else { throw .loopback(text, ports: ports) }
       place = .host(try Self.name(host, of: text))
     }
@@ -89,6 +92,8 @@ public struct ViaPodRule: Sendable, Hashable {
 public enum ViaPodError: UserFacingError, Hashable {
   /// It is no host, address or network.
   case malformed(String)
+  /// Its name has a wildcard.
+  case wildcard(String)
   /// One of its ports is none.
   case invalidPort(String, port: String)
   /// It means the pod's own localhost.
@@ -107,6 +112,10 @@ public enum ViaPodError: UserFacingError, Hashable {
       ErrorMessage(
         "'\(text)' is no host, address or network",
         remedy: "write HOST, ADDRESS or ADDRESS/LENGTH, and perhaps :PORT,PORT: db.example.com, 10.20.0.0/16:5432")
+    case .wildcard(let text):
+      ErrorMessage(
+        "'\(text)' has a wildcard, and wildcards are not supported", why: "a name here is a line of a hosts file",
+        remedy: "name each host, or the network of their addresses")
     case .invalidPort(let text, let port):
       ErrorMessage("'\(text)': '\(port)' is no port", remedy: "ports are numbers from 1 to 65535, with commas between")
     case .loopback(let text, let ports):
