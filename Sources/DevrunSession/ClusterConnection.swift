@@ -89,8 +89,15 @@ struct SeenServices: Sendable {
   var addresses: Latch<AddressListing>
 
   /// How long the command waits for the addresses of pods once all else is ready.
-  static let patience: Duration = .milliseconds(250)
+  static let patience: Duration = .seconds(2)
 
   /// The services.
   var services: [KubeObject] { listing.services }
+
+  /// The addresses of pods; `nil` if they are not read in time. They are followed in any case.
+  func addressesInTime(_ limit: Duration = Self.patience, reporter: any Reporter) async -> AddressListing? {
+    if let known = await addresses.wait(for: limit) { return known }
+    reporter.report(.detail("the addresses of pods are not known yet: the command begins without them"))
+    return nil
+  }
 }

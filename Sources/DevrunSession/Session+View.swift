@@ -21,7 +21,7 @@ extension Session {
     let secrets = SecretMask.secrets(in: container, of: pod.object, container: pod.container)
     reporter.mask(secrets.map(\.description))
     let directory = connection.directory
-    let addresses = await pod.services.addresses.wait(for: SeenServices.patience)
+    let addresses = await pod.services.addressesInTime(reporter: reporter)
     let cluster = ClusterView.make(
       of: pod.services.services, addresses: addresses, pod: pod.object, localEnv: options.localEnv,
       namespace: access.namespace, domain: info.clusterDomain,
