@@ -73,7 +73,7 @@ struct BindTests {
           print('bound')
         except OSError as error:
           print(errno.errorcode[error.errno])
-      s = server('127.0.0.1')
+      s = server('198.51.100.7')
       attempt(socket.socket(), '198.51.100.7', s.getsockname()[1])
       attempt(s, '198.51.100.7', 0)
       only = socket.socket(socket.AF_INET6)

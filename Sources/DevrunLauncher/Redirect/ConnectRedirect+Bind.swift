@@ -24,13 +24,15 @@ extension ConnectRedirect {
       let seat = PodPlaces.Seat(
         thread: call.thread, descriptor: Int32(truncatingIfNeeded: call.arguments.0), family: place.family)
       let rivals = places.rivals(of: address, port: place.port)
+      let others = places.possibleRivals(of: address, port: place.port)
       defer { places.note(seat, at: address, port: place.port) }
-      guard places.contains(place.address) || !rivals.isEmpty, let socket = try socket(of: call, family: place.family)
+      guard places.contains(place.address) || !rivals.isEmpty || !others.isEmpty,
+        let socket = try socket(of: call, family: place.family)
       else { return false }
       defer { socket.release() }
       // Only now it is certain that memory and socket were the caller's.
       guard devrun_notification_is_valid(listener.number, call.id) else { return true }
-      let error = bind(socket, to: address, port: place.port, rivals: rivals)
+      let error = bind(socket, to: address, port: place.port, rivals: rivals, others: others)
       if error == nil, places.contains(place.address) {
         places.withSources { $0.insert(socket.inode, port: place.port) }
       }
@@ -45,12 +47,16 @@ extension ConnectRedirect {
 
   /// Binds a socket to the loopback address, or to the place's own where the command itself has bound another place to that.
   ///
-  /// - Parameter rivals: what was to be bound there.
+  /// - Parameters:
+  ///   - rivals: what was to be bound there.
+  ///   - others: what may be bound there by the kernel's choice.
   /// - Returns: what the bind fails with; `nil` if it does not.
-  private func bind(_ socket: CallerSocket, to address: IPAddress, port: UInt16, rivals: [PodPlaces.Seat]) -> Errno? {
+  private func bind(
+    _ socket: CallerSocket, to address: IPAddress, port: UInt16, rivals: [PodPlaces.Seat], others: [PodPlaces.Seat]
+  ) -> Errno? {
     let common = IPEndpoint(.loopback(like: address), port: port)
     // Sockets that share the port (SO_REUSEADDR) fail only when they listen.
-    let isHeld = rivals.contains { holds($0, common, asTCP: socket.isTCP) }
+    let isHeld = (rivals + others).contains { holds($0, common, asTCP: socket.isTCP) }
     if !isHeld {
       let error = bind(socket, to: common)
       if error == nil { places.note(address, port: port, isTCP: socket.isTCP, isApart: false) }

@@ -72,13 +72,20 @@ final class PodPlaces: Sendable {
 
   /// The sockets that were to be bound to other places which are one with this place here.
   func rivals(of address: IPAddress, port: UInt16) -> [Seat] {
+    guard port != 0 else { return [] }
     let seats = state.withLock { $0.seats[Self.common(address, port)] ?? [:] }
     return seats.filter { $0.key != AddressKey(address) }.map(\.value)
   }
 
-  /// Notes that a socket wants a place. Port 0 is never shared.
+  /// The last sockets that were to be bound to other places at a port of the kernel's choice, which may be this one.
+  func possibleRivals(of address: IPAddress, port: UInt16) -> [Seat] {
+    guard port != 0 else { return [] }
+    let seats = state.withLock { $0.seats[Self.common(address, 0)] ?? [:] }
+    return seats.filter { $0.key != AddressKey(address) }.map(\.value)
+  }
+
+  /// Notes that a socket wants a place.
   func note(_ seat: Seat, at address: IPAddress, port: UInt16) {
-    guard port != 0 else { return }
     state.withLock { $0.seats[Self.common(address, port), default: [:]][AddressKey(address)] = seat }
   }
 
