@@ -20,7 +20,7 @@ struct PodPlaceOptionsTests {
       target: newPod ? .newPod(image: nil) : .existing(try TargetReference(parsing: "deployment/web")), container: nil,
       ports: ports, localEnv: file ?? LocalEnvFile(merging: []), variables: [])
     let warnings = try parsed.apply(
-      to: &options, ProjectFile.parse(Array(project.utf8), source: "/work/devrun.yaml"))
+      to: &options, ProjectFile.parse(Array(project.utf8), source: "/project/devrun.yaml"))
     return (options, warnings)
   }
 

@@ -45,7 +45,7 @@ struct PodPortsTests {
         """
         pod-ports: [3500, "5432:15432"]
         via-pod: ["${env.NODE_IP}:8126", 10.20.0.0/16]
-        """.utf8), source: "/work/devrun.yaml")
+        """.utf8), source: "/project/devrun.yaml")
     #expect(file.podPorts.map(\.description) == ["3500", "5432:15432"])
     #expect(file.viaPod.map(\.description) == ["${env.NODE_IP}:8126", "10.20.0.0/16"])
   }
@@ -53,9 +53,9 @@ struct PodPortsTests {
   @Test(arguments: [("pod-ports: [http]", "'http' is no port"), ("via-pod: [a, localhost:80]", "--pod-port 80")])
   func `A mistake in devrun.yaml is reported with its place`(text: String, words: String) {
     let error = #expect(throws: (any Error).self) {
-      try ProjectFile.parse(Array(text.utf8), source: "/work/devrun.yaml")
+      try ProjectFile.parse(Array(text.utf8), source: "/project/devrun.yaml")
     }
     let message = error.map { "\($0)" } ?? ""
-    #expect(message.contains("/work/devrun.yaml:1:") && message.contains(words), "\(message)")
+    #expect(message.contains("/project/devrun.yaml:1:") && message.contains(words), "\(message)")
   }
 }
