@@ -20,7 +20,7 @@ actor StateCollector {
   private var volumes: MaterializedVolumes?
   private var view: ClusterView?
   private var info: AgentInfo?
-  private var environment: [SessionSnapshot.Variable] = []
+  private var environment = EnvironmentVariables()
 
   /// - Parameters:
   ///   - base: what is known of a session that is about to connect.
@@ -44,8 +44,7 @@ actor StateCollector {
     view = gathered.cluster
     info = gathered.info
     volumes = gathered.volumes
-    environment = SessionSnapshot.Variable.list(
-      gathered.environment, services: gathered.cluster.services.keys.map(\.name))
+    environment = gathered.environment
     if stage == .connecting { stage = .running }
   }
 
@@ -58,7 +57,9 @@ actor StateCollector {
     state.stage = stage
     state.server = reporter.masked(base.server)
     state.logFile = reporter.logPath
-    state.environment = environment
+    // Made only when it is asked for: a namespace may have thousands of services.
+    state.environment = SessionSnapshot.Variable.list(
+      environment, services: view?.services.keys.map(\.name) ?? [])
     if let pod {
       if case .workload(let workload, _) = pod.target { state.target = "deployment/\(workload.name)" }
       state.container = pod.container
