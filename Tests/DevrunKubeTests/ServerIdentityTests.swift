@@ -200,6 +200,7 @@ struct TrustRootsTests {
     let cases: [(EnvironmentVariables, Bool)] = [
       (["SSL_CERT_FILE": RawString(good)], true), (["SSL_CERT_DIR": RawString(folder.path("folder"))], true),
       (["SSL_CERT_DIR": RawString("\(folder.path("empty")):\(folder.path("folder"))")], true),
+      (["SSL_CERT_FILE": RawString(good), "SSL_CERT_DIR": RawString(folder.path("empty"))], true),
       (["SSL_CERT_FILE": RawString(empty), "SSL_CERT_DIR": RawString(folder.path("empty"))], false),
       (["SSL_CERT_FILE": RawString(folder.path("missing"))], false), (["SSL_CERT_FILE": ""], false),
     ]
@@ -215,5 +216,15 @@ struct TrustRootsTests {
       }
     }
     try await server.stop()
+  }
+
+  @Test func `Variables that name no certificate are named in the error`() throws {
+    let environment: EnvironmentVariables = ["SSL_CERT_FILE": "/nonexistent", "SSL_CERT_DIR": "/nonexistent"]
+    let url = try #require(ServerURL("https://127.0.0.1:1"))
+    let access = ClusterAccess(server: "https://127.0.0.1:1", contextName: "c")
+    let error = #expect(throws: KubeError.self) {
+      _ = try TLSSettings(server: url, access: access, environment: environment)
+    }
+    #expect(error?.message.why?.contains("SSL_CERT_FILE") == true)
   }
 }

@@ -6,16 +6,7 @@ extension PortMapping {
   /// - Returns: the list, each mapping once.
   /// - Throws: `PortMappingError.localTwice`
   public static func podPorts(_ mappings: [PortMapping]) throws(PortMappingError) -> [PortMapping] {
-    var remotes: [UInt16: UInt16] = [:]
-    var result: [PortMapping] = []
-    for mapping in mappings {
-      guard let known = remotes.updateValue(mapping.remote, forKey: mapping.local) else {
-        result.append(mapping)
-        continue
-      }
-      guard known == mapping.remote else { throw .localTwice(mapping.local, known, mapping.remote) }
-    }
-    return result
+    try once(mappings, by: \.local) { .localTwice($1.local, $0.remote, $1.remote) }
   }
 
   /// Refuses local ports that stand for ports of the pod and are also those to which the target's traffic is brought.

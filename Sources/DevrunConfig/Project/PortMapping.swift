@@ -34,14 +34,27 @@ public struct PortMapping: Sendable, Hashable, CustomStringConvertible {
   /// - Returns: the list, each mapping once.
   /// - Throws: `PortMappingError.ambiguous`
   public static func unambiguous(_ mappings: [PortMapping]) throws(PortMappingError) -> [PortMapping] {
-    var locals: [UInt16: UInt16] = [:]
+    try once(mappings, by: \.remote) { .ambiguous($1.remote, $0.local, $1.local) }
+  }
+
+  /// Each mapping once.
+  ///
+  /// - Parameters:
+  ///   - mappings: the mappings.
+  ///   - port: the port that no two different mappings may share.
+  ///   - conflict: the error of two that share it.
+  static func once(
+    _ mappings: [PortMapping], by port: (PortMapping) -> UInt16,
+    conflict: (PortMapping, PortMapping) -> PortMappingError
+  ) throws(PortMappingError) -> [PortMapping] {
+    var known: [UInt16: PortMapping] = [:]
     var result: [PortMapping] = []
     for mapping in mappings {
-      guard let known = locals.updateValue(mapping.local, forKey: mapping.remote) else {
+      guard let earlier = known.updateValue(mapping, forKey: port(mapping)) else {
         result.append(mapping)
         continue
       }
-      guard known == mapping.local else { throw .ambiguous(mapping.remote, known, mapping.local) }
+      guard (earlier.remote, earlier.local) == (mapping.remote, mapping.local) else { throw conflict(earlier, mapping) }
     }
     return result
   }
