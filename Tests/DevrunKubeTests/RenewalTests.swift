@@ -101,6 +101,13 @@ struct RenewalTests {
     #expect(try await source.credential().authorization == "Bearer new")
   }
 
+  @Test func `A token of nothing but white space is none`() async throws {
+    let source = CredentialSource(try access(user: #"token: "  ""#), isUsable: { _ in true }) { _ in
+      throw CancellationError()
+    }
+    #expect(try await source.credential().authorization == nil)
+  }
+
   @Test func `A changed file counts as soon as the kubeconfig can be read again`() async throws {
     let certificates = try Certificates.shared.get()
     try write("ca", certificates.authority)
