@@ -10,7 +10,7 @@ import Testing
 struct ProtectedPathsTests {
   private let paths = ProtectedPaths(
     places: [
-      ("the working directory", "/work/shop/api"), ("HOME", "/data/people/ann"), ("TMPDIR", "/scratch/ann"),
+      ("the working directory", "/projects/shop/api"), ("HOME", "/data/people/ann"), ("TMPDIR", "/scratch/ann"),
       ("the command", "/builds/debug/api"),
     ], sources: ["/dev/shm/devrun-1/hosts"])
 
@@ -30,8 +30,8 @@ struct ProtectedPathsTests {
 
   @Test(
     arguments: [
-      ("/work", "the working directory"), ("/work/shop", "the working directory"),
-      ("/work/shop/api", "the working directory"), ("/data", "HOME"), ("/data/people", "HOME"),
+      ("/projects", "the working directory"), ("/projects/shop", "the working directory"),
+      ("/projects/shop/api", "the working directory"), ("/data", "HOME"), ("/data/people", "HOME"),
       ("/data/people/ann", "HOME"), ("/scratch/ann", "TMPDIR"), ("/builds/debug", "the command"),
       ("/builds/debug/api", "the command"),
     ] as [(RawString, String)])
@@ -45,7 +45,7 @@ struct ProtectedPathsTests {
   @Test(
     arguments: [
       "/etc/whitelist", "/usr/share/x", "/var/run/secrets/kubernetes.io/serviceaccount", "/var/lib/app", "/tmp/x",
-      "/data/people/ann/sub", "/data/people/anna", "/work/shop/api/config", "/work/shop/web", "/builds/release",
+      "/data/people/ann/sub", "/data/people/anna", "/projects/shop/api/config", "/projects/shop/web", "/builds/release",
       "/app", "/secrets", "/mnt/secrets-store", "/dev/shm2", "/run/user/1000/x", "/homes",
     ] as [RawString])
   func `A volume is allowed below and beside protected paths`(target: RawString) {
@@ -54,7 +54,7 @@ struct ProtectedPathsTests {
 
   @Test func `A forced volume is refused only over the kernel's files and devrun's own`() {
     #expect(paths.reason(against: "/usr", force: true) == nil)
-    #expect(paths.reason(against: "/work", force: true) == nil)
+    #expect(paths.reason(against: "/projects", force: true) == nil)
     for force in [true, false] {
       #expect(paths.reason(against: "/proc/1/x", force: force) == .kernel("/proc"))
       #expect(paths.reason(against: "/sys/fs", force: force) == .kernel("/sys"))
@@ -65,15 +65,17 @@ struct ProtectedPathsTests {
 
   @Test func `A volume's path is checked both as it is written and where its links lead`() throws {
     let fixture = try LaunchFixture()
-    for folder in ["real", "real/work"] { mkdir(fixture.path(folder), 0o755) }
+    for folder in ["real", "real/projects"] { mkdir(fixture.path(folder), 0o755) }
     try FileManager.default.createSymbolicLink(atPath: fixture.path("link"), withDestinationPath: "real")
-    try FileManager.default.createSymbolicLink(atPath: fixture.path("home"), withDestinationPath: "real/work")
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("home"), withDestinationPath: "real/projects")
     let paths = ProtectedPaths(
       environment: ["PATH": "/bin", "HOME": RawString(fixture.path("home")), "TMPDIR": "relative"],
       workingDirectory: nil,
       executable: nil)
-    let home = RawString(fixture.path("real/work"))
-    for target in ["real", "link", "link/work", "home", "real/../link/./work"].map({ RawString(fixture.path($0)) }) {
+    let home = RawString(fixture.path("real/projects"))
+    for target in ["real", "link", "link/projects", "home", "real/../link/./projects"].map({
+      RawString(fixture.path($0))
+    }) {
       #expect(throws: MountError.hides(target, .place("HOME", home))) { try paths.check(target) }
       try paths.check(target, force: true)
     }
@@ -83,8 +85,8 @@ struct ProtectedPathsTests {
   }
 
   @Test func `A refused volume is reported with the reason and the possible remedies`() {
-    let refused = MountError.hides("/work", .place("the working directory", "/work/shop")).description
-    for part in ["'/work'", "the working directory, '/work/shop'", "${volumes.NAME|", "--force-volumes"] {
+    let refused = MountError.hides("/projects", .place("the working directory", "/projects/shop")).description
+    for part in ["'/projects'", "the working directory, '/projects/shop'", "${volumes.NAME|", "--force-volumes"] {
       #expect(refused.contains(part))
     }
     #expect(!MountError.hides("/proc/1", .kernel("/proc")).description.contains("--force-volumes"))
