@@ -66,7 +66,9 @@ struct WaitingTests {
   @Test func `A process that the command leaves running is named at the end of the session`() async throws {
     let fixture = try LaunchFixture()
     let log = try Transcript(of: Fifo(fixture.path("log")))
-    let command = ["sh", "-c", "sleep 1000 & echo $!; exec 2>&- >&-"]
+    // Popen returns once the other program has taken the child's place: before, the child is a second python3.
+    let script = "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=subprocess.DEVNULL).pid)"
+    let command = ["python3", "-c", script]
     let process = try fixture.launch(command) { $0.log = fixture.path("log") }
     try await process.output.wait(for: "\n")
     let left = try #require(pid_t(process.output.text.dropLast()))
