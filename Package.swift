@@ -25,6 +25,7 @@ let nioSOCKS: Target.Dependency = .product(name: "NIOSOCKS", package: "swift-nio
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -42,6 +43,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
@@ -128,7 +130,21 @@ let package = Package(
     .target(name: "DevrunSystem", dependencies: ["DevrunCore", "CLinux"], swiftSettings: settings),
     .target(name: "DevrunCore", swiftSettings: settings),
 
+    // A small cluster to try devrun on: a Kubernetes API and one node on this machine.
+    .executableTarget(
+      name: "devrun-minicluster",
+      dependencies: ["Minicluster", "CMinicluster", "DevrunSystem", "DevrunCore", argumentParser],
+      swiftSettings: settings),
+    .target(
+      name: "Minicluster",
+      dependencies: [
+        "DevrunKube", "DevrunYAML", "DevrunSystem", "DevrunCore", "CMinicluster", nioCore, nioPosix, nioHTTP1,
+        nioWebSocket, nioSSL, nioConcurrency, x509,
+      ],
+      swiftSettings: settings),
+
     // C: what Swift cannot see.
+    .target(name: "CMinicluster"),
     .target(name: "CLinux"),
     .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CNSS"),
@@ -198,6 +214,13 @@ let package = Package(
       dependencies: [
         "DevrunView", "DevrunAgentAPI", "DevrunTunnel", "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem",
         "DevrunCore", "TestCluster", "TestSupport",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MiniclusterTests",
+      dependencies: [
+        "Minicluster", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", "devrun-minicluster",
+        nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

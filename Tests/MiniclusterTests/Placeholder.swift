@@ -1,0 +1,2 @@
+@testable import Minicluster
+import Testing
