@@ -1,15 +1,62 @@
+// The store stands for etcd and the registry of the API server: it holds the objects, and each write passes through the
+// same steps here, whoever writes (defaults, validation, versions, owners of fields).
+//
+// A write reads an object, prepares its next state without a lock, and puts it in place only if the object is still the
+// one that was read; else it begins again. So a closure that changes an object may be called more than once.
+internal import DevrunCore
+internal import Foundation
+internal import Synchronization
+
 package import DevrunKube
 
 /// The objects of the cluster, their versions, and their recent changes.
 ///
 /// The API, the controllers and the node read and write here, each under the name of a field manager.
 package final class ObjectStore: Sendable {
+  /// What the store holds of one kind.
+  struct Table {
+    var objects: [ObjectKey: KubeObject] = [:]
+    var history = ChangeHistory()
+    /// Who waits for the next change of this kind.
+    var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+  }
+
+  /// All that the lock protects.
+  struct State {
+    var version = 1
+    var lastWaiter = 0
+    var tables: [ObjectKind: Table] = [:]
+  }
+
+  /// Changes or refuses an object that is to be made, before it is checked (Kubernetes' admission). It gets the object
+  /// with its namespace and defaults.
+  package typealias Admission = @Sendable (inout KubeObject, ObjectKind, ObjectStore) throws(APIFailure) -> Void
+
+  let state = Mutex(State())
+  let clock: @Sendable () -> Date
+  let admit: Admission
+
   /// An empty store.
-  package init() {}
+  ///
+  /// - Parameter admit: is called for each new object.
+  package convenience init(admit: @escaping Admission = { _, _, _ in }) { self.init(clock: { .now }, admit: admit) }
+
+  /// An empty store with a clock of its own.
+  init(clock: @escaping @Sendable () -> Date, admit: @escaping Admission = { _, _, _ in }) {
+    self.clock = clock
+    self.admit = admit
+  }
+
+  /// The time, as objects have it (RFC 3339, in whole seconds).
+  func now() -> String { clock().formatted(.iso8601) }
+
+  /// The version of the last change.
+  package var resourceVersion: Int { state.withLock(\.version) }
 
   /// The object of a name. `nil` if there is none.
   package func object(_ kind: ObjectKind, in namespace: String?, named name: String) -> KubeObject? {
-    fatalError("unwritten")
+    let key = ObjectKey(kind, namespace, name)
+    return state.withLock { $0.tables[kind]?.objects[key] }
   }
 
   /// Objects of one kind at one moment, ordered by namespace and name.
@@ -22,89 +69,56 @@ package final class ObjectStore: Sendable {
 
   /// The objects of a kind that a selection selects; over all namespaces with `nil`.
   package func list(_ kind: ObjectKind, in namespace: String?, where selection: Selection = .all) -> Snapshot {
-    fatalError("unwritten")
+    let (objects, version) = state.withLock { ($0.tables[kind]?.objects ?? [:], $0.version) }
+    let selected = objects.filter { key, object in
+      (namespace == nil || key.namespace == namespace) && selection.selects(object)
+    }
+    return Snapshot(objects: selected.sorted { $0.key < $1.key }.map(\.value), resourceVersion: version)
   }
 
-  /// Makes an object. The store sets its name (by `generateName`), uid, versions, times and managed fields.
-  @discardableResult
-  package func create(_ object: KubeObject, of kind: ObjectKind, by manager: String) throws(APIFailure) -> KubeObject {
-    fatalError("unwritten")
-  }
-
-  /// What part of an object a change is about: the changes of all other parts are dropped.
-  package enum Part: Sendable { case main, status, scale }
-
-  /// Changes an object that exists. A change to nothing new is no new version.
+  /// Puts an object's next state in place, or removes the object.
   ///
   /// - Parameters:
-  ///   - change: gets the present object. A `metadata.resourceVersion` that it sets must be the present one, else the
-  ///     change is refused with a conflict.
-  @discardableResult
-  package func update(
-    _ kind: ObjectKind, in namespace: String?, named name: String, part: Part = .main, by manager: String,
-    _ change: (inout KubeObject) throws(APIFailure) -> Void
-  ) throws(APIFailure) -> KubeObject {
-    fatalError("unwritten")
-  }
-
-  /// How an object is to go (`meta/v1` DeleteOptions).
-  package struct Deletion: Sendable {
-    /// How long its processes may take; `nil` is the object's own time.
-    package var gracePeriodSeconds: Int?
-    /// What becomes of what it owns: `Background` (default), `Foreground` or `Orphan`.
-    package var propagationPolicy: String?
-    /// The uid that the object must have.
-    package var uid: String?
-    /// The version that the object must have.
-    package var resourceVersion: String?
-
-    /// A deletion with the object's own grace.
-    package init(
-      gracePeriodSeconds: Int? = nil, propagationPolicy: String? = nil, uid: String? = nil,
-      resourceVersion: String? = nil
-    ) {
-      self.gracePeriodSeconds = gracePeriodSeconds
-      self.propagationPolicy = propagationPolicy
-      self.uid = uid
-      self.resourceVersion = resourceVersion
+  ///   - expected: the version that the present object must have; `nil` if there must be none.
+  ///   - next: the next state; of an object that is removed its last one.
+  /// - Returns: the state with its version; `nil` if the present object is another one.
+  func commit(
+    _ kind: ObjectKind, _ key: ObjectKey, replacing expected: String?, by next: KubeObject, isRemoval: Bool = false
+  ) -> KubeObject? {
+    let (result, waiting) = state.withLock { state -> (KubeObject?, [CheckedContinuation<Void, Never>]) in
+      let old = state.tables[kind]?.objects[key]
+      guard old?.resourceVersion == expected else { return (nil, []) }
+      var result = next
+      state.version += 1
+      result.metadata["resourceVersion"] = .string(String(state.version))
+      var table = state.tables[kind] ?? Table()
+      state.tables[kind] = nil
+      table.objects[key] = isRemoval ? nil : result
+      table.history.append(
+        ChangeHistory.Entry(version: state.version, old: old, new: result, isRemoval: isRemoval))
+      let waiting = Array(table.waiting.values)
+      table.waiting = [:]
+      state.tables[kind] = table
+      return (result, waiting)
     }
-  }
-
-  /// Deletes an object, or marks it as one that is on its way out (pods that run, objects with finalizers). A pod with a
-  /// deletion time is removed by the node, by another deletion with a grace of 0.
-  @discardableResult
-  package func delete(
-    _ kind: ObjectKind, in namespace: String?, named name: String, _ deletion: Deletion = Deletion()
-  ) throws(APIFailure) -> KubeObject {
-    fatalError("unwritten")
-  }
-
-  /// One change, as a watch sends it.
-  package enum Change: Sendable {
-    case added(KubeObject)
-    case modified(KubeObject)
-    /// The object's last state, with the version of its end.
-    case deleted(KubeObject)
-    /// Nothing that is selected has changed up to this version.
-    case bookmark(resourceVersion: Int)
-  }
-
-  /// The changes of a kind from a version on; with `nil` first all objects that there are, as added. Ends with the task
-  /// that reads it.
-  ///
-  /// - Throws: 410 `Expired` if changes since that version are forgotten.
-  package func watch(
-    _ kind: ObjectKind, in namespace: String?, where selection: Selection = .all, since version: Int? = nil
-  ) throws(APIFailure) -> AsyncStream<Change> {
-    fatalError("unwritten")
+    // Not under the lock: a task that goes on may ask the store at once.
+    for waiter in waiting { waiter.resume() }
+    return result
   }
 }
 
-/// What a list or a watch selects: the label and field selectors of a query.
-package struct Selection: Sendable {
-  /// Selects everything.
-  package static let all = Selection()
+/// Where an object is in the table of its kind.
+struct ObjectKey: Hashable, Comparable {
+  /// Empty for objects in no namespace.
+  var namespace: String
+  var name: String
 
-  /// Whether an object is selected.
-  package func selects(_ object: KubeObject) -> Bool { fatalError("unwritten") }
+  init(_ kind: ObjectKind, _ namespace: String?, _ name: String) {
+    self.namespace = kind.isNamespaced ? namespace ?? "default" : ""
+    self.name = name
+  }
+
+  static func < (left: ObjectKey, right: ObjectKey) -> Bool {
+    (left.namespace, left.name) < (right.namespace, right.name)
+  }
 }
