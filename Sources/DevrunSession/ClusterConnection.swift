@@ -25,28 +25,18 @@ struct ClusterConnection: Sendable {
   ///
   /// - Parameter receives: whether connections to the pod's own address come here where the target is left alone.
   func startPod(_ options: SessionOptions, payload: Payload, receives: Bool = true) async throws -> StartedPod {
-    let watch = ServiceWatch(
-      from: context.namespace,
-      others: options.localEnv.serviceReferences.compactMap(\.namespace) + options.otherNamespaces)
-    async let listed = watch.list()
+    let services = SeenServices(
+      watch: ServiceWatch(
+        from: context.namespace,
+        others: options.localEnv.serviceReferences.compactMap(\.namespace) + options.otherNamespaces))
+    await services.read(in: context)
     let target = try await SessionTarget.find(options, in: context)
-    let listing = try await listed
-    if !listing.omitted.isEmpty {
-      let names = listing.omitted.joined(separator: ", ")
-      context.reporter.report(.detail("services of these namespaces are left out: \(names)"))
-    }
-    let addresses = Latch<AddressListing>()
-    let reporter = context.reporter
-    await context.services.inBackground("listing the addresses of pods") {
-      addresses.set(await watch.listAddresses(in: listing.scopes, reporter: reporter))
-    }
     // Where the target is left alone, the pod's own address is the way in.
     let isTargetLeftAlone = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
     let start = PodStart(
       context: context, payload: payload, diagnosis: diagnosis, localEnv: options.localEnv,
       receives: receives && isTargetLeftAlone)
-    let pod = try await start.start(
-      target, services: SeenServices(watch: watch, listing: listing, addresses: addresses))
+    let pod = try await start.start(target, services: services)
     await diagnosis.started(pod)
     return pod
   }
@@ -58,7 +48,7 @@ struct ClusterConnection: Sendable {
     await services.onStop("closing the local ends") { await connector.close() }
     await services.inBackground("following the services", failure: "new services are not seen any more") {
       try await watched.watch.follow(
-        view.cluster, scopes: watched.listing.scopes, addresses: watched.addresses, reporter: reporter)
+        view.cluster, from: try await watched.listing(), addresses: watched.addresses, reporter: reporter)
     }
     let renewal = VolumeRenewal(
       view.volumes, tunnels: pod.pods.tunnels, directory: directory, limit: limit, reporter: reporter)
@@ -76,28 +66,5 @@ struct ClusterConnection: Sendable {
     return ReplaceWay(
       context: context, workload: workload, choice: choice, takeOver: takeOver, payload: pod.payload,
       diagnosis: diagnosis, replaced: agents ?? ReplacedPods())
-  }
-}
-
-/// The cluster's services that the command can name.
-struct SeenServices: Sendable {
-  /// Follows them.
-  var watch: ServiceWatch
-  /// What there was at the start.
-  var listing: ServiceWatch.Listing
-  /// The addresses of pods, as soon as they are read. That goes on while the session's pod starts.
-  var addresses: Latch<AddressListing>
-
-  /// How long the command waits for the addresses of pods once all else is ready.
-  static let patience: Duration = .seconds(2)
-
-  /// The services.
-  var services: [KubeObject] { listing.services }
-
-  /// The addresses of pods; `nil` if they are not read in time. They are followed in any case.
-  func addressesInTime(_ limit: Duration = Self.patience, reporter: any Reporter) async -> AddressListing? {
-    if let known = await addresses.wait(for: limit) { return known }
-    reporter.report(.detail("the addresses of pods are not known yet: the command begins without them"))
-    return nil
   }
 }

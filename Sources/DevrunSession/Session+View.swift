@@ -13,17 +13,19 @@ extension Session {
   func gather(
     from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation, fetching choice: VolumeChoice = .all
   ) async throws -> SessionView {
-    let (container, info) = try await pod.withTunnel(connection.context) { tunnel in
+    let (found, info) = try await pod.withTunnel(connection.context) { tunnel in
       async let variables = tunnel.environment()
       async let facts = tunnel.info()
       return try await (variables, facts)
     }
+    let services = try await pod.services.listing().services
+    let container = pod.target.hasServiceLinks ? found.linking(services, in: access.namespace) : found
     let secrets = SecretMask.secrets(in: container, of: pod.object, container: pod.container)
     reporter.mask(secrets.map(\.description))
     let directory = connection.directory
     let addresses = await pod.services.addressesInTime(reporter: reporter)
     let cluster = ClusterView.make(
-      of: pod.services.services, addresses: addresses, pod: pod.object, localEnv: options.localEnv,
+      of: services, addresses: addresses, pod: pod.object, localEnv: options.localEnv,
       namespace: access.namespace, domain: info.clusterDomain,
       container: container, hostname: hostname, directory: directory, reporter: reporter)
     try cluster.reachFromPod(

@@ -19,6 +19,11 @@ enum SessionTarget: Sendable {
     }
   }
 
+  /// Whether the container has variables that list the services of its namespace.
+  var hasServiceLinks: Bool {
+    if case .workload(let workload, _) = self { workload.template.hasServiceLinks } else { true }
+  }
+
   /// Finds what the options name, and refuses what cannot be done.
   ///
   /// - Throws: `WorkloadError`, `KubeError`, `LocalEnvError`

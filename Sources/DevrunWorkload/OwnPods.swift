@@ -57,6 +57,7 @@ package struct OwnPods: Sendable {
     var spec: JSONValue = [
       "restartPolicy": "Always",
       "automountServiceAccountToken": true,
+      "enableServiceLinks": false,
       "securityContext": [
         "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
         "seccompProfile": ["type": "RuntimeDefault"],

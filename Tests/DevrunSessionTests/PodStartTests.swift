@@ -18,12 +18,7 @@ struct PodStartTests {
       diagnosis: session.collector, localEnv: LocalEnvFile(merging: []), receives: false)
     let target = SessionTarget.none(OwnPods.Carrier(image: "i"), ContainerChoice(name: OwnPods.container, ports: []))
     let watch = ServiceWatch(from: session.context.namespace, others: [])
-    let addresses = Latch<AddressListing>()
-    addresses.set(AddressListing())
-    _ = try await start.start(
-      target,
-      services: SeenServices(
-        watch: watch, listing: ServiceWatch.Listing(services: [], scopes: ["ns"]), addresses: addresses))
+    _ = try await start.start(target, services: SeenServices(watch: watch))
   }
 
   @Test func `The agent's ConfigMaps stay if the pod that needs them could not be deleted`() async throws {

@@ -77,7 +77,8 @@ struct ServiceFollowTests {
       isListed.withLock { $0 = true }
       let following = Task {
         defer { listener.finish() }
-        try await watch.follow(view, scopes: ["ns"], addresses: addresses, reporter: listener)
+        try await watch.follow(
+          view, from: ServiceWatch.Listing(services: [], scopes: ["ns"]), addresses: addresses, reporter: listener)
       }
       var recoveries = listener.recoveries.makeAsyncIterator()
       let lines = [await recoveries.next(), await recoveries.next()].compactMap { $0 }

@@ -88,11 +88,30 @@ import Testing
     #expect(pod.volumes.map { $0["name"] } == ["config", "devrun-payload", "devrun-run"])
   }
 
+  @Test(
+    arguments: [
+      ("$(DB_SERVICE_HOST):5432", nil, true), ("$(DB_PORT)", nil, true), ("$(DB_PORT)", false, false),
+      ("$(OTHER)", nil, false), ("DB_SERVICE_HOST", true, false),
+    ] as [(String, Bool?, Bool)])
+  func `The kubelet lists services in the pod's variables only where a variable may quote one`(
+    value: String, asked: Bool?, expected: Bool
+  ) throws {
+    var template = Self.template
+    template.spec["enableServiceLinks"] = asked.map { .bool($0) }
+    template.containers = template.containers.map { container in
+      var container = container
+      container.json["env"] = [["name": "URL", "value": .string(value)]]
+      return container
+    }
+    #expect(try Self.object(Self.pod(template)).spec["enableServiceLinks"] == .bool(expected))
+    #expect(template.hasServiceLinks == (asked ?? true))
+  }
+
   @Test func `The pod keeps what its place in the cluster is made of, and nothing of the app's placement`() throws {
     let spec = try Self.object(Self.pod()).spec
     for field in [
       "serviceAccountName", "automountServiceAccountToken", "securityContext", "imagePullSecrets", "tolerations",
-      "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases", "hostNetwork", "enableServiceLinks",
+      "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases", "hostNetwork",
     ] {
       #expect(spec[field] == Self.template.spec[field], "\(field)")
     }

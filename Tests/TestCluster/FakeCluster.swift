@@ -97,7 +97,8 @@ package final class FakeCluster: Sendable {
     let words = parts[0].split(separator: "/").map(String.init)
     if words.last == "selfsubjectaccessreviews" { return (201, review(body)) }
     guard let index = words.firstIndex(of: "namespaces"), words.count > index + 2 else {
-      return (404, FakeStatus.notFound.json)
+      // The user has rights in one namespace.
+      return (403, FakeStatus.mayNot.json)
     }
     let collection = words[index + 2]
     let name = words.count > index + 3 ? words[index + 3] : nil

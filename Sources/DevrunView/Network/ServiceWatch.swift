@@ -31,8 +31,18 @@ package struct ServiceWatch: Sendable {
     package var services: [KubeObject]
     /// What is to be followed: namespaces, or `nil` for all.
     package var scopes: [String?]
+    /// The versions of the lists, by their namespaces: what comes later is followed from there. The key of all namespaces is
+    /// empty.
+    var versions: [String: String] = [:]
     /// The namespaces that were not looked into, since there are too many.
     package var omitted: [String] = []
+
+    /// Adds what was read of a namespace, or of all.
+    fileprivate mutating func add(_ list: ResourceList, of scope: String?) {
+      services += list.items
+      scopes.append(scope)
+      versions[scope ?? ""] = list.resourceVersion
+    }
   }
 
   /// Lists the services there are now.
@@ -40,18 +50,20 @@ package struct ServiceWatch: Sendable {
   /// - Throws: `KubeError`, also where the services of the session's own namespace may not be listed.
   package func list() async throws -> Listing {
     do {
-      return Listing(services: try await client.list(.services(in: nil)).items, scopes: [nil])
+      var listing = Listing(services: [], scopes: [])
+      listing.add(try await client.list(.services(in: nil)), of: nil)
+      return listing
     } catch let error as KubeError where error.isForbidden {
-      var listing = Listing(services: try await client.list(namespace.services).items, scopes: [namespace.name])
+      var listing = Listing(services: [], scopes: [])
+      listing.add(try await client.list(namespace.services), of: namespace.name)
       let candidates = Self.candidates(others + (try await allNamespaces()), beside: namespace.name)
       let considered = candidates.prefix(Self.maximumNamespaces - 1)
       listing.omitted = Array(candidates.dropFirst(considered.count))
-      try await withThrowingTaskGroup(of: (String, [KubeObject]?).self) { group in
+      try await withThrowingTaskGroup(of: (String, ResourceList?).self) { group in
         for candidate in considered { group.addTask { (candidate, try await services(in: candidate)) } }
         for try await (candidate, services) in group {
           guard let services else { continue }
-          listing.services += services
-          listing.scopes.append(candidate)
+          listing.add(services, of: candidate)
         }
       }
       return listing
@@ -61,14 +73,20 @@ package struct ServiceWatch: Sendable {
   /// Keeps a view up to date until the task is cancelled. What cannot be followed for a while, or in one namespace, is tried
   /// again, and ends nothing else.
   ///
-  /// - Parameter addresses: what was read of the addresses of pods, as soon as it is.
+  /// - Parameters:
+  ///   - listing: what the view was made of.
+  ///   - addresses: what was read of the addresses of pods, as soon as it is.
   /// - Throws: `CancellationError`
   package func follow(
-    _ view: ClusterView, scopes: [String?], addresses: Latch<AddressListing>, reporter: any Reporter
+    _ view: ClusterView, from listing: Listing, addresses: Latch<AddressListing>, reporter: any Reporter
   ) async throws {
     if let server = IPAddress(client.serverHost) { view.excludeFromPods([server]) }
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for scope in scopes { group.addTask { try await followServices(view, in: scope, reporter: reporter) } }
+      for scope in listing.scopes {
+        group.addTask {
+          try await followServices(view, in: scope, from: listing.versions[scope ?? ""], reporter: reporter)
+        }
+      }
       group.addTask {
         guard let addresses = await addresses.wait() else { throw CancellationError() }
         try await followAddresses(addresses, view, reporter: reporter)
@@ -77,9 +95,11 @@ package struct ServiceWatch: Sendable {
     }
   }
 
-  private func followServices(_ view: ClusterView, in scope: String?, reporter: any Reporter) async throws {
+  private func followServices(
+    _ view: ClusterView, in scope: String?, from version: String?, reporter: any Reporter
+  ) async throws {
     let what = "the services of \(Self.words(scope))"
-    let events = client.persistentWatch(.services(in: scope)) { condition in
+    let events = client.persistentWatch(ResourceCollection(.services(in: scope)), from: version) { condition in
       switch condition {
       case .troubled(let error) where error.isForbidden:
         reporter.report(.warning(ErrorMessage("\(what) cannot be followed at the moment", why: error.message.why)))
@@ -140,9 +160,9 @@ package struct ServiceWatch: Sendable {
   }
 
   /// The services of a namespace; `nil` where they may not be listed.
-  private func services(in namespace: String) async throws -> [KubeObject]? {
+  private func services(in namespace: String) async throws -> ResourceList? {
     do {
-      return try await client.list(.services(in: namespace)).items
+      return try await client.list(.services(in: namespace))
     } catch let error as KubeError where error.isForbidden {
       return nil
     }

@@ -13,7 +13,7 @@ package struct SessionPod: Sendable {
     "serviceAccountName", "serviceAccount", "automountServiceAccountToken", "securityContext", "imagePullSecrets",
     "nodeSelector", "nodeName", "tolerations", "runtimeClassName", "dnsPolicy", "dnsConfig", "hostAliases",
     "hostNetwork",
-    "hostUsers", "hostname", "subdomain", "setHostnameAsFQDN", "enableServiceLinks", "os",
+    "hostUsers", "hostname", "subdomain", "setHostnameAsFQDN", "os",
   ]
   /// The fields of a container that stay as they are.
   private static let keptOfContainer = [
@@ -92,6 +92,7 @@ package struct SessionPod: Sendable {
     pod.annotations = annotations
     pod.annotations[SessionMark.key] = agent.session
     for field in Self.kept { pod.spec[field] = template.spec[field] }
+    pod.spec["enableServiceLinks"] = .bool(environment.quotesServices && template.hasServiceLinks)
     pod.spec["restartPolicy"] = "Always"
     pod.spec["terminationGracePeriodSeconds"] = 2
     pod.spec["nodeSelector"] = try agent.pinned(template)

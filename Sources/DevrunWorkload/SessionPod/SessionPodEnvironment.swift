@@ -1,5 +1,5 @@
 internal import DevrunCore
-internal import DevrunKube
+package import DevrunKube
 
 /// The variables of a session's pod: the target container's, as far as they can be had where that alone is.
 struct SessionPodEnvironment: Sendable {
@@ -9,10 +9,13 @@ struct SessionPodEnvironment: Sendable {
   private(set) var omissions: [String] = []
   /// Whether a variable quotes the container's own resources.
   private(set) var quotesResources = false
+  /// Whether a variable may quote one of those that list services: only the kubelet can put its value in then.
+  private(set) var quotesServices = false
 
   /// The variables of a container in a pod with the given labels and annotations.
   init(of template: KubeObject, container: Container, labels: [String: String], annotations: [String: String]) {
     for variable in container.environment {
+      if let value = variable["value"]?.string, value.contains(/\$\([^)]*_(SERVICE|PORT)/) { quotesServices = true }
       let name = variable["name"]?.string ?? ""
       if let quoted = variable["valueFrom"]?["resourceFieldRef"] {
         guard [nil, "", container.name].contains(quoted["containerName"]?.string) else {
@@ -43,4 +46,10 @@ struct SessionPodEnvironment: Sendable {
     // In a value, unlike in a quotation, `$(NAME)` would be replaced.
     return ["name": variable["name"] ?? "", "value": .string(value.replacing("$", with: "$$"))]
   }
+}
+
+extension KubeObject {
+  /// Whether the containers of a pod, or of a template, have variables that list the services of their namespace
+  /// (`enableServiceLinks` of `core/v1` PodSpec).
+  package var hasServiceLinks: Bool { spec["enableServiceLinks"]?.bool ?? true }
 }
