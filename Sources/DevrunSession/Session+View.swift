@@ -20,7 +20,7 @@ extension Session {
     }
     let services = try await pod.services.listing().services
     let container = pod.target.hasServiceLinks ? found.linking(services, in: access.namespace) : found
-    let secrets = SecretMask.secrets(in: container, of: pod.object, container: pod.container)
+    let secrets = SecretMask.secrets(in: found, of: pod.object, container: pod.container)
     reporter.mask(secrets.map(\.description))
     let directory = connection.directory
     let addresses = await pod.services.addressesInTime(reporter: reporter)

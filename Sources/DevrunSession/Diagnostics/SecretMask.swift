@@ -108,13 +108,20 @@ extension SecretMask {
       }.map(\.name))
   }
 
-  /// Whether a variable of this name usually holds a secret.
+  /// What names of variables contain whose values are secrets.
+  private static let secretWords = [
+    "PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL",
+  ].map { Array($0.utf8) }
+
+  /// Whether a variable of this name usually holds a secret. There may be thousands of names.
   static func looksSecret(_ name: String) -> Bool {
-    let words = [
-      "PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL",
-    ]
-    let name = name.uppercased()
-    return words.contains(where: name.contains)
+    let bytes = name.utf8.map { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) ? $0 - 32 : $0 }
+    return bytes.indices.contains { start in
+      secretWords.contains { word in
+        bytes[start] == word[0] && bytes.count - start >= word.count
+          && word.indices.allSatisfy { bytes[start + $0] == word[$0] }
+      }
+    }
   }
 
   /// The secrets of a user's own credentials, as far as the kubeconfig holds them.
