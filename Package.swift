@@ -26,6 +26,8 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -43,7 +45,9 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
@@ -158,6 +162,20 @@ let package = Package(
       name: "TestCluster",
       dependencies: ["DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", nioCore, nioPosix, nioHTTP1],
       path: "Tests/TestCluster", swiftSettings: settings),
+    .target(
+      name: "FaultProxy",
+      dependencies: [
+        "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1,
+        crypto,
+      ],
+      path: "Tests/FaultProxy", swiftSettings: settings),
+    .testTarget(
+      name: "FaultProxyTests",
+      dependencies: [
+        "FaultProxy", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestCluster", "TestSupport", nioCore,
+        nioPosix, nioSSL,
+      ],
+      swiftSettings: settings),
     .testTarget(
       name: "TestSupportTests", dependencies: ["TestSupport", "DevrunPlan", "DevrunSystem", "DevrunCore"],
       swiftSettings: settings),
@@ -240,7 +258,7 @@ let package = Package(
       swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "TestSupport"],
+      name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "FaultProxy", "TestSupport"],
       swiftSettings: settings),
   ]
 )
