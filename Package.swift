@@ -238,7 +238,7 @@ let package = Package(
       name: "MiniclusterTests",
       dependencies: [
         "Minicluster", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", "devrun-minicluster",
-        nioCore, nioPosix,
+        "node-trial", nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -252,6 +252,10 @@ let package = Package(
     // A client on SwiftNIO, for the launcher's tests.
     .executableTarget(
       name: "NIOClient", dependencies: [nioCore, nioPosix], path: "Tests/NIOClient", swiftSettings: settings),
+    // A node without a cluster, for the minicluster's tests.
+    .executableTarget(
+      name: "node-trial", dependencies: ["Minicluster", "DevrunSystem", nioCore, nioPosix], path: "Tests/NodeTrial",
+      swiftSettings: settings),
     // An agent that is not to be trusted, for the end-to-end tests.
     .executableTarget(
       name: "rigged-agent", dependencies: ["DevrunAgent", "DevrunArchive"], path: "Tests/RiggedAgent",
