@@ -143,7 +143,7 @@ let package = Package(
       name: "Minicluster",
       dependencies: [
         "DevrunKube", "DevrunYAML", "DevrunSystem", "DevrunCore", "CMinicluster", nioCore, nioPosix, nioHTTP1,
-        nioWebSocket, nioSSL, nioConcurrency, x509,
+        nioWebSocket, nioSSL, nioConcurrency, x509, asn1, crypto,
       ],
       swiftSettings: settings),
 
