@@ -262,6 +262,13 @@ let package = Package(
       swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]),
     .testTarget(
+      name: "ScenarioTests",
+      dependencies: [
+        "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "TestSupport", nioCore,
+        nioPosix, nioHTTP1,
+      ],
+      swiftSettings: settings),
+    .testTarget(
       name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "FaultProxy", "TestSupport"],
       swiftSettings: settings),
   ]

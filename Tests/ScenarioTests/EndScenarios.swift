@@ -1,0 +1,65 @@
+import DevrunPlan
+import Glibc
+import TestSupport
+import Testing
+
+extension Scenarios {
+  /// Ends that nobody has planned.
+  @Suite("Ends")
+  struct Ends {
+    @Test func `SIGKILL of the front ends the command, and the cluster is restored`() async throws {
+      try await Stage.play { stage in
+        let session = try await stage.session()
+        try await session.takeTraffic()
+        session.process.signal(SIGKILL)
+        #expect(try await session.process.status() == .killed(SIGKILL, coreDumped: false))
+        try await stage.answers.wait(for: Stage.clusterAnswer)
+      }
+    }
+
+    @Test func `SIGTERM ends the command, and the cluster is restored`() async throws {
+      try await Stage.play { stage in
+        let session = try await stage.session()
+        try await session.takeTraffic()
+        _ = try await session.output("trap 'kill $!; exit 8' TERM; true")
+        session.process.signal(SIGTERM)
+        #expect(try await session.process.outcome().status == .exited(8), "\(session.process.errors)")
+        try await stage.answers.wait(for: Stage.clusterAnswer)
+      }
+    }
+
+    @Test func `devrun restore lists what SIGKILL of both processes leaves, and puts it back`() async throws {
+      try await Stage.play { stage in
+        try await killed(stage)
+        let list = try await stage.run("restore", "-n", stage.namespace)
+        #expect("\(list)".contains("deployment/app"), "\(list)")
+        let outcome = try await stage.run("restore", "-n", stage.namespace, "deployment/app")
+        #expect(outcome.status == .exited(0), "\(outcome)")
+        try await stage.answers.wait(for: Stage.clusterAnswer)
+      }
+    }
+
+    @Test func `A new session on a target that a killed one has left leaves it as it was before both`() async throws {
+      try await Stage.play { stage in
+        try await killed(stage)
+        let session = try await stage.session()
+        try await session.takeTraffic()
+        try await session.exit(2)
+        try await stage.answers.wait(for: Stage.clusterAnswer)
+        let outcome = try await stage.run("restore", "-n", stage.namespace, "--all")
+        #expect(outcome.status == .exited(0), "\(outcome)")
+      }
+    }
+
+    /// Kills all processes of a session that has the traffic, as a crash of the machine does.
+    private func killed(_ stage: Stage) async throws {
+      let session = try await stage.session()
+      try await session.takeTraffic()
+      let processes = try stage.processes()
+      for process in processes { kill(process.id, SIGSTOP) }
+      for process in processes { kill(process.id, SIGKILL) }
+      for process in processes { try await process.end(within: .seconds(10)) }
+      try await session.process.status(within: .seconds(10))
+    }
+  }
+}

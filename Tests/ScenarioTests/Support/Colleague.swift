@@ -1,0 +1,38 @@
+import DevrunCore
+@testable import DevrunKube
+import NIOHTTP1
+
+/// Somebody else who works on the app, by the API and under a name of their own, and has never heard of devrun.
+struct Colleague: Sendable {
+  /// Under which name the API server records who changed an object.
+  static let query = [(name: "fieldManager", value: "colleague")]
+
+  let stage: Stage
+
+  /// Sets the number of the app's pods, as `kubectl scale` does.
+  func scale(to replicas: Int) async throws {
+    try await patch(
+      app.subresource("scale"), type: "application/merge-patch+json",
+      ["spec": ["replicas": .int(Int64(replicas))]])
+  }
+
+  /// Adds a variable to the app's environment, as `kubectl set env` does.
+  func setVariable(_ name: String, to value: String) async throws {
+    try await patch(
+      app, type: "application/json-patch+json",
+      [
+        [
+          "op": "add", "path": "/spec/template/spec/containers/0/env/-",
+          "value": ["name": .string(name), "value": .string(value)],
+        ]
+      ])
+  }
+
+  private var app: ResourcePath { .deployments(in: stage.namespace).named("app") }
+
+  private func patch(_ path: ResourcePath, type: String, _ body: JSONValue) async throws {
+    var request = APIRequest(.PATCH, "patch", path, query: Self.query, body: body)
+    request.contentType = type
+    _ = try await stage.client.send(request)
+  }
+}
