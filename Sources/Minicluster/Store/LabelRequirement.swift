@@ -108,7 +108,11 @@ private struct LabelSelectorParser {
   }
 
   private func failure(found token: Token, expected: String) -> APIFailure {
-    .badRequest("unable to parse requirement: found '\(token.text)', expected: \(expected)")
+    .badRequest("found '\(token.text)', expected: \(expected)")
+  }
+
+  private func failure(ofRequirement problem: String) -> APIFailure {
+    .badRequest("unable to parse requirement: \(problem)")
   }
 
   mutating func requirements() throws(APIFailure) -> [LabelRequirement] {
@@ -131,11 +135,12 @@ private struct LabelSelectorParser {
     if token == .symbol("!") {
       token = next()
       guard case .word(let key) = token else { throw failure(found: token, expected: "identifier") }
-      return LabelRequirement(key, .isAbsent)
+      return LabelRequirement(try checked(key), .isAbsent)
     }
-    guard case .word(let key) = token else {
+    guard case .word(let name) = token else {
       throw failure(found: token, expected: "!, identifier, or 'end of string'")
     }
+    let key = try checked(name)
     switch peek() {
     case .end, .symbol(","): return LabelRequirement(key, .exists)
     default: break
@@ -146,8 +151,15 @@ private struct LabelSelectorParser {
     case .word("in"): return LabelRequirement(key, .isIn(try values()))
     case .word("notin"): return LabelRequirement(key, .isNotIn(try values()))
     case let token:
-      throw failure(found: token, expected: "in, notin, =, ==, !=, gt, lt")
+      throw failure(ofRequirement: "found '\(token.text)', expected: '=', '!=', '==', 'in', notin'")
     }
+  }
+
+  private func checked(_ key: String) throws(APIFailure) -> String {
+    if let problem = QualifiedName.problem(with: key) {
+      throw failure(ofRequirement: "invalid label key \"\(key)\": \(problem)")
+    }
+    return key
   }
 
   /// A value, which may be empty.
@@ -163,7 +175,9 @@ private struct LabelSelectorParser {
 
   private mutating func values() throws(APIFailure) -> Set<String> {
     var token = next()
-    guard token == .symbol("(") else { throw failure(found: token, expected: "'('") }
+    guard token == .symbol("(") else {
+      throw failure(ofRequirement: "found '\(token.text)' expected: '('")
+    }
     var values: Set<String> = []
     while true {
       if case .word(let value) = peek() {
@@ -176,7 +190,7 @@ private struct LabelSelectorParser {
       switch token {
       case .symbol(")"): return values
       case .symbol(","): continue
-      default: throw failure(found: token, expected: "',' or ')'")
+      default: throw failure(ofRequirement: "found '\(token.text)', expected: ',' or ')'")
       }
     }
   }

@@ -15,10 +15,13 @@ package struct Selection: Sendable, Hashable {
 
   /// The selection of a query's texts (`labelSelector` and `fieldSelector`); `nil` and an empty text select everything.
   ///
-  /// - Throws: 400 if a text is no selector.
-  package init(labels: String?, fields: String? = nil) throws(APIFailure) {
+  /// - Parameter kind: the kind that is selected from, if its fields are to be checked.
+  /// - Throws: 400 if a text is no selector, or names a field by which objects of the kind cannot be selected.
+  package init(labels: String?, fields: String? = nil, of kind: ObjectKind? = nil) throws(APIFailure) {
     if let labels { self.labels = try LabelRequirement.parse(labels) }
     if let fields { self.fields = try FieldRequirement.parse(fields) }
+    guard let kind else { return }
+    for field in self.fields { try field.check(kind) }
   }
 
   /// Selects by a plain map of labels, as a Service has it.
@@ -58,8 +61,36 @@ package struct FieldRequirement: Sendable, Hashable {
   /// Whether the value is the one that the field must not have.
   package var isNegated: Bool
 
+  /// The fields by which objects of a kind can be selected, besides their name and namespace
+  /// (https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/).
+  private static let selectable: [ObjectKind: Set<String>] = [
+    .pod: [
+      "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+      "status.phase", "status.podIP", "status.nominatedNodeName",
+    ],
+    .event: [
+      "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+      "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
+      "reportingComponent", "source", "type",
+    ],
+    .secret: ["type"], .namespace: ["status.phase"], .node: ["spec.unschedulable"],
+    .replicaSet: ["status.replicas"], .service: ["spec.clusterIP", "spec.type"],
+  ]
+
+  /// Refuses a field by which objects of a kind cannot be selected.
+  func check(_ kind: ObjectKind) throws(APIFailure) {
+    if ["metadata.name", "metadata.namespace"].contains(path) { return }
+    guard let paths = Self.selectable[kind] else {
+      throw .badRequest(
+        "\"\(path)\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    }
+    guard paths.contains(path) else { throw .badRequest("field label not supported: \(path)") }
+  }
+
   /// Whether an object meets the condition.
   func accepts(_ object: KubeObject) -> Bool {
+    // An event's `source` is the component alone.
+    let path = path == "source" ? "source.component" : path
     var value: JSONValue? = object.json
     for name in path.split(separator: ".") { value = value?[String(name)] }
     let text =
