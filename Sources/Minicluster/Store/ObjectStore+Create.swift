@@ -18,7 +18,7 @@ extension ObjectStore {
     let namespace = kind.isNamespaced ? object.namespace ?? "default" : nil
     made.metadata["namespace"] = namespace.map(JSONValue.string)
     if let namespace { try requireNamespace(namespace, for: kind, name: object.name) }
-    for name in ["uid", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+    for name in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"] {
       made.metadata[name] = nil
     }
     made.metadata["uid"] = .string(ObjectNames.uid())
@@ -28,6 +28,9 @@ extension ObjectStore {
     ObjectDefaults.apply(to: &made, kind)
     try admit(&made, kind, self)
     ObjectDefaults.apply(to: &made, kind)
+
+    made.metadata["managedFields"] = FieldOwners.managedFields(
+      from: ObjectDefaults.skeleton(of: made, kind), to: made, of: kind, by: manager, part: .main, at: now())
 
     let prefix = object.metadata["generateName"]?.string ?? ""
     let isGenerated = object.name.isEmpty && !prefix.isEmpty
@@ -43,8 +46,8 @@ extension ObjectStore {
     throw .alreadyExists(kind, made.name)
   }
 
-  /// Namespaces that belong to the cluster itself and are taken to exist.
-  private static let systemNamespaces: Set<String> = ["default", "kube-system", "kube-public"]
+  /// Namespaces that belong to the cluster itself. They are taken to exist, and cannot be deleted.
+  static let systemNamespaces: Set<String> = ["default", "kube-system", "kube-public"]
 
   private func requireNamespace(_ namespace: String, for kind: ObjectKind, name: String) throws(APIFailure) {
     guard let found = object(.namespace, in: nil, named: namespace) else {

@@ -38,6 +38,9 @@ extension ObjectStore {
   package func delete(
     _ kind: ObjectKind, in namespace: String?, named name: String, _ deletion: Deletion = Deletion()
   ) throws(APIFailure) -> KubeObject {
+    if kind == .namespace, Self.systemNamespaces.contains(name) {
+      throw .forbidden(kind, name, "this namespace may not be deleted")
+    }
     let key = ObjectKey(kind, namespace, name)
     while true {
       guard let present = object(kind, in: namespace, named: name) else { throw .notFound(kind, name) }
@@ -56,11 +59,7 @@ extension ObjectStore {
   private func requirePreconditions(
     _ deletion: Deletion, of present: KubeObject, _ kind: ObjectKind
   ) throws(APIFailure) {
-    if let uid = deletion.uid, uid != present.uid {
-      throw .conflict(
-        kind, present.name,
-        "Precondition failed: UID in precondition: \(uid), UID in object meta: \(present.uid ?? "")")
-    }
+    if let uid = deletion.uid, uid != present.uid { throw Self.anotherObject(kind, present, expected: uid) }
     if let version = deletion.resourceVersion, version != present.resourceVersion {
       throw .conflict(
         kind, present.name,
@@ -86,7 +85,11 @@ extension ObjectStore {
     case "Orphan": next.addFinalizer("orphan")
     default: break
     }
-    next.metadata["deletionTimestamp"] = .string(clock().addingTimeInterval(TimeInterval(grace)).formatted(.iso8601))
+    // The time counts from the first deletion.
+    let first = (try? Date(present.metadata["deletionTimestamp"]?.string ?? "", strategy: .iso8601)) ?? clock()
+    let earlier = present.metadata["deletionGracePeriodSeconds"]?.int ?? 0
+    let end = first.addingTimeInterval(TimeInterval(grace - earlier))
+    next.metadata["deletionTimestamp"] = .string(end.formatted(.iso8601))
     next.metadata["deletionGracePeriodSeconds"] = .int(Int64(grace))
     if kind == .namespace { next.json["status"] = ["phase": "Terminating"] }
     return next
