@@ -23,6 +23,13 @@ public enum YAML {
     try compose(bytes, source: source, limits: limits) { composer throws(YAMLError) in try composer.firstDocument() }
   }
 
+  /// Reads all documents of a text, in their order. A document that is null, as between two lines `---`, is none.
+  public static func documents(
+    of bytes: [UInt8], source: String, limits: YAMLLimits = YAMLLimits()
+  ) throws(YAMLError) -> [YAMLNode] {
+    try compose(bytes, source: source, limits: limits) { composer throws(YAMLError) in try composer.documents() }
+  }
+
   private static func compose<Result>(
     _ bytes: [UInt8], source: String, limits: YAMLLimits,
     _ body: (inout YAMLComposer) throws(YAMLError) -> Result

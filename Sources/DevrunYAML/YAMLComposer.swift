@@ -46,6 +46,24 @@ struct YAMLComposer {
     }
   }
 
+  /// The documents of the stream that are not null. An anchor is known within its own document.
+  mutating func documents() throws(YAMLError) -> [YAMLNode] {
+    var roots: [YAMLNode] = []
+    while true {
+      let (event, _) = try events.next()
+      switch event {
+      case .documentStart:
+        anchors = [:]
+        let root = try node(depth: 0).node
+        if !root.isNull { roots.append(root) }
+      case .streamEnd:
+        return roots
+      default:
+        continue
+      }
+    }
+  }
+
   /// The first document of the stream; null if there is none.
   mutating func firstDocument() throws(YAMLError) -> YAMLFirstDocument {
     doubledKeys = []
