@@ -5,8 +5,10 @@ internal import DevrunCore
 internal import DevrunKube
 internal import Foundation
 
-/// Why a container cannot be started as it is configured: the status reports it as `CreateContainerConfigError`.
+/// Why a container cannot be started as it is configured.
 struct ContainerConfigError: Error, Sendable, Hashable {
+  /// Kubelet's one word for it.
+  var reason = "CreateContainerConfigError"
   /// What is wrong, in kubelet's words.
   var message: String
 }

@@ -42,21 +42,18 @@ extension PodWorker {
   private func configured(_ container: Container) async -> Sandbox.Launch? {
     while !isStopping {
       let seen = changes.count
-      let problem: (reason: String, message: String)
-      do throws(ContainerConfigError) {
-        let launch = try launch(of: container)
-        if !launch.command.isEmpty { return launch }
-        // The machine's files are the image, and they name no program to start.
-        problem = ("CreateContainerError", "no command specified")
-      } catch {
-        problem = ("CreateContainerConfigError", error.message)
-      }
+      let problem: ContainerConfigError
+      do throws(ContainerConfigError) { return try launch(of: container) } catch { problem = error }
       reportPulled(container)
       report(.warning, "Failed", "Error: \(problem.message)", on: container.name)
-      change(container.name) { $0.state = .waiting(reason: problem.reason, message: problem.message) }
+      wait(container, with: problem)
       await change(after: seen)
     }
     return nil
+  }
+
+  private func wait(_ container: Container, with problem: ContainerConfigError) {
+    change(container.name) { $0.state = .waiting(reason: problem.reason, message: problem.message) }
   }
 
   private func reportPulled(_ container: Container) {
@@ -82,6 +79,10 @@ extension PodWorker {
     var launch = Sandbox.Launch(command: words("command") + words("args"), environment: variables)
     if let folder = container.json["workingDir"]?.string, !folder.isEmpty { launch.workingDirectory = folder }
     launch.mounts = try ownMounts(pod, fields.podIP)
+    // The machine's files are the image, and they name no program to start.
+    if launch.command.isEmpty {
+      throw ContainerConfigError(reason: "CreateContainerError", message: "no command specified")
+    }
     launch.mounts += try volumes.mounts(of: container, in: pod) { variables[$0] }
     return launch
   }
@@ -114,19 +115,13 @@ extension PodWorker {
     let before = record(of: container.name)
     let isRestart = before?.containerID != nil
     let number = (before?.restarts ?? 0) + (isRestart ? 1 : 0)
-    let run: ContainerRun
-    let (log, messageFile): (PodLog, String)
-    reportPulled(container)
+    let begun: Begun
     do {
-      (log, messageFile) = try makeFiles(of: container, number)
-      var launch = launch
-      let target = container.json["terminationMessagePath"]?.string ?? "/dev/termination-log"
-      launch.mounts.append(Sandbox.Launch.Mount(source: messageFile, target: target))
-      report(.normal, "Created", "Created container \(container.name)", on: container.name)
-      run = ContainerRun(try await start(launch, log))
+      begun = try await begin(container, launch, number)
     } catch {
       return failedStart(of: container, number, "\(error)")
     }
+    let (run, log) = (begun.run, begun.log)
     let started = WallTime.now
     let id = "minicluster://\(run.process.process)"
     register(run, of: container.name, log)
@@ -144,7 +139,7 @@ extension PodWorker {
     state.withLock { $0.runs[container.name] = nil }
     let termination = ContainerRecord.Termination(
       exitCode: end.exitCode, reason: end.exitCode == 0 ? "Completed" : "Error",
-      message: lastWords(of: container, end.exitCode, in: messageFile, log), started: started, finished: .now,
+      message: lastWords(of: container, end.exitCode, in: begun.messageFile, log), started: started, finished: .now,
       containerID: id)
     change(container.name) { record in
       record.isReady = false
@@ -154,15 +149,30 @@ extension PodWorker {
     return termination
   }
 
-  private func start(_ launch: Sandbox.Launch, _ log: PodLog) async throws -> any PodProcess {
+  /// A run that has begun, and its files.
+  private struct Begun {
+    var run: ContainerRun
+    var log: PodLog
+    var messageFile: String
+  }
+
+  /// Starts the container's process.
+  private func begin(_ container: Container, _ launch: Sandbox.Launch, _ number: Int) async throws -> Begun {
+    reportPulled(container)
+    let (log, messageFile) = try makeFiles(of: container, number)
+    var launch = launch
+    let target = container.json["terminationMessagePath"]?.string ?? "/dev/termination-log"
+    launch.mounts.append(Sandbox.Launch.Mount(source: messageFile, target: target))
+    report(.normal, "Created", "Created container \(container.name)", on: container.name)
     guard let sandbox = state.withLock({ $0.sandbox }) else { throw CancellationError() }
-    return try await sandbox.launch(launch) { log.write($0) }
+    let process = try await sandbox.launch(launch) { log.write($0) }
+    return Begun(run: ContainerRun(process), log: log, messageFile: messageFile)
   }
 
   /// Makes the log and the file for the last words of a run.
   private func makeFiles(of container: Container, _ number: Int) throws -> (PodLog, String) {
     let folder = "\(self.folder)/containers/\(container.name)"
-    do throws(Errno) { try Directory.make(RawString(folder), mode: 0o755) } catch .exists {}
+    try KubeletFolder.make(folder)
     let messageFile = "\(folder)/\(number).message"
     try write([], to: messageFile, mode: 0o666)
     // The runs before the last one are forgotten.

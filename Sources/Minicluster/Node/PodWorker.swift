@@ -168,7 +168,7 @@ final class PodWorker: Sendable {
   private func prepare() async -> Bool {
     do throws(Errno) {
       for folder in ["\(context.folder)/pods", folder, "\(folder)/volumes", "\(folder)/containers"] {
-        do throws(Errno) { try Directory.make(RawString(folder), mode: 0o755) } catch .exists {}
+        try KubeletFolder.make(folder)
       }
     } catch {
       report(.warning, "FailedCreatePodSandBox", "Failed to create pod sandbox: \(folder): \(error)")

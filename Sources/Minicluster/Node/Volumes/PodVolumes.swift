@@ -57,13 +57,8 @@ final class PodVolumes: Sendable {
     try mappingErrno(to: { VolumeError(message: "the files of the volume \(name) cannot be written: \($0)") }, body)
   }
 
-  private func makeFolder(_ name: String) throws(Errno) {
-    do throws(Errno) {
-      try Directory.make(RawString(path(of: name)), mode: 0o777)
-      // Not by the mode of mkdir(2), from which umask(2) takes bits away.
-      try system { chmod(path(of: name), 0o777) }
-    } catch .exists {}
-  }
+  /// Makes a volume's folder, in which everybody may write.
+  private func makeFolder(_ name: String) throws(Errno) { try KubeletFolder.make(path(of: name), mode: 0o777) }
 
   private func path(of volume: String) -> String { "\(folder)/\(volume)" }
 
@@ -79,7 +74,7 @@ final class PodVolumes: Sendable {
     case "File" where !exists || isFolder:
       throw VolumeError(message: "hostPath type check failed: \(path) is not a file")
     case "DirectoryOrCreate" where !exists:
-      try performing(path) { () throws(Errno) in try Directory.make(RawString(path), mode: 0o755) }
+      try performing(path) { () throws(Errno) in try KubeletFolder.make(path) }
     case "FileOrCreate" where !exists:
       try performing(path) { () throws(Errno) in
         _ = try Descriptor.open(RawString(path), O_WRONLY | O_CREAT, mode: 0o644)
@@ -130,7 +125,9 @@ final class PodVolumes: Sendable {
     var place = String(path.dropLast(part.count))
     for name in part.split(separator: "/") {
       place += "\(name)/"
-      do throws(Errno) { try Directory.make(RawString(place), mode: 0o755) } catch .exists {} catch {
+      do throws(Errno) {
+        try KubeletFolder.make(place)
+      } catch {
         throw ContainerConfigError(message: "failed to prepare subPath for volumeMount \"\(part)\": \(error)")
       }
     }

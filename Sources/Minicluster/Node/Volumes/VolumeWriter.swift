@@ -28,7 +28,7 @@ struct VolumeWriter: Sendable {
     let time = WallTime.now
     let name = "..\(time.folderText).\(time.nanoseconds)"
     let old = try currentFolder()
-    try Directory.make(RawString("\(folder)/\(name)"), mode: 0o755)
+    try KubeletFolder.make("\(folder)/\(name)")
     do throws(Errno) {
       for (path, file) in files { try write(file, at: path, in: "\(folder)/\(name)") }
       try show(name)
@@ -53,7 +53,7 @@ struct VolumeWriter: Sendable {
     var place = top
     for part in path.split(separator: "/").dropLast() {
       place += "/\(part)"
-      do throws(Errno) { try Directory.make(RawString(place), mode: 0o755) } catch .exists {}
+      try KubeletFolder.make(place)
     }
     let descriptor = try Descriptor.open(
       RawString("\(top)/\(path)"), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
