@@ -218,7 +218,7 @@ let package = Package(
       name: "DevrunSessionTests",
       dependencies: [
         "DevrunSession", "DevrunConfig", "DevrunKube", "DevrunPlan", "DevrunTunnel", "DevrunSystem", "DevrunCore",
-        "DevrunView", "DevrunWorkload", "TestCluster", "TestSupport", nioPosix, nioCore, nioEmbedded,
+        "DevrunView", "DevrunWorkload", "FaultProxy", "TestCluster", "TestSupport", nioPosix, nioCore, nioEmbedded,
       ],
       swiftSettings: settings),
     .testTarget(

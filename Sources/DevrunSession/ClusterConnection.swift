@@ -30,7 +30,9 @@ struct ClusterConnection: Sendable {
         from: context.namespace,
         others: options.localEnv.serviceReferences.compactMap(\.namespace) + options.otherNamespaces))
     await services.read(in: context)
-    let target = try await SessionTarget.find(options, in: context)
+    let target = try await Patience.ofTheFirstLook(context).persist { [context] in
+      try await SessionTarget.find(options, in: context)
+    }
     // Where the target is left alone, the pod's own address is the way in.
     let isTargetLeftAlone = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
     let start = PodStart(

@@ -33,6 +33,22 @@ final class Patience: Sendable {
     self.passes = passes
   }
 
+  /// What the start of a session's own pod has. Credentials were accepted before it, so that they may be again. A right
+  /// that is missing is for the user to ask for: that is not waited for.
+  static func ofTheStart(_ context: SessionContext) -> Patience {
+    Patience(limit: context.startTimeout, reporter: context.reporter, urgency: context.urgency) { error in
+      if case .unauthorized = error { true } else { error.isTransient }
+    }
+  }
+
+  /// What the first look at the cluster has. A server that was reached and is busy, or fails, is asked again. One that
+  /// cannot be reached may be the wrong one: the user reads that at once.
+  static func ofTheFirstLook(_ context: SessionContext) -> Patience {
+    Patience(limit: context.startTimeout, reporter: context.reporter, urgency: context.urgency) { error in
+      error.status != nil && error.isTransient
+    }
+  }
+
   /// Repeats an operation while it fails with errors that pass. What it waits for is reported, each reason once.
   ///
   /// - Parameter operation: what is done, such that it can be done again.

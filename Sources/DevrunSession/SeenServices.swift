@@ -22,10 +22,11 @@ struct SeenServices: Sendable {
   /// Begins to read them.
   func read(in context: SessionContext) async {
     let (watch, listed, addresses, reporter) = (watch, listed, addresses, context.reporter)
+    let patience = Patience.ofTheFirstLook(context)
     await context.services.inBackground("listing the services") {
       let listing: ServiceWatch.Listing
       do {
-        listing = try await watch.list()
+        listing = try await patience.persist { try await watch.list() }
       } catch {
         listed.set(.failure(error))
         return

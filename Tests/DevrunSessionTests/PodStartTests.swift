@@ -12,7 +12,8 @@ import Testing
 /// The session's pod is made in a cluster in memory, in which no agent ever answers.
 @Suite("Start of a session's own pod", .timeLimit(.minutes(1)))
 struct PodStartTests {
-  private static func start(_ session: SessionInMemory) async throws {
+  /// Starts the pod, and waits for the agent.
+  static func start(_ session: SessionInMemory) async throws {
     let start = PodStart(
       context: session.context, payload: Payload(loader: [1], pieces: [("agent.gz.0", [2])], architecture: "amd64"),
       diagnosis: session.collector, localEnv: LocalEnvFile(merging: []), receives: false)

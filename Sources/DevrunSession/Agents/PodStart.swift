@@ -54,13 +54,14 @@ struct PodStart: Sendable {
     try agent.check(template)
 
     let (reporter, patience, losses) = (context.reporter, context.patience, context.losses)
-    async let object = try object(named: name, for: target, agent: agent)
+    let starting = Patience.ofTheStart(context)
+    async let object = starting.persist { try await self.object(named: name, for: target, agent: agent) }
     try await context.services.start(
       "deleting the agent's ConfigMaps", isNeededByRest: true,
       stop: { _ = try await patience.persist(unless: losses) { try await delivery.end() } }
     ) {
       // Not shielded from cancellation: on a slow line it takes minutes.
-      try await delivery.begin()
+      try await starting.persist { try await delivery.begin() }
     }
 
     let steps = steps(for: try await object, delivery)
@@ -69,7 +70,7 @@ struct PodStart: Sendable {
       stop: { _ = try await patience.persist(unless: losses) { try await steps.remove() } }
     ) {
       try Task.checkCancellation()
-      try await withoutCancellation { try await steps.create() }
+      try await starting.persist { try await withoutCancellation { try await steps.create() } }
       try Task.checkCancellation()
     }
     let pods = AgentPods(

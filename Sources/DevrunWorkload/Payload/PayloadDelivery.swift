@@ -18,10 +18,12 @@ package final class PayloadDelivery: Sendable {
     names = upload.names(of: payload)
   }
 
-  /// Uploads the agent. Cancellation breaks that off.
+  /// Uploads the agent. Cancellation breaks that off. After a failure it can be done again: what has arrived stays.
   ///
   /// - Throws: `KubeError`, `CancellationError`
-  package func begin() async throws { try await create(names.all) }
+  package func begin() async throws {
+    if unfinished.withLock({ $0 }) == 0 { try await create(names.all) } else { try await restore() }
+  }
 
   /// Uploads those of the ConfigMaps that are gone. Cancellation breaks that off.
   ///
