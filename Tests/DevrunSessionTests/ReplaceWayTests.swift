@@ -11,7 +11,8 @@ import Testing
 /// The way in is set up in a cluster in memory, in which no agent ever answers.
 @Suite("The way in while it is set up", .timeLimit(.minutes(1)))
 struct ReplaceWayTests {
-  private static func way(_ session: SessionInMemory) async throws -> ReplaceWay {
+  /// The way in to the Deployment `web`.
+  static func way(_ session: SessionInMemory) async throws -> ReplaceWay {
     let namespace = session.context.namespace
     let object = try await namespace.client.get(namespace.deployments.named("web"))
     return ReplaceWay(
