@@ -28,9 +28,9 @@ extension Scenarios {
     {
       try await Stage.play { stage in
         let session = try await stage.session()
-        let refused = try await session.reply(to: "busybox timeout 20 busybox wget -qO- http://peer-0.pods:8081/")
+        let refused = try await session.reply(to: "busybox wget -qO- http://peer-0.pods:8081/")
         #expect(refused.status == 1 && refused.text.contains("refused"), "\(refused)")
-        let unknown = try await session.reply(to: "busybox timeout 20 busybox wget -qO- http://nobody.\(stage.namespace)/")
+        let unknown = try await session.reply(to: "busybox wget -qO- http://nobody.\(stage.namespace)/")
         #expect(unknown.status == 1 && unknown.text.contains("bad address"), "\(unknown)")
         try await session.exit()
       }

@@ -70,7 +70,7 @@ final class Answers: Sendable {
 
   /// Waits until the client has got no answer.
   func waitForFailure(within limit: Duration = .seconds(60), fileID: String = #fileID, line: Int = #line) async throws {
-    try await wait("a failure", within: limit, fileID, line) { $0.last?.hasPrefix("no answer") == true }
+    try await wait("a failure", within: limit, fileID, line) { $0.last == "no answer" }
   }
 
   @discardableResult

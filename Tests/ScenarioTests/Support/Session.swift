@@ -82,7 +82,7 @@ final class Session: Sendable {
 
   /// What an HTTP server answers to the session's command.
   func answer(of address: String) async throws -> String {
-    try await output("busybox timeout 20 busybox wget -qO- http://\(address)/")
+    try await output("busybox wget -qO- http://\(address)/")
   }
 
   /// Starts the app on this machine, in the background of the shell.

@@ -106,8 +106,9 @@ extension Stage {
     let script = """
       trap 'exit 0' TERM
       while :; do
-        if answer=$(busybox timeout 3 busybox wget -qO- http://app/ 2>&1); then echo "$answer"; : >/tmp/answered
-        else echo "no answer: $answer"; fi
+        answer=$(printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 3 app 80 2>/dev/null | busybox tail -n 1)
+        [ -z "$answer" ] || : >/tmp/answered
+        echo "${answer:-no answer}"
         busybox sleep 0.1
       done
       """
