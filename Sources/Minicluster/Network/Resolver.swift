@@ -8,19 +8,19 @@ internal import NIOCore
 internal import NIOPosix
 
 /// Addresses of services on the node's loopback interface.
-protocol ServiceAddresses: Sendable {
+protocol LoopbackAddresses: Sendable {
   /// Gives the interface an address.
   func add(serviceAddress: String) async throws
   /// Takes an address away again.
   func remove(serviceAddress: String) async throws
 }
 
-extension PodNetwork: ServiceAddresses {}
+extension PodNetwork: LoopbackAddresses {}
 
 /// Answers the DNS questions of pods, over UDP and TCP.
 package final class Resolver: Sendable {
   private let store: ObjectStore
-  private let addresses: any ServiceAddresses
+  private let addresses: any LoopbackAddresses
   private let address: String
   private let port: Int
   private let machine: (@Sendable (_ question: [UInt8]) async -> [UInt8]?)?
@@ -42,7 +42,7 @@ package final class Resolver: Sendable {
   }
 
   init(
-    store: ObjectStore, addresses: any ServiceAddresses, address: String, port: Int,
+    store: ObjectStore, addresses: any LoopbackAddresses, address: String, port: Int,
     machine: (@Sendable (_ question: [UInt8]) async -> [UInt8]?)? = nil
   ) {
     self.store = store

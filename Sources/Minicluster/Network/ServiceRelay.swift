@@ -13,7 +13,7 @@ internal import Synchronization
 /// Relays connections to services.
 package final class ServiceRelay: Sendable {
   private let store: ObjectStore
-  private let addresses: any ServiceAddresses
+  private let addresses: any LoopbackAddresses
   private let excluded: Set<String>
   private let events: KubeletEvents
   /// Happens whenever a listener has begun or ended.
@@ -29,7 +29,7 @@ package final class ServiceRelay: Sendable {
     self.init(store: store, addresses: network, excluding: [resolver])
   }
 
-  init(store: ObjectStore, addresses: any ServiceAddresses, excluding excluded: Set<String>) {
+  init(store: ObjectStore, addresses: any LoopbackAddresses, excluding excluded: Set<String>) {
     self.store = store
     self.addresses = addresses
     self.excluded = excluded

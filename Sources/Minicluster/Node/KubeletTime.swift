@@ -1,5 +1,6 @@
 // Times as the API and the logs of containers have them (RFC 3339, in UTC).
 
+internal import Foundation
 internal import Glibc
 
 /// A moment of the wall clock.
@@ -16,10 +17,9 @@ struct WallTime: Sendable, Hashable, Comparable {
 
   /// The present.
   static var now: WallTime {
-    var time = timespec()
-    // Cannot fail: the clock exists and the place is valid (clock_gettime(2)).
-    clock_gettime(CLOCK_REALTIME, &time)
-    return WallTime(seconds: time.tv_sec, nanoseconds: time.tv_nsec)
+    let time = Date().timeIntervalSince1970
+    let seconds = time.rounded(.down)
+    return WallTime(seconds: Int(seconds), nanoseconds: Int((time - seconds) * 1e9))
   }
 
   /// The form that objects have: whole seconds (`meta/v1` Time).
