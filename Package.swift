@@ -137,7 +137,10 @@ let package = Package(
     // A small cluster to try devrun on: a Kubernetes API and one node on this machine.
     .executableTarget(
       name: "devrun-minicluster",
-      dependencies: ["Minicluster", "CMinicluster", "DevrunSystem", "DevrunCore", argumentParser],
+      dependencies: [
+        "Minicluster", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "CMinicluster", "CLinux", nioPosix,
+        argumentParser,
+      ],
       swiftSettings: settings),
     .target(
       name: "Minicluster",

@@ -26,9 +26,9 @@ package final class PodNetwork: Sendable {
   /// The node's own address, at which pods reach it.
   package var nodeAddress: String { "10.97.0.1" }
 
-  /// Gives this machine's loopback interface a service's address.
+  /// Gives the node's loopback interface a service's address. It may have it already.
   package func add(serviceAddress: String) async throws {
-    try await Self.ip(["address add \(serviceAddress)/32 dev lo"])
+    try await Self.ip(["address replace \(serviceAddress)/32 dev lo"])
   }
 
   /// Takes a service's address away again.

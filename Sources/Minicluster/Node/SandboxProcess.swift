@@ -57,6 +57,27 @@ package final class ContainerProcess: Sendable {
     }
   }
 
+  /// Runs a program on this process's standard output and error, and waits for its end.
+  static func run(_ spawn: SandboxSpawn) async throws -> End {
+    let process: ContainerProcess = try await withCheckedThrowingContinuation { continuation in
+      do throws(Errno) {
+        try NativeThread.start(name: "container") {
+          do throws(SandboxError) {
+            let started = try spawn.start(output: STDOUT_FILENO, error: STDERR_FILENO)
+            let process = ContainerProcess(started, isFirst: !spawn.isAddition)
+            continuation.resume(returning: process)
+            process.awaitEnd()
+          } catch {
+            continuation.resume(throwing: error)
+          }
+        }
+      } catch {
+        continuation.resume(throwing: SandboxError.system("cannot start a thread", error))
+      }
+    }
+    return await process.end()
+  }
+
   /// Waits for its end, and for that of its output.
   package func end() async -> End { await latch.uncancelledValue() }
 

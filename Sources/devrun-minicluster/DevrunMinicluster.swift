@@ -1,0 +1,49 @@
+import ArgumentParser
+import DevrunCore
+import DevrunSystem
+import Glibc
+
+/// `devrun-minicluster`: a small cluster on this machine, to try devrun on.
+///
+/// It is a stand-in for a Kubernetes cluster, never the judge of what Kubernetes does.
+@main
+struct DevrunMinicluster: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devrun-minicluster",
+    abstract: "A small Kubernetes cluster on this machine, to try devrun on.",
+    discussion: """
+      Its node is a process in namespaces of its own. It needs neither root nor a container engine, only `ip` of
+      iproute2. Containers see this machine's files, which they cannot change.
+      """,
+    subcommands: [Up.self, Down.self, Run.self, Apply.self, Exec.self])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as any UserFacingError {
+      report(error)
+      Glibc.exit(1)
+    } catch let error as Errno {
+      report(error)
+      Glibc.exit(1)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// The option that all commands have.
+struct FolderOption: ParsableArguments {
+  @Option(help: "The folder of the cluster: its kubeconfig, and its state.")
+  var folder = "build/minicluster"
+}
+
+/// A failure that a command reports.
+struct CommandFailure: UserFacingError {
+  var message: ErrorMessage
+
+  init(_ what: String, why: String? = nil, remedy: String? = nil) {
+    message = ErrorMessage(what, why: why, remedy: remedy)
+  }
+}
