@@ -20,7 +20,7 @@ package struct JSONPatchDocument: Sendable, Hashable {
   /// - Throws: 400 if it is no list of operations, 422 if one of them is none.
   package init(_ json: JSONValue) throws(APIFailure) {
     guard let elements = json.array else {
-      throw .badRequest("json: cannot unmarshal \(json.kindName) into Go value of type jsonpatch.Patch")
+      throw .badRequest("json: cannot unmarshal \(json.goKind) into Go value of type jsonpatch.Patch")
     }
     for element in elements { operations.append(try Self.operation(element)) }
   }
@@ -136,20 +136,6 @@ package struct JSONPatchDocument: Sendable, Hashable {
       }
       value = .array(elements)
     default: throw refusal
-    }
-  }
-}
-
-extension JSONValue {
-  /// What Go's decoder calls this kind of value.
-  fileprivate var kindName: String {
-    switch self {
-    case .null: "null"
-    case .bool: "bool"
-    case .int, .double: "number"
-    case .string: "string"
-    case .array: "array"
-    case .object: "object"
     }
   }
 }

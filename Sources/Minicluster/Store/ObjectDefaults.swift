@@ -34,6 +34,7 @@ enum ObjectDefaults {
     case .pod:
       object.spec.setDefault("enableServiceLinks", true)
       PodDefaults.apply(to: &object.spec)
+      PodDefaults.applyRequests(to: &object.spec)
     case .deployment:
       applyToWorkload(&object)
       object.spec.setDefault("progressDeadlineSeconds", 600)
@@ -94,6 +95,15 @@ enum ObjectDefaults {
     spec.setDefault("internalTrafficPolicy", "Cluster")
     spec.setDefault("ipFamilies", ["IPv4"])
     spec.setDefault("ipFamilyPolicy", "SingleStack")
+  }
+
+  /// A client that replaces a Service need not send the addresses that the server has given it.
+  static func keepAddresses(of present: KubeObject, in next: inout KubeObject) {
+    guard next.spec["type"] == present.spec["type"] else { return }
+    for name in ["clusterIP", "clusterIPs"] {
+      guard let address = present.spec[name] else { continue }
+      next.spec.setDefault(name, address)
+    }
   }
 
   /// `stringData` is written by clients alone: it goes over into `data`.

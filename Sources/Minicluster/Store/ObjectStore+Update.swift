@@ -85,13 +85,14 @@ extension ObjectStore {
       next.metadata[name] = present.metadata[name]
     }
     ObjectDefaults.apply(to: &next, kind)
+    if kind == .service { ObjectDefaults.keepAddresses(of: present, in: &next) }
     if kind.hasGeneration, ObjectDefaults.isNewGeneration(next, after: present, kind, part) {
       next.metadata["generation"] = .int(Int64(present.generation + 1))
     }
     next.metadata["managedFields"] = FieldOwners.managedFields(
       from: present, to: next, of: kind, by: manager, part: part, at: now())
     guard next != present else { return present }
-    try ObjectValidation.check(next, kind)
+    if part != .status { try ObjectValidation.check(next, kind) }
     try ObjectValidation.check(change: next, of: present, kind)
     return next
   }

@@ -36,11 +36,18 @@ enum PodDefaults {
         lifecycle.change(hook) { $0.change("httpGet", applyToRequest) }
       }
     }
-    // What a container may use at most is what it asks for, unless it asks for less.
-    container.change("resources") { resources in
-      guard let limits = resources["limits"]?.object else { return }
-      resources.change("requests", or: [:]) { requests in
-        for (name, limit) in limits { requests.setDefault(name, limit) }
+  }
+
+  /// What a container of a pod may use at most is what it asks for, unless it asks for less. A template stays as it is.
+  static func applyRequests(to spec: inout JSONValue) {
+    for field in ["initContainers", "containers"] {
+      spec.changeEach(field) { container in
+        container.change("resources") { resources in
+          guard let limits = resources["limits"]?.object else { return }
+          resources.change("requests", or: [:]) { requests in
+            for (name, limit) in limits { requests.setDefault(name, limit) }
+          }
+        }
       }
     }
   }
