@@ -23,7 +23,7 @@ struct ChangeHistory {
   mutating func append(_ entry: Entry) {
     entries.append(entry)
     // In pieces, because to remove the first element moves all others.
-    guard entries.count >= Self.limit * 2 else { return }
+    guard entries.count >= Self.limit * 5 / 4 else { return }
     let surplus = entries.count - Self.limit
     forgotten = entries[surplus - 1].version
     entries.removeFirst(surplus)
