@@ -80,7 +80,7 @@ struct APIConnection: Sendable {
   }
 
   private func answer(_ head: HTTPRequestHead, _ body: ByteBuffer, certificate: [UInt8]?) async -> APIAnswer {
-    guard let user = user(of: head, certificate: certificate) else { return .failure(.unauthorized()) }
+    guard let user = identities.user(of: head, certificate: certificate) else { return .failure(.unauthorized()) }
     guard body.readableBytes <= Self.maximumBodySize else {
       let words = "Request entity too large: limit is \(Self.maximumBodySize)"
       return .failure(
@@ -89,15 +89,6 @@ struct APIConnection: Sendable {
     var request = APIRequest(head, user: user)
     request.body = Array(body.readableBytesView)
     return await responder.answer(request)
-  }
-
-  /// The user of a request; `nil` if its credentials are not valid.
-  func user(of head: HTTPRequestHead, certificate: [UInt8]?) -> User? {
-    if let certificate { return identities.user(ofCertificate: certificate) }
-    guard let header = head.headers.first(name: "Authorization") else { return .anonymous }
-    let words = header.split(separator: " ")
-    guard words.count == 2, words[0].lowercased() == "bearer" else { return nil }
-    return identities.user(ofToken: String(words[1]))
   }
 
   // MARK: - Answers

@@ -112,24 +112,29 @@ package final class APIServer: Sendable {
       var configuration = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
       // Requests are served one after the other anyway.
       configuration.enablePipelining = false
-      return try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
+      let purpose = try pipeline.configureUpgradableHTTPServerPipeline(configuration: configuration)
+      let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+      let filter = UpgradeFilter { channel, head in try self.portForward(channel, head) != nil }
+      try pipeline.addHandler(filter, position: .after(decoder))
+      return purpose
     }
   }
 
+  /// What a request to become a WebSocket forwards; `nil` if it is refused, or is about something else.
+  private func portForward(_ channel: any Channel, _ head: HTTPRequestHead) throws -> PortForwardRequest? {
+    let certificate = try channel.pipeline.syncOperations.nioSSL_peerCertificate()?.toDERBytes()
+    guard let user = identities.user(of: head, certificate: certificate) else { return nil }
+    return responder.portForward(head, user: user)
+  }
+
   private var upgrader: NIOTypedWebSocketServerUpgrader<APIConnection.Purpose> {
-    let connection = APIConnection(responder: responder, identities: identities)
-    @Sendable func request(_ channel: any Channel, _ head: HTTPRequestHead) throws -> PortForwardRequest? {
-      let certificate = try channel.pipeline.syncOperations.nioSSL_peerCertificate()?.toDERBytes()
-      guard let user = connection.user(of: head, certificate: certificate) else { return nil }
-      return connection.responder.portForward(head, user: user)
-    }
     return NIOTypedWebSocketServerUpgrader(maxFrameSize: 1 << 24) { channel, head in
       channel.eventLoop.makeCompletedFuture {
-        try request(channel, head).map { _ in ["Sec-WebSocket-Protocol": PortForwardRequest.subprotocol] }
+        try self.portForward(channel, head).map { _ in ["Sec-WebSocket-Protocol": PortForwardRequest.subprotocol] }
       }
     } upgradePipelineHandler: { channel, head in
       channel.eventLoop.makeCompletedFuture {
-        guard let request = try request(channel, head) else {
+        guard let request = try self.portForward(channel, head) else {
           throw NIOWebSocketUpgradeError.unsupportedWebSocketTarget
         }
         return .portForward(try PortForwardRelay.WebSocket(wrappingChannelSynchronously: channel), request)

@@ -2,6 +2,7 @@ internal import DevrunCore
 internal import DevrunSystem
 internal import FoundationEssentials
 internal import Glibc
+internal import NIOHTTP1
 internal import NIOSSL
 
 /// The keys and certificates of a cluster, and the users that they stand for.
@@ -48,6 +49,15 @@ package struct ClusterIdentities: Sendable {
 
   /// The user of a client's certificate, in DER; `nil` for a certificate that this cluster has not issued.
   func user(ofCertificate der: [UInt8]) -> User? { clients.first { $0.value.der == der }?.key }
+
+  /// The user of a request; `nil` if its credentials are not valid.
+  func user(of head: HTTPRequestHead, certificate: [UInt8]?) -> User? {
+    if let certificate { return self.user(ofCertificate: certificate) }
+    guard let header = head.headers.first(name: "Authorization") else { return .anonymous }
+    let words = header.split(separator: " ")
+    guard words.count == 2, words[0].lowercased() == "bearer" else { return nil }
+    return self.user(ofToken: String(words[1]))
+  }
 
   /// What the API server's side of TLS is made with. A client may show a certificate, but need not.
   func tlsConfiguration() throws -> TLSConfiguration {

@@ -45,7 +45,7 @@ enum Discovery {
       // kubectl reads this form alone: an `openapi.v2.Document` with `swagger: "2.0"` and no schema, so that it checks
       // nothing before it sends an object.
       return .bytes(
-        [0x0a, 0x03] + Array("2.0".utf8), type: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        [0x0a, 0x03] + Array("2.0".utf8), type: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
     default: return nil
     }
   }

@@ -68,12 +68,15 @@ extension Table {
     let json = event.json
     let about = json["involvedObject"] ?? [:]
     let object = [about["kind"]?.string?.lowercased() ?? "", about["name"]?.string ?? ""].joined(separator: "/")
-    let source = [json[path: "source", "component"]?.string, json[path: "source", "host"]?.string]
+    let source = [
+      json[path: "source", "component"] ?? json["reportingComponent"],
+      json[path: "source", "host"] ?? json["reportingInstance"],
+    ].map { $0?.string ?? "" }
     let first = json["firstTimestamp"]?.string ?? json["eventTime"]?.string ?? ""
     let last = json["lastTimestamp"]?.string ?? first
     return [
       .string(HumanDuration.since(last)), json["type"] ?? "", json["reason"] ?? "", .string(object),
-      about["fieldPath"] ?? "", .string(source.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")),
+      about["fieldPath"] ?? "", .string(source.filter { !$0.isEmpty }.joined(separator: ", ")),
       .string((json["message"]?.string ?? "").split(separator: "\n").joined(separator: " ")),
       .string(HumanDuration.since(first)), .int(Int64(json["count"]?.int ?? 1)), .string(event.name),
     ]
