@@ -20,14 +20,24 @@ extension APIResponder {
       guard verb == .create else { throw .methodNotAllowed() }
       return try evict(request)
     case "portforward" where request.kind == .pod:
-      // A request that could be upgraded does not come here.
-      _ = try PortForwardRequest(request, store: store)
-      throw .badRequest("unable to upgrade: the only protocol is \(PortForwardRequest.subprotocol) over WebSocket")
+      return try refusePortForward(request)
     case "exec" where request.kind == .pod, "attach" where request.kind == .pod:
       throw APIFailure(
         APIStatus(code: 501, reason: "NotImplemented", message: "the minicluster does not serve pods/\(subresource)"))
     default: throw .unknownPath()
     }
+  }
+
+  /// Says why a request to forward ports is no WebSocket: those that are do not come here.
+  private func refusePortForward(_ request: ResourceRequest) throws(APIFailure) -> APIAnswer {
+    _ = try find(request)
+    if PortForwardRequest.isAsked(by: request.request.headers) {
+      // Refuses what it names, and a user who may read, but not `create`, which an upgrade takes since Kubernetes 1.35.
+      try authorize(request.request.user, .create, request.route)
+      _ = try PortForwardRequest(request, store: store)
+    }
+    throw .badRequest(
+      "unable to upgrade: the minicluster forwards ports over WebSocket (\(PortForwardRequest.subprotocol)) alone")
   }
 
   // MARK: - Scale

@@ -4,10 +4,9 @@ internal import DevrunKube
 extension APIResponder {
   /// Makes an object.
   func create(_ request: ResourceRequest) throws(APIFailure) -> APIAnswer {
-    guard request.route.name == nil || request.kind == .namespace && request.route.name == nil else {
+    guard request.route.name == nil, !request.kind.isNamespaced || request.namespace != nil else {
       throw .methodNotAllowed()
     }
-    guard !request.kind.isNamespaced || request.namespace != nil else { throw .methodNotAllowed() }
     let form = try Representation(request.request)
     var object = try body(of: request.request, as: request.kind)
     try requireNamespace(of: &object, request)

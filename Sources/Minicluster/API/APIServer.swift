@@ -57,7 +57,14 @@ package final class APIServer: Sendable {
     }
   }
 
-  private typealias Server = NIOAsyncChannel<EventLoopFuture<APIConnection.Purpose>, Never>
+  private typealias Server = NIOAsyncChannel<Accepted, Never>
+
+  /// A connection that was accepted.
+  private struct Accepted: Sendable {
+    var channel: any Channel
+    /// What the connection is for, as soon as the first request has come.
+    var purpose: EventLoopFuture<APIConnection.Purpose>
+  }
 
   private func bind(_ listener: Listener, _ context: NIOSSLContext) async throws -> Server {
     let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -73,27 +80,32 @@ package final class APIServer: Sendable {
 
   private func accept(_ server: Server) async throws {
     try await server.executeThenClose { connections in
-      await withDiscardingTaskGroup { group in
-        do {
-          for try await connection in connections {
-            group.addTask {
-              // A connection that breaks, or whose TLS fails, is its client's affair: the others go on.
-              try? await APIConnection(responder: self.responder, identities: self.identities)
-                .run(try await connection.get())
-            }
-          }
-        } catch {
-          group.cancelAll()
-        }
+      try await withThrowingDiscardingTaskGroup { group in
+        for try await connection in connections { group.addTask { await self.serve(connection) } }
         group.cancelAll()
       }
     }
   }
 
-  /// Prepares a connection. The future has what the connection is for, as soon as the first request has come.
+  private func serve(_ accepted: Accepted) async {
+    do {
+      // A client may say nothing for as long as it likes, but not longer than the server runs.
+      let purpose = try await withTaskCancellationHandler {
+        try await accepted.purpose.get()
+      } onCancel: {
+        accepted.channel.close(promise: nil)
+      }
+      try await APIConnection(responder: responder, identities: identities).run(purpose)
+    } catch {
+      // A connection that breaks, or whose TLS fails, is its client's affair: the others go on.
+      accepted.channel.close(promise: nil)
+    }
+  }
+
+  /// Prepares a connection.
   private func configure(
     _ channel: any Channel, _ context: NIOSSLContext
-  ) -> EventLoopFuture<EventLoopFuture<APIConnection.Purpose>> {
+  ) -> EventLoopFuture<Accepted> {
     channel.eventLoop.makeCompletedFuture {
       let pipeline = channel.pipeline.syncOperations
       // Go's server asks for a certificate and checks it later, so that a foreign one is answered by 401.
@@ -116,7 +128,7 @@ package final class APIServer: Sendable {
       let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
       let filter = UpgradeFilter { channel, head in try self.portForward(channel, head) != nil }
       try pipeline.addHandler(filter, position: .after(decoder))
-      return purpose
+      return Accepted(channel: channel, purpose: purpose)
     }
   }
 

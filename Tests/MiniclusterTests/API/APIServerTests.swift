@@ -202,4 +202,16 @@ struct APIServerTests {
     await #expect(throws: KubeError.self) { try await reading.value }
     try await client.shutdown()
   }
+
+  @Test(.timeLimit(.minutes(1)))
+  func `The server ends while a connection is silent`() async throws {
+    let silent = try await APIFixture.run { fixture in
+      let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .connect(host: "127.0.0.1", port: fixture.port).get()
+      // The server takes connections in their order: this one comes after the silent one.
+      try await fixture.withClient(fixture.access()) { client in _ = try await client.list(Self.maps) }
+      return channel
+    }
+    try await silent.closeFuture.get()
+  }
 }

@@ -7,6 +7,11 @@ struct PortForwardRequest: Sendable {
   /// The WebSocket subprotocol that is served (Kubernetes' pkg/kubelet/cri/streaming/portforward, websocket.go).
   static let subprotocol = "v4.channel.k8s.io"
 
+  /// Whether a client asks for the subprotocol that is served.
+  static func isAsked(by headers: HTTPHeaders) -> Bool {
+    headers[canonicalForm: "Sec-WebSocket-Protocol"].contains(subprotocol[...])
+  }
+
   /// The pod.
   var pod: PodName
   /// The pod's uid, for the words of an error.
@@ -43,14 +48,13 @@ extension APIResponder {
   /// as any other request, which says why.
   func portForward(_ head: HTTPRequestHead, user: User) -> PortForwardRequest? {
     let request = APIRequest(head, user: user)
-    let protocols = head.headers[canonicalForm: "Sec-WebSocket-Protocol"]
     guard let route = ResourceRoute(request.path), route.kind == .pod, route.subresource == "portforward",
-      route.name != nil, let verb = route.verb(request), protocols.contains(PortForwardRequest.subprotocol[...])
+      route.name != nil, let verb = route.verb(request), PortForwardRequest.isAsked(by: head.headers)
     else { return nil }
-    // Since Kubernetes 1.35 an upgrade takes `create`, whatever its method.
-    let needed: [Verb] = verb == .create ? [.create] : [verb, .create]
     do throws(APIFailure) {
-      for verb in needed { try authorize(user, verb, route) }
+      try authorize(user, verb, route)
+      // An upgrade takes `create` since Kubernetes 1.35, whatever its method.
+      try authorize(user, .create, route)
       return try PortForwardRequest(ResourceRequest(request: request, route: route, kind: .pod), store: store)
     } catch {
       return nil
