@@ -44,7 +44,7 @@ protocol Controller: Sendable {
 struct ControllerLoop: Sendable {
   let controller: any Controller
   let store: ObjectStore
-  /// Gets a line about each failure that is not a mere conflict.
+  /// Gets a line about each failure that does not pass at once.
   let log: @Sendable (String) -> Void
 
   /// Runs until the task is cancelled.
@@ -90,9 +90,10 @@ struct ControllerLoop: Sendable {
           } catch {
             let count = failures[name, default: 0]
             failures[name] = count + 1
-            // A conflict: the object changed while it was looked at. What it is now is read at once.
-            pause = error.status.code == 409 && count < 3 ? 0 : min(0.05 * pow(2, Double(count)), 30)
-            if error.status.code != 409 { log("\(name.kind.kind) \(name.name): \(error.status.message)") }
+            // The object changed or went while it was looked at. What it is now is read at once.
+            let isPassing = [404, 409].contains(error.status.code) && count < 3
+            pause = isPassing ? 0 : min(0.05 * pow(2, Double(count)), 30)
+            if !isPassing { log("\(name.kind.kind) \(name.name): \(error.status.message)") }
           }
           guard let pause, queue.plan(name, at: .now.addingTimeInterval(pause)) else { continue }
           timers.addTask {
