@@ -84,7 +84,9 @@ package struct Cluster: Sendable {
     let path = folder + "/node"
     try Directory.make(RawString(path), mode: 0o700)
     let flags = UInt(MS_NOSUID | MS_NODEV)
-    try system { mount("minicluster", path, "tmpfs", flags, "mode=0755") }
+    _ = try RawString("mode=0755").withCString { (options) throws(Errno) in
+      try system { mount("minicluster", path, "tmpfs", flags, options) }
+    }
     return path
   }
 }

@@ -46,6 +46,11 @@ struct ClusterFolder {
     try lock.writeAll("\(getpid())\n".utf8)
   }
 
+  /// Opens the file that gets what the cluster reports.
+  func openLog() throws(Errno) -> Descriptor {
+    try Descriptor.open(RawString("\(path)/cluster.log"), O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+  }
+
   /// Removes the folder.
   func remove() throws {
     try clear()
@@ -92,61 +97,67 @@ struct ClusterFolder {
     guard let owner = Int32(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }), owner > 1 else {
       throw CommandFailure("the cluster in \(path) is just starting", remedy: "Try again.")
     }
-    guard let process = try openProcess(owner) else { return }
+    let number = minicluster_pidfd_open(owner)
+    if number == -ESRCH { return }
+    let process = Descriptor(try shim { number })
     // Still locked: the owner whose number was written lives, and the descriptor is its.
     if try acquire(file) { return }
-    for (signal, patience) in [(SIGTERM, Int32(15_000)), (SIGKILL, 5_000)] {
-      try send(signal, to: process)
-      if try hasEnded(process, within: patience) { return }
-    }
+    if try end(process, by: SIGTERM, within: 15_000) || end(process, by: SIGKILL, within: 5_000) { return }
     throw CommandFailure("process \(owner), which owns the cluster in \(path), does not end")
   }
 
-  /// Sends a signal to a process that may have ended meanwhile.
-  private static func send(_ signal: Int32, to process: Descriptor) throws(Errno) {
-    do throws(Errno) {
-      try shim { minicluster_pidfd_send_signal(process.number, signal) }
-    } catch .noSuchProcess {}
-  }
-
-  /// A descriptor of a process. `nil` if there is no such process.
-  private static func openProcess(_ number: Int32) throws(Errno) -> Descriptor? {
-    do throws(Errno) {
-      return Descriptor(try shim { minicluster_pidfd_open(number) })
-    } catch .noSuchProcess {
-      return nil
-    }
-  }
-
-  private static func hasEnded(_ process: Descriptor, within milliseconds: Int32) throws(Errno) -> Bool {
+  /// Sends a process a signal. Whether it has ended in time.
+  private static func end(
+    _ process: Descriptor, by signal: Int32, within milliseconds: Int32
+  ) throws(Errno) -> Bool {
+    let code = minicluster_pidfd_send_signal(process.number, signal)
+    // It may have ended meanwhile.
+    guard code == 0 || code == -ESRCH else { throw Errno(rawValue: -code) }
     var end = pollfd(fd: process.number, events: Int16(POLLIN), revents: 0)
     return try system { poll(&end, 1, milliseconds) } > 0
   }
 
   // MARK: The lock
 
+  /// What an attempt at the lock of a folder has come to.
+  private enum Attempt {
+    case taken(Descriptor)
+    case refused
+    case again
+
+    var isToBeRepeated: Bool {
+      if case .again = self { true } else { false }
+    }
+  }
+
   /// Takes the lock of a folder. `nil` if somebody has it.
   private static func take(_ path: String) throws -> Descriptor? {
     do throws(Errno) {
-      return try takeOrFail(path)
-    } catch .notEmpty {
-      throw CommandFailure(
-        "\(path) is the folder of something else", remedy: "Name another one by --folder, or empty this one.")
+      return try lock(path)
     } catch {
+      if error == .notEmpty {
+        throw CommandFailure(
+          "\(path) is the folder of something else", remedy: "Name another one by --folder, or empty this one.")
+      }
       throw CommandFailure("the folder \(path) cannot be used", why: error.description)
     }
   }
 
-  private static func takeOrFail(_ path: String) throws(Errno) -> Descriptor? {
-    while true {
-      try makeFolders(path)
-      let names = try Directory.entries(of: RawString(path))
-      guard names.isEmpty || names.contains(RawString(lockName)) else { throw .notEmpty }
-      guard let file = try openLock(path, O_RDWR | O_CREAT) else { continue }
-      guard try acquire(file) else { return nil }
-      // Whoever had it may have removed the folder meanwhile.
-      if try isLinked(file, at: path) { return file }
-    }
+  private static func lock(_ path: String) throws(Errno) -> Descriptor? {
+    var attempt = Attempt.again
+    repeat { attempt = try tryToTake(path) } while attempt.isToBeRepeated
+    if case .taken(let file) = attempt { return file }
+    return nil
+  }
+
+  private static func tryToTake(_ path: String) throws(Errno) -> Attempt {
+    try makeFolders(path)
+    let names = try Directory.entries(of: RawString(path))
+    guard names.isEmpty || names.contains(RawString(lockName)) else { throw .notEmpty }
+    guard let file = try openLock(path, O_RDWR | O_CREAT) else { return .again }
+    guard try acquire(file) else { return .refused }
+    // Whoever had it may have removed the folder meanwhile.
+    return try isLinked(file, at: path) ? .taken(file) : .again
   }
 
   /// The folder's lock file, open. `nil` if there is none, and none is to be made.
@@ -180,13 +191,13 @@ struct ClusterFolder {
     let names = path.split(separator: "/")
     for (index, name) in names.enumerated() {
       folder += "/\(name)"
-      do throws(Errno) {
-        try Directory.make(RawString(folder), mode: index == names.count - 1 ? 0o700 : 0o755)
-      } catch {
-        // A folder that is there answers in different ways where nothing may be made.
-        guard access(folder, F_OK) == 0 else { throw error }
-      }
+      // Where nothing may be made, mkdir answers in different ways about a folder that is there.
+      if access(folder, F_OK) != 0 { try makeFolder(folder, mode: index == names.count - 1 ? 0o700 : 0o755) }
     }
+  }
+
+  private static func makeFolder(_ path: String, mode: UInt32) throws(Errno) {
+    do throws(Errno) { try Directory.make(RawString(path), mode: mode) } catch .exists {}
   }
 
   static func absolute(_ path: String) -> String {

@@ -32,6 +32,7 @@ struct ClusterProcess {
   /// - Throws: ``PlaceError`` if this machine allows no cluster, `Errno` otherwise.
   static func start(in folder: ClusterFolder, manifests: [String], ready: Descriptor) throws -> ClusterProcess {
     try folder.own()
+    let log = try folder.openLog()
     let (listener, port) = try listen()
     try signals.block()
     let events = Descriptor(
@@ -41,11 +42,11 @@ struct ClusterProcess {
     switch try Place.enter() {
     case .outer(let node): return ClusterProcess(folder: folder, node: node, events: events)
     case .node:
-      serve(
-        Cluster(folder: folder.path, listener: listener, port: port, manifests: manifests) { line in
-          // The log is for whoever looks for a reason. Without room for it the cluster goes on.
-          try? Descriptor.writeAll("\(line)\n".utf8, to: STDOUT_FILENO)
-        }, ready)
+      let cluster = Cluster(folder: folder.path, listener: listener, port: port, manifests: manifests) { line in
+        // A log that cannot be written is no reason to end the cluster.
+        try? log.writeAll("\(line)\n".utf8)
+      }
+      serve(cluster, ready)
     }
   }
 
@@ -114,16 +115,15 @@ struct ClusterProcess {
 
   /// Waits for a signal, or for something to read.
   private func next(reading file: Descriptor? = nil, within milliseconds: Int32 = -1) throws(Errno) -> Event {
-    while true {
-      var polled = [
-        pollfd(fd: events.number, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: file?.number ?? -1, events: Int16(POLLIN), revents: 0),
-      ]
-      if try system({ poll(&polled, 2, milliseconds) }) == 0 { return .timeout }
-      var signal = devrun_signal()
-      if try shim({ devrun_read_signal(events.number, &signal) }) > 0 { return .signal(signal) }
-      if polled[1].revents != 0 { return .readable }
-    }
+    var polled = [
+      pollfd(fd: events.number, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: file?.number ?? -1, events: Int16(POLLIN), revents: 0),
+    ]
+    let count = try system { poll(&polled, 2, milliseconds) }
+    if count == 0 { return .timeout }
+    var signal = devrun_signal()
+    let isSignal = try shim { devrun_read_signal(events.number, &signal) } > 0
+    return isSignal ? .signal(signal) : .readable
   }
 
   private init(folder: ClusterFolder, node: Int32, events: Descriptor) {

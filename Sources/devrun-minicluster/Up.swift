@@ -49,7 +49,7 @@ struct Up: ParsableCommand {
   private func detach(_ folder: ClusterFolder) throws(Errno) {
     try system { setsid() }
     let input = try Descriptor.open("/dev/null", O_RDONLY)
-    let log = try Descriptor.open(RawString("\(folder.path)/cluster.log"), O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+    let log = try folder.openLog()
     for (number, file) in [(STDIN_FILENO, input), (STDOUT_FILENO, log), (STDERR_FILENO, log)] {
       try system { dup2(file.number, number) }
     }

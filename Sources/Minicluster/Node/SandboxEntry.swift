@@ -11,9 +11,10 @@ package struct RunningContainer: Sendable {
   ///
   /// - Parameter containerID: the status's `containerID`: `minicluster://` and the number of the process.
   package init?(containerID: String) {
-    guard let separator = containerID.firstRange(of: "://"), containerID[..<separator.lowerBound] == "minicluster",
-      let process = Int32(containerID[separator.upperBound...]), process > 1
-    else { return nil }
+    let scheme = "minicluster://"
+    guard containerID.hasPrefix(scheme), let process = Int32(containerID.dropFirst(scheme.count)), process > 1 else {
+      return nil
+    }
     self.process = process
   }
 

@@ -62,14 +62,12 @@ package final class ContainerProcess: Sendable {
     let process: ContainerProcess = try await withCheckedThrowingContinuation { continuation in
       do throws(Errno) {
         try NativeThread.start(name: "container") {
-          do throws(SandboxError) {
-            let started = try spawn.start(output: STDOUT_FILENO, error: STDERR_FILENO)
-            let process = ContainerProcess(started, isFirst: !spawn.isAddition)
-            continuation.resume(returning: process)
-            process.awaitEnd()
-          } catch {
-            continuation.resume(throwing: error)
+          let result = Result { () throws(SandboxError) in
+            try spawn.start(output: STDOUT_FILENO, error: STDERR_FILENO)
           }
+          let process = result.map { ContainerProcess($0, isFirst: !spawn.isAddition) }
+          continuation.resume(with: process)
+          if case .success(let process) = process { process.awaitEnd() }
         }
       } catch {
         continuation.resume(throwing: SandboxError.system("cannot start a thread", error))
