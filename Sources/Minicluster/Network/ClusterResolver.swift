@@ -18,7 +18,7 @@ protocol LoopbackAddresses: Sendable {
 extension PodNetwork: LoopbackAddresses {}
 
 /// Answers the DNS questions of pods, over UDP and TCP.
-package final class Resolver: Sendable {
+package final class ClusterResolver: Sendable {
   private let store: ObjectStore
   private let addresses: any LoopbackAddresses
   private let address: String
