@@ -79,7 +79,7 @@ package final class Kubelet: NodeAccess {
     }
   }
 
-  /// Tells the pods of a namespace about changes of what they may refer to.
+  /// Passes changes of what pods may refer to on to the pods of the namespace.
   private func follow(_ changes: AsyncStream<ObjectStore.Change>) async {
     for await change in changes {
       switch change {

@@ -99,9 +99,13 @@ final class PodWorker: Sendable {
 
   /// Takes over a change of the pod's object.
   func update(_ pod: KubeObject) {
-    state.withLock { $0.pod = pod }
+    let isNews = state.withLock { state in
+      defer { state.pod = pod }
+      // Only these are shown in the pod itself; its status is the worker's own work.
+      return pod.labels != state.pod.labels || pod.annotations != state.pod.annotations
+    }
     if pod.isTerminating { stop(grace: pod.metadata["deletionGracePeriodSeconds"]?.int ?? 30) }
-    changes.send()
+    if isNews { changes.send() }
   }
 
   /// Ends the pod's processes, with some time to end by themselves.
