@@ -58,7 +58,7 @@ final class ClientHandler: ChannelInboundHandler, RemovableChannelHandler {
     for counted in switchboard.faults(for: request) where counted.fault == .pass { _ = counted.take(request) }
     let fault = switchboard.take(for: request) { fault in
       switch fault {
-      case .answer, .cut, .loseAnswer: true
+      case .answer, .cut: true
       default: false
       }
     }
@@ -80,8 +80,7 @@ final class ClientHandler: ChannelInboundHandler, RemovableChannelHandler {
     if isUpgrade {
       become(ByteRelay(request, client: context.channel, switchboard), passedOn, context)
     } else {
-      let exchange = Exchange(
-        request, client: context.channel, switchboard, losesAnswer: fault?.fault == .loseAnswer)
+      let exchange = Exchange(request, client: context.channel, switchboard)
       self.exchange = exchange
       exchange.start(passedOn, body)
     }

@@ -10,7 +10,6 @@ final class Exchange: Passage {
   var isStream: Bool { request.isWatch }
   private let client: any Channel
   private let switchboard: Switchboard
-  private let losesAnswer: Bool
   private var server: (any Channel)?
   private var isOver = false
   /// What is held, in order.
@@ -20,11 +19,10 @@ final class Exchange: Passage {
   private var overtaken: ByteBuffer?
   private var hasHead = false
 
-  init(_ request: ProxiedRequest, client: any Channel, _ switchboard: Switchboard, losesAnswer: Bool) {
+  init(_ request: ProxiedRequest, client: any Channel, _ switchboard: Switchboard) {
     self.request = request
     self.client = client
     self.switchboard = switchboard
-    self.losesAnswer = losesAnswer
   }
 
   /// Passes the request on.
@@ -69,7 +67,7 @@ final class Exchange: Passage {
     switch part {
     case .head(var head):
       // The answer's beginning is there: the server has done what it was asked for.
-      if losesAnswer { return close() }
+      if head.status.code < 300, switchboard.take(for: request, { $0 == .loseAnswer }) != nil { return close() }
       head.headers.remove(name: "Connection")
       hasHead = true
       // A watch that is accepted is open, whatever becomes of its events.

@@ -6,7 +6,8 @@ public enum Fault: Sendable, Hashable {
   case answer(Int, retryAfter: Int? = nil)
   /// The connection is closed: that of a request before it is passed on, that of a watch or a port-forward at once.
   case cut
-  /// The request is passed on and carried out. The connection is closed in place of the answer.
+  /// The request is passed on. Once it has been carried out, the connection is closed in place of the answer. The answer
+  /// of a server that refuses passes.
   case loseAnswer
   /// What comes back is held until the fault is lifted: the answer of a request, the events of a watch. Of a
   /// port-forward, what goes there is held too.
