@@ -227,7 +227,9 @@ let package = Package(
     .testTarget(
       name: "DevrunWorkloadTests",
       dependencies: [
-        "DevrunWorkload", "DevrunKube", "DevrunConfig", "DevrunCore", "TestCluster", nioCore, nioPosix,
+        "DevrunWorkload", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "FaultProxy", "TestCluster",
+        nioCore,
+        nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
