@@ -13,6 +13,8 @@ CC := clang
 bin := build/bin
 payload := build/payload
 rigged := build/rigged
+# The cluster of `make cluster`, and that of one run of the demo or of the scenarios.
+minicluster := build/minicluster
 # ConfigMaps hold 1 MiB; a piece leaves room for its name and for what the API server adds.
 piece_bytes := 1040000
 
@@ -24,7 +26,8 @@ release_path = $$($(SWIFT) build $(release_flags) --show-bin-path)
 sanitize_flags := --product devrun-launch --scratch-path .build/sanitize --sanitize=address \
 	-Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 
-.PHONY: help build devrun agent loader payload test e2e rigged fuzz storm sanitize bench lint layout format
+.PHONY: help build devrun agent loader payload minicluster demo cluster cluster-down scenarios test e2e rigged fuzz
+.PHONY: storm sanitize bench lint layout format
 .PHONY: install install-capability clean
 .DEFAULT_GOAL := help
 
@@ -61,13 +64,36 @@ payload: agent loader
 	@ls $(payload)/agent.gz.* | wc -l | awk '{printf " in %d pieces", $$1}'
 	@wc -c < $(payload)/loader | awk '{printf ", loader: %.2f MB\n", $$1 / 1e6}'
 
+minicluster:
+	$(SWIFT) build $(release_flags) --product devrun-minicluster
+	@mkdir -p $(bin)
+	install -m 0755 "$(release_path)/devrun-minicluster" $(bin)/devrun-minicluster
+
+# The pods' programs, which an image would hold elsewhere.
+build/shop.yaml: fixtures/shop/shop.yaml $(wildcard fixtures/shop/*.py)
+	@mkdir -p build
+	@{ cat $<; printf -- '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop-code}\ndata:\n'; \
+	for program in $(filter %.py,$^); do echo "  $${program##*/}: |"; sed 's/^/    /' $$program; done; } > $@.new
+	@mv $@.new $@
+
+demo: build minicluster build/shop.yaml ## show devrun at work, on a small cluster that comes with it
+	@PATH="$(CURDIR)/$(bin):$$PATH" devrun-minicluster run --folder $(minicluster)-demo -f build/shop.yaml \
+		-- fixtures/shop/demo build/demo
+
+cluster: build minicluster build/shop.yaml ## start that cluster with a shop in it, and print how to use it
+	@line=$$($(bin)/devrun-minicluster up --folder "$(CURDIR)/$(minicluster)") && eval "$$line" && \
+		$(bin)/devrun-minicluster apply -f build/shop.yaml && echo "$$line"
+
+cluster-down: ## end it
+	@$(bin)/devrun-minicluster down --folder $(minicluster)
+
 # Runs commands, and prints at the end which tests were skipped. The recipe's status is that of the commands.
 define counting_skipped
 @log=$$(mktemp) || exit; trap 'rm -f "$$log"' EXIT; set -o pipefail; \
 { set -x; $(1); } 2>&1 | tee -i "$$log"; status=$$?; .ci/count-skipped "$$log"; exit $$status
 endef
 # For `pipefail`.
-test e2e: private SHELL := bash
+test e2e scenarios: private SHELL := bash
 
 # The launcher's storms leave other tests no time: they run by themselves.
 test: ## the tests that need no cluster
@@ -78,6 +104,12 @@ test: ## the tests that need no cluster
 e2e: build rigged ## the end-to-end suite, on the cluster that KUBECONFIG names; ROUNDS (default 2) of races
 	$(call counting_skipped,DEVRUN_E2E=1 DEVRUN_E2E_ROUNDS=$(ROUNDS) DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" \
 		DEVRUN_E2E_RIGGED="$(CURDIR)/$(rigged)/bin/devrun" $(SWIFT) test --filter EndToEndTests)
+
+scenarios: build minicluster ## sessions in a dozen scenarios, on the cluster that KUBECONFIG names, else on the small one
+	$(SWIFT) build --build-tests
+	$(call counting_skipped,DEVRUN_SCENARIOS=1 DEVRUN="$${DEVRUN:-$(CURDIR)/$(bin)/devrun}" \
+		$$([ -n "$$KUBECONFIG" ] || echo $(bin)/devrun-minicluster run --folder $(minicluster)-scenarios --) \
+		$(SWIFT) test --skip-build --filter ScenarioTests)
 
 # The same devrun with an agent that sends archives which no honest one sends.
 rigged: build
