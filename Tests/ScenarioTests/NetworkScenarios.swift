@@ -40,7 +40,7 @@ extension Scenarios {
         try await relayed(stage) { relay, session in
           try await relay.shut()
           try session.process.write("kill $!; exit 9\n")
-          try await session.process.errors.wait(for: "cannot be reached")
+          try await session.process.errors.wait(for: "waiting for the API server")
           relay.open()
           #expect(try await session.process.outcome().status == .exited(9), "\(session.process.errors)")
           try await stage.answers.wait(for: Stage.clusterAnswer)
