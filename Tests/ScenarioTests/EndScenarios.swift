@@ -39,15 +39,18 @@ extension Scenarios {
       }
     }
 
-    @Test func `A new session on a target that a killed one has left leaves it as it was before both`() async throws {
+    @Test func `A session on a target that a killed one has left is refused with the command that restores it`()
+      async throws
+    {
       try await Stage.play { stage in
         try await killed(stage)
-        let session = try await stage.session()
-        try await session.takeTraffic()
-        try await session.exit(2)
-        try await stage.answers.wait(for: Stage.clusterAnswer)
+        let session = try await stage.run(
+          "-n", stage.namespace, "-t", "deployment/app", "--take-over", "now", "--", "true")
+        #expect(session.status == .exited(125), "\(session)")
+        #expect(session.errors.contains("devrun restore -n \(stage.namespace) deployment/app"), "\(session)")
         let outcome = try await stage.run("restore", "-n", stage.namespace, "--all")
         #expect(outcome.status == .exited(0), "\(outcome)")
+        try await stage.answers.wait(for: Stage.clusterAnswer)
       }
     }
 

@@ -58,7 +58,6 @@ final class Relay: Sendable {
             } catch {
               return inner.eventLoop.makeFailedFuture(error)
             }
-
             return inner.eventLoop.makeSucceededVoidFuture()
           }
       }

@@ -60,7 +60,9 @@ extension Stage {
         wanted += replicas
         guard status["observedGeneration"]?.int == deployment.generation,
           ["replicas", "updatedReplicas", "availableReplicas"].allSatisfy({ (status[$0]?.int ?? 0) == replicas })
-        else { return "deployment/\(deployment.name) is not available: \(String(decoding: status.text, as: UTF8.self))" }
+        else {
+          return "deployment/\(deployment.name) is not available: \(String(decoding: status.text, as: UTF8.self))"
+        }
       }
       let pods = try await client.list(.pods(in: namespace)).items
       return pods.count == wanted ? nil : "there are the pods \(pods.map(\.name)), but \(wanted) should be"
