@@ -50,7 +50,7 @@ package struct Cluster: Sendable {
         for: request.serviceAccount, in: request.namespace, lifetime: Double(request.expirationSeconds),
         audiences: request.audience.map { [$0] } ?? [])
     }
-    let resolver = Resolver(store: store, network: network)
+    let resolver = ClusterResolver(store: store, network: network)
     let relay = ServiceRelay(store: store, network: network)
     let server = APIServer(store: store, node: kubelet, identities: identities)
     try await network.add(serviceAddress: Controllers.apiAddress)

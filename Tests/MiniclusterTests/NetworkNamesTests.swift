@@ -187,7 +187,7 @@ struct NetworkNamesTests {
 }
 
 /// Addresses that are there already.
-struct NoAddresses: ServiceAddresses {
+struct NoAddresses: LoopbackAddresses {
   func add(serviceAddress: String) async throws {}
   func remove(serviceAddress: String) async throws {}
 }

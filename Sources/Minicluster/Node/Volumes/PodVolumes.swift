@@ -65,9 +65,9 @@ final class PodVolumes: Sendable {
   /// Checks that the machine has what a hostPath volume is to show, and makes it if the volume's type says so.
   private func check(_ source: JSONValue) throws(VolumeError) {
     let (path, type) = (source["path"]?.string ?? "", source["type"]?.string ?? "")
-    var status = stat()
-    let exists = stat(path, &status) == 0
-    let isFolder = exists && status.st_mode & S_IFMT == S_IFDIR
+    let exists = access(path, F_OK) == 0
+    // With a slash at its end a path leads to a folder or to nothing.
+    let isFolder = access(path + "/", F_OK) == 0
     switch type {
     case "Directory" where !isFolder:
       throw VolumeError(message: "hostPath type check failed: \(path) is not a directory")
