@@ -56,8 +56,9 @@ package struct RunningContainer: Sendable {
 
   /// One of the process's namespaces; `nil` if this process is in the same one, which it cannot join again.
   private func namespace(_ name: String) throws(Errno) -> Descriptor? {
-    let namespace = try Descriptor.open(RawString("/proc/\(process)/ns/\(name)"), O_RDONLY)
-    let own = try Descriptor.open(RawString("/proc/self/ns/\(name)"), O_RDONLY)
-    return try namespace.status().st_ino == own.status().st_ino ? nil : namespace
+    let (path, own) = (RawString("/proc/\(process)/ns/\(name)"), RawString("/proc/self/ns/\(name)"))
+    // The links say which namespaces they stand for: `net:[4026531840]` (namespaces(7)).
+    if try SymbolicLink.target(of: path) == SymbolicLink.target(of: own) { return nil }
+    return try Descriptor.open(path, O_RDONLY)
   }
 }
