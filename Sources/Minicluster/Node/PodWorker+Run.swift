@@ -90,7 +90,8 @@ extension PodWorker {
     var tally = ProbeTally(of: probe)
     while (try? await Task.sleep(until: next, clock: .continuous)) != nil {
       let answer = await call(probe.handler, run, launch, timeout: probe.timeout)
-      guard !Task.isCancelled else { return }
+      // A run that is being ended is no matter of these probes any more, and takes their commands with it.
+      guard !Task.isCancelled, probe.kind == .readiness || run.kill.value == nil else { return }
       if case .failure(let message) = answer {
         report(.warning, "Unhealthy", "\(probe.kind.title) probe failed: \(message)", on: container.name)
       }

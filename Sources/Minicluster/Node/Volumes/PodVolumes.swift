@@ -39,7 +39,8 @@ final class PodVolumes: Sendable {
   ) throws(VolumeError) {
     if let files = try contents.files(of: volume) {
       try performing(name) { () throws(Errno) in
-        try makeFolder(name)
+        // On a real node all but ConfigMaps are in memory, in folders like /tmp.
+        try makeFolder(name, mode: volume["configMap"] == nil ? 0o1777 : 0o777)
         try VolumeWriter(folder: path(of: name)).write(files, after: shown[name])
       }
       shown[name] = files
@@ -58,7 +59,9 @@ final class PodVolumes: Sendable {
   }
 
   /// Makes a volume's folder, in which everybody may write.
-  private func makeFolder(_ name: String) throws(Errno) { try KubeletFolder.make(path(of: name), mode: 0o777) }
+  private func makeFolder(_ name: String, mode: UInt32 = 0o777) throws(Errno) {
+    try KubeletFolder.make(path(of: name), mode: mode)
+  }
 
   private func path(of volume: String) -> String { "\(folder)/\(volume)" }
 
