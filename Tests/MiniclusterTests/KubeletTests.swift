@@ -222,6 +222,18 @@ struct KubeletTests {
     }
   }
 
+  @Test func `a container that takes a moment to be ready is asked again within the first period`() async throws {
+    try await KubeletTrial.with { trial in
+      let start = ContinuousClock.now
+      try trial.create(command: ["run"], container: ["readinessProbe": ["exec": ["command": ["gate"]]]])
+      try await trial.wait { $0.mainState == "running" }
+      trial.node.gate.set(true)
+      try await trial.wait(until: \.isPodReady)
+      #expect(ContinuousClock.now - start < .seconds(5))
+      #expect(!trial.events.contains { $0.hasPrefix("Unhealthy") })
+    }
+  }
+
   @Test func `a container whose liveness probe fails is restarted`() async throws {
     try await KubeletTrial.with { trial in
       let probe: JSONValue = ["exec": ["command": ["fail", "no\n"]], "failureThreshold": 1]
@@ -235,7 +247,8 @@ struct KubeletTests {
 
   @Test func `a probe's command that takes too long is killed`() async throws {
     try await KubeletTrial.with { trial in
-      try trial.create(command: ["run"], container: ["readinessProbe": ["exec": ["command": ["hang"]]]])
+      try trial.create(
+        command: ["run"], container: ["readinessProbe": ["exec": ["command": ["hang"]], "periodSeconds": 1]])
       try await trial.waitForEvent("Unhealthy Readiness probe failed: command timed out: \"hang\" timed out after 1s")
       let pod = try #require(trial.store.object(.pod, in: "team", named: "p"))
       #expect(pod.containerStatus(named: "main")?["ready"] == false)

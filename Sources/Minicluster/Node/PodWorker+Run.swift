@@ -88,10 +88,21 @@ extension PodWorker {
     if probe.kind != .startup { guard await run.started.wait() != nil else { return } }
     var next = max(start + probe.initialDelay, .now)
     var tally = ProbeTally(of: probe)
+    // A program takes a moment to listen. Kubelet's first question comes about a second after the start; this one asks
+    // at once, and again and again in the first period, in which failures do not count.
+    let firstPeriod = next + probe.period
+    var pause: Duration? = probe.kind == .liveness ? nil : .milliseconds(50)
     while (try? await Task.sleep(until: next, clock: .continuous)) != nil {
       let answer = await call(probe.handler, run, launch, timeout: probe.timeout)
       // A run that is being ended is no matter of these probes any more, and takes their commands with it.
       guard !Task.isCancelled, probe.kind == .readiness || run.kill.value == nil else { return }
+      if let short = pause, !answer.isSuccess, .now + short < firstPeriod {
+        pause = short * 2
+        next = .now + short
+        continue
+      }
+      if pause != nil, !answer.isSuccess { next = firstPeriod - probe.period }
+      pause = nil
       if case .failure(let message) = answer {
         report(.warning, "Unhealthy", "\(probe.kind.title) probe failed: \(message)", on: container.name)
       }
