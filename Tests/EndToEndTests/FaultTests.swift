@@ -42,6 +42,7 @@ extension EndToEnd.Disturbances {
         (.answer(500), RequestPattern("GET", "deployments/myapp1")),
         (.answer(500), RequestPattern("POST", "configmaps", containing: "binaryData")),
         (.answer(429, retryAfter: 1), .sessionPod), (.answer(500), .sessionPod),
+        (.cut, .portForward()), (.answer(500), .portForward()), (.answer(403), .portForward()),
         (.answer(409), .swap), (.answer(500), .swap), (.answer(401), .swap), (.answer(403), .swap),
         (.answer(429, retryAfter: 1), .restore), (.answer(409), .restore), (.answer(500), .restore),
         (.answer(401), .restore), (.answer(403), .restore),
