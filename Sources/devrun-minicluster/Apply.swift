@@ -9,7 +9,7 @@ struct Apply: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes the objects of a manifest, and waits until its Deployments are available.")
 
-  @OptionGroup var options: FolderOption
+  @OptionGroup var cluster: ClusterInUse
   @Option(name: .shortAndLong, help: "The manifest. Can be repeated.")
   var file: [String]
 
@@ -17,7 +17,7 @@ struct Apply: ParsableCommand {
     let manifests = try file.map { path in
       try Manifest(text: Descriptor.open(RawString(path), O_RDONLY).readToEnd(limit: 16 << 20), source: path)
     }
-    let folder = options.folder
+    let folder = cluster.path
     runAndExit {
       try await withClient(ofClusterIn: folder) { client in
         let applier = ManifestApplier(target: ClientTarget(client)) { print($0) }

@@ -36,7 +36,24 @@ struct DevrunMinicluster: ParsableCommand {
 /// The option that all commands have.
 struct FolderOption: ParsableArguments {
   @Option(help: "The folder of the cluster: its kubeconfig, and its state.")
-  var folder = "build/minicluster"
+  var folder = Self.standard
+
+  static let standard = "build/minicluster"
+}
+
+/// The cluster that a command works with.
+struct ClusterInUse: ParsableArguments {
+  @Option(
+    help: "The cluster's folder; by default the one of the kubeconfig that KUBECONFIG names, else build/minicluster.")
+  var folder: String?
+
+  /// The folder of the option; else the one of `KUBECONFIG`, if that is a cluster's; else the default.
+  var path: String {
+    if let folder { return folder }
+    let named = EnvironmentVariables.current["KUBECONFIG"]?.description ?? ""
+    let parent = named.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    return named == ClusterFolder.kubeconfig(in: parent) ? parent : FolderOption.standard
+  }
 }
 
 /// A failure that a command reports.

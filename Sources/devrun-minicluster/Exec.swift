@@ -10,7 +10,7 @@ struct Exec: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Runs a command in a pod's container, and exits with the command's status.")
 
-  @OptionGroup var options: FolderOption
+  @OptionGroup var cluster: ClusterInUse
   @Option(name: .shortAndLong, help: "The pod's namespace.")
   var namespace = "default"
   @Option(name: .shortAndLong, help: "The container; by default the pod's first one.")
@@ -27,7 +27,7 @@ struct Exec: ParsableCommand {
   }
 
   func run() throws {
-    let (folder, words) = (options.folder, words)
+    let (folder, words) = (cluster.path, words)
     // The terminal sends its signals to the command as well, which decides.
     signal(SIGINT, SIG_IGN)
     signal(SIGQUIT, SIG_IGN)
