@@ -217,4 +217,19 @@ struct StoreFieldOwnersTests {
         "f:finalizers": [".": [:], "v:\"x/y\"": [:]], "f:ownerReferences": [".": [:], "k:{\"uid\":\"1\"}": [:]],
       ])
   }
+
+  @Test func `A controller that writes an object twice owns what it wrote first as well`() throws {
+    var deployment = try store.create(StoreFixture.deployment("web"), of: .deployment, by: "maker")
+    deployment.json["status"] = ["replicas": 1]
+    var later = deployment
+    later.json["status"] = ["replicas": 1, "readyReplicas": 1]
+    try ControllerWriter(store: store, component: "deployment-controller").perform([
+      .update(.deployment, deployment, .status), .update(.deployment, later, .status),
+    ])
+    let written = try #require(store.object(.deployment, in: "default", named: "web"))
+    #expect(
+      fields(written, "kube-controller-manager", subresource: "status") == [
+        "f:status": ["f:readyReplicas": [:], "f:replicas": [:]]
+      ])
+  }
 }

@@ -94,7 +94,11 @@ struct ControllerWriter: Sendable {
   func update(
     _ kind: ObjectKind, _ object: KubeObject, _ part: ObjectStore.Part = .main
   ) throws(APIFailure) -> KubeObject {
-    try store.update(kind, in: object.namespace, named: object.name, part: part, by: Self.manager) { $0 = object }
+    try store.update(kind, in: object.namespace, named: object.name, part: part, by: Self.manager) { present in
+      present = object
+      // The owners of fields are the store's to keep: what was read is older than the object after its first write.
+      present.metadata["managedFields"] = nil
+    }
   }
 
   /// Deletes an object, unless it is gone already.
