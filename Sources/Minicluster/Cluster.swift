@@ -45,11 +45,7 @@ package struct Cluster: Sendable {
     let store = ObjectStore(admit: Controllers.admission())
     try Controllers.prepare(store)
     let controllers = Controllers(store: store, certificateAuthority: identities.authority, log: log)
-    let kubelet = Kubelet(store: store, network: network, folder: pods) { request in
-      identities.serviceAccountToken(
-        for: request.serviceAccount, in: request.namespace, lifetime: Double(request.expirationSeconds),
-        audiences: request.audience.map { [$0] } ?? [])
-    }
+    let kubelet = Kubelet(store: store, network: network, folder: pods, tokens: identities.token)
     let resolver = ClusterResolver(store: store, network: network)
     let relay = ServiceRelay(store: store, network: network)
     let server = APIServer(store: store, node: kubelet, identities: identities)

@@ -1,5 +1,3 @@
-internal import DevrunCore
-internal import DevrunKube
 internal import FoundationEssentials
 internal import NIOCore
 
@@ -7,9 +5,9 @@ extension APIResponder {
   /// The log of a container, as plain text.
   func log(_ request: ResourceRequest) throws(APIFailure) -> APIAnswer {
     let query = request.request
-    let pod = try find(request)
+    _ = try find(request)
     var options = LogOptions()
-    options.container = try container(query.value("container"), of: pod)
+    options.container = query.value("container")
     options.follow = query.isSet("follow")
     options.previous = query.isSet("previous")
     options.tailLines = try query.number("tailLines")
@@ -29,20 +27,6 @@ extension APIResponder {
     }
   }
 
-  /// The container that a request means.
-  private func container(_ name: String?, of pod: KubeObject) throws(APIFailure) -> String? {
-    let names = (pod.spec["initContainers"]?.array ?? []).compactMap { $0["name"]?.string } + pod.containers.map(\.name)
-    if let name {
-      guard names.contains(name) else {
-        throw .badRequest("container \(name) is not valid for pod \(pod.name)")
-      }
-      return name
-    }
-    guard pod.containers.count != 1 else { return pod.containers.first?.name }
-    let choices = pod.containers.map(\.name).joined(separator: " ")
-    throw .badRequest("a container name must be specified for pod \(pod.name), choose one of: [\(choices)]")
-  }
-
   /// The time from which on lines are wanted: `sinceTime` or `sinceSeconds`.
   private func start(_ query: APIRequest) throws(APIFailure) -> Date? {
     if let seconds = try query.number("sinceSeconds") { return Date().addingTimeInterval(-Double(seconds)) }
@@ -54,7 +38,7 @@ extension APIResponder {
   }
 }
 
-/// Drops the lines of a log that are older than a time. The API takes whole seconds: a line of that very second stays.
+/// Drops the lines of a log that are older than a time, in whole seconds: a line of that very second stays.
 struct LogFilter: Sendable {
   /// The time of the first line that is wanted.
   var start: Date

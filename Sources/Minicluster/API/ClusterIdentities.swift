@@ -32,16 +32,10 @@ package struct ClusterIdentities: Sendable {
   }
 
   /// A service account's bearer token.
-  ///
-  /// - Parameters:
-  ///   - lifetime: for how many seconds it is valid.
-  ///   - audiences: whom it is for; none is the API server.
-  package func serviceAccountToken(
-    for name: String, in namespace: String, lifetime: Double = 365 * 24 * 60 * 60, audiences: [String] = []
-  ) -> String {
-    let server = "https://kubernetes.default.svc.cluster.local"
-    return tokens.token(
-      for: name, in: namespace, lifetime: lifetime, audiences: audiences.isEmpty ? [server] : audiences)
+  package func token(_ request: TokenRequest) -> String {
+    tokens.token(
+      for: request.serviceAccount, in: request.namespace, lifetime: Double(request.expirationSeconds),
+      audience: request.audience ?? ServiceAccountTokens.server)
   }
 
   /// The user of a bearer token; `nil` if the token is not valid.

@@ -7,16 +7,19 @@ internal import FoundationEssentials
 /// A real cluster signs with a key pair, whose public part it publishes. Here the API server is the only one that checks
 /// tokens, so that one secret key suffices (HS256).
 struct ServiceAccountTokens: Sendable {
+  /// Who issues the tokens, and whom they are for unless they name someone else: the API server.
+  static let server = "https://kubernetes.default.svc.cluster.local"
+
   private let key = SymmetricKey(size: .bits256)
   private static let header = encoded(JSONValue.object(["alg": "HS256", "typ": "JWT"]).text)
 
   /// A token for a service account, valid for a time from now on.
-  func token(for name: String, in namespace: String, lifetime: TimeInterval, audiences: [String]) -> String {
+  func token(for name: String, in namespace: String, lifetime: TimeInterval, audience: String) -> String {
     let now = Date().timeIntervalSince1970
     let claims: JSONValue = [
-      "iss": "https://kubernetes.default.svc.cluster.local",
+      "iss": .string(Self.server),
       "sub": .string(User.serviceAccount(name, in: namespace).name),
-      "aud": .array(audiences.map(JSONValue.string)), "iat": .int(Int64(now)), "nbf": .int(Int64(now)),
+      "aud": [.string(audience)], "iat": .int(Int64(now)), "nbf": .int(Int64(now)),
       "exp": .int(Int64(now + lifetime)),
       "kubernetes.io": ["namespace": .string(namespace), "serviceaccount": ["name": .string(name)]],
     ]
@@ -24,7 +27,7 @@ struct ServiceAccountTokens: Sendable {
     return text + "." + Self.encoded(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key))
   }
 
-  /// The user of a token; `nil` for a token that is not of this cluster, or has expired.
+  /// The user of a token; `nil` for a token that is not of this cluster, has expired, or is for someone else.
   func user(of token: String) -> User? {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, let signature = Self.decoded(parts[2]), let bytes = Self.decoded(parts[1]) else {
@@ -33,7 +36,7 @@ struct ServiceAccountTokens: Sendable {
     let text = Array("\(parts[0]).\(parts[1])".utf8)
     guard HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: text, using: key),
       let claims = try? JSONValue(text: bytes), let expiry = claims["exp"]?.int,
-      Double(expiry) > Date().timeIntervalSince1970,
+      Double(expiry) > Date().timeIntervalSince1970, claims["aud"] == [.string(Self.server)],
       let namespace = claims[path: "kubernetes.io", "namespace"]?.string,
       let name = claims[path: "kubernetes.io", "serviceaccount", "name"]?.string
     else { return nil }

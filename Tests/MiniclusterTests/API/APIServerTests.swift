@@ -146,7 +146,8 @@ struct APIServerTests {
 
   @Test func `A service account's token stands for its user`() async throws {
     try await APIFixture.run { fixture in
-      let token = fixture.identities.serviceAccountToken(for: "default", in: "shop")
+      let token = fixture.identities.token(
+        TokenRequest(namespace: "shop", serviceAccount: "default", audience: nil, expirationSeconds: 600))
       var access = try fixture.access()
       access.credentials = Credentials(authorization: .token(token))
       try await fixture.withClient(access) { client in

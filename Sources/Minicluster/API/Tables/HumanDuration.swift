@@ -8,10 +8,11 @@ enum HumanDuration {
     return text(seconds: Int(now.timeIntervalSince(date)))
   }
 
-  /// A time of the API, with or without fractions of a second.
+  /// A time of the API, in whole seconds: what follows them in the text is dropped.
   static func parse(_ time: String) -> Date? {
-    (try? Date(time, strategy: .iso8601))
-      ?? (try? Date(time, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    let whole = time.prefix { $0 != "." }
+    let zone = time[whole.endIndex...].drop { $0 == "." || $0.isWholeNumber }
+    return try? Date(String(whole + zone), strategy: .iso8601)
   }
 
   /// The text of a number of seconds: at most two units, and one once the first is large.
