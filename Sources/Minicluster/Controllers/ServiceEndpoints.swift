@@ -153,9 +153,9 @@ struct ServiceEndpoints: Sendable {
     labels[Self.serviceName] = service.name
     var left = present.filter { !$0.isTerminating }
     var actions: [ControllerAction] = []
-    var unmatched: [(ports: JSONValue, endpoints: JSONValue)] = []
+    var unmatched: [Slice] = []
     for group in slices {
-      guard let index = left.firstIndex(where: { $0.json["ports"] ?? .null == group.ports }) else {
+      guard let index = left.firstIndex(where: { $0.json["ports"]?.array ?? [] == group.ports }) else {
         unmatched.append(group)
         continue
       }
@@ -172,7 +172,10 @@ struct ServiceEndpoints: Sendable {
     return actions + left.map { .delete(.endpointSlice, $0) }
   }
 
-  private var slices: [(ports: JSONValue, endpoints: JSONValue)] {
+  /// What a slice has. Its ports and endpoints are null or absent in objects that have none.
+  private typealias Slice = (ports: [JSONValue], endpoints: [JSONValue])
+
+  private var slices: [Slice] {
     var groups: [(ports: [Port], endpoints: [JSONValue])] = []
     for pod in pods {
       let ports = ports(of: pod)
@@ -181,10 +184,8 @@ struct ServiceEndpoints: Sendable {
       groups[index].endpoints.append(endpoint(of: pod))
     }
     // Without pods there is one slice that says so.
-    guard !groups.isEmpty else { return [(.null, .null)] }
-    return groups.map { group in
-      (group.ports.isEmpty ? .null : .array(group.ports.map { $0.json(namingAlways: true) }), .array(group.endpoints))
-    }
+    guard !groups.isEmpty else { return [([], [])] }
+    return groups.map { ($0.ports.map { $0.json(namingAlways: true) }, $0.endpoints) }
   }
 
   private func endpoint(of pod: KubeObject) -> JSONValue {
@@ -202,10 +203,10 @@ struct ServiceEndpoints: Sendable {
     return endpoint
   }
 
-  private func slice(_ group: (ports: JSONValue, endpoints: JSONValue), _ labels: [String: String]) -> KubeObject {
+  private func slice(_ group: Slice, _ labels: [String: String]) -> KubeObject {
     var slice = KubeObject([
-      "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": group.ports,
-      "endpoints": group.endpoints,
+      "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+      "ports": group.ports.isEmpty ? .null : .array(group.ports), "endpoints": .array(group.endpoints),
     ])
     slice.metadata = ["generateName": .string("\(service.name)-")]
     slice.metadata["namespace"] = service.namespace.map(JSONValue.string)
@@ -216,17 +217,17 @@ struct ServiceEndpoints: Sendable {
   }
 
   private func update(
-    _ slice: KubeObject, to group: (ports: JSONValue, endpoints: JSONValue), _ labels: [String: String]
+    _ slice: KubeObject, to group: Slice, _ labels: [String: String]
   ) -> [ControllerAction] {
     guard
-      slice.labels != labels || slice.json["ports"] ?? .null != group.ports
-        || slice.json["endpoints"] ?? .null != group.endpoints
+      slice.labels != labels || slice.json["ports"]?.array ?? [] != group.ports
+        || slice.json["endpoints"]?.array ?? [] != group.endpoints
     else { return [] }
     var slice = slice
     slice.labels = labels
     slice.annotations[Self.trigger] = now.apiTime
-    slice.json["ports"] = group.ports
-    slice.json["endpoints"] = group.endpoints
+    slice.json["ports"] = group.ports.isEmpty ? .null : .array(group.ports)
+    slice.json["endpoints"] = .array(group.endpoints)
     return [.update(.endpointSlice, slice, .main)]
   }
 }
