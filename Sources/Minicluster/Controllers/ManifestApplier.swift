@@ -1,6 +1,7 @@
 // Applies a manifest: its objects are made one after another, and its Deployments are awaited.
 
 internal import DevrunCore
+internal import Synchronization
 package import DevrunKube
 
 /// Where a manifest's objects go: the store of this process, or the API of a cluster.
@@ -83,11 +84,19 @@ package struct ManifestApplier: Sendable {
 
   private func wait(for entry: Manifest.Entry) async throws {
     let (words, report) = (entry.words, report)
+    let last = Mutex<Int?>(nil)
     try await target.follow(deployment: entry.object.name, in: entry.object.namespace ?? "default") { deployment in
       guard let deployment else { return false }
       guard !Self.isRolledOut(deployment) else { return true }
-      let count = deployment.status["availableReplicas"]?.int ?? 0
-      report("\(words): \(count) of \(deployment.desiredReplicas) pods available")
+      // While a rollout goes on, pods of the old template are available too.
+      let isCurrent = deployment.statusCount("observedGeneration") >= deployment.generation
+      let updated = isCurrent ? deployment.statusCount("updatedReplicas") : 0
+      let count = min(updated, deployment.statusCount("availableReplicas"), deployment.desiredReplicas)
+      let isNew = last.withLock { last in
+        defer { last = count }
+        return last != count
+      }
+      if isNew { report("\(words): \(count) of \(deployment.desiredReplicas) pods available") }
       return false
     }
   }
