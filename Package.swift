@@ -269,8 +269,8 @@ let package = Package(
     .testTarget(
       name: "ScenarioTests",
       dependencies: [
-        "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "TestSupport", nioCore,
-        nioPosix, nioHTTP1,
+        "DevrunKube", "DevrunConfig", "DevrunPlan", "DevrunSystem", "DevrunCore", "CLinux", "FaultProxy", "TestSupport",
+        nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(

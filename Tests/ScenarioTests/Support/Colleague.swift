@@ -28,6 +28,18 @@ struct Colleague: Sendable {
       ])
   }
 
+  /// Applies the probe as it is in the team's manifest.
+  func resetProbe() async throws {
+    try await patch(
+      app, type: "application/json-patch+json",
+      [
+        [
+          "op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe",
+          "value": ["httpGet": ["path": "/", "port": "http"], "periodSeconds": 1],
+        ]
+      ])
+  }
+
   private var app: ResourcePath { .deployments(in: stage.namespace).named("app") }
 
   private func patch(_ path: ResourcePath, type: String, _ body: JSONValue) async throws {
