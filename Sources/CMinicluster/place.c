@@ -80,6 +80,21 @@ static _Noreturn void reap_until(pid_t node) {
   }
 }
 
+/// The machine's /proc, which shows processes under the machine's numbers.
+static int machine_processes = -1;
+
+int minicluster_machine_processes(void) {
+  return machine_processes >= 0 ? dup(machine_processes) : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/// Shows the processes of the new namespace at /proc: what looks itself up there, as libdispatch does with its threads,
+/// must not find a process of the machine.
+static int show_own_processes(void) {
+  machine_processes = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (machine_processes < 0) return -errno;
+  return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) ? -errno : 0;
+}
+
 /// What the init does. Returns only as the node, or if it fails.
 static int be_init(int parent, bool user, uid_t uid, gid_t gid, const sigset_t *mask, enum minicluster_place_stage *stage) {
   int result;
@@ -92,6 +107,8 @@ static int be_init(int parent, bool user, uid_t uid, gid_t gid, const sigset_t *
   // Slave, not private: what is mounted on the machine later is to appear here as well.
   *stage = MINICLUSTER_PLACE_PROPAGATION;
   if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL)) return -errno;
+  *stage = MINICLUSTER_PLACE_PROCESSES;
+  if ((result = show_own_processes()) < 0) return result;
   *stage = MINICLUSTER_PLACE_NODE;
   pid_t node = fork();
   if (node < 0) return -errno;

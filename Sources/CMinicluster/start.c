@@ -158,7 +158,7 @@ static int flags(enum minicluster_namespaces namespaces) {
 pid_t minicluster_start(struct minicluster_launch *launch) {
   pid_t first = fork();
   if (first != 0) return first < 0 ? -errno : first;
-  int machine = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int machine = minicluster_machine_processes();
   if (machine < 0) fail(launch->report, MINICLUSTER_STAGE_NAMESPACE, errno, 0);
   for (size_t i = 0; i < launch->joined_count; i++)
     if (setns(launch->joined[i], 0)) fail(launch->report, MINICLUSTER_STAGE_NAMESPACE, errno, (int)i);

@@ -20,6 +20,7 @@ enum minicluster_place_stage {
   MINICLUSTER_PLACE_GROUP_MAP,
   MINICLUSTER_PLACE_PARENT,
   MINICLUSTER_PLACE_PROPAGATION,
+  MINICLUSTER_PLACE_PROCESSES,
   MINICLUSTER_PLACE_NODE,
 };
 
@@ -42,6 +43,9 @@ struct minicluster_place_failure {
 /// Returns twice, as fork does: the init's id to the caller, and 0 to the node.
 pid_t minicluster_enter_place(bool user, int report);
 
+/// A descriptor of the machine's /proc, which shows processes under the machine's numbers: that of the node's /proc shows
+/// those of the node. -1 with errno on failure. Async-signal-safe.
+int minicluster_machine_processes(void);
 /// Forks. Only for a process of one thread; Swift's Glibc module hides fork.
 pid_t minicluster_fork(void);
 /// Opens a close-on-exec pidfd of a process.

@@ -97,8 +97,7 @@ package final class ContainerProcess: Sendable {
     let descriptor: Result<Descriptor, SandboxError> = isReaped.withLock { isReaped in
       if isReaped { return .failure(.ended) }
       do throws(Errno) {
-        // /proc is the machine's here.
-        return .success(try Descriptor.open(RawString("/proc/\(process)/ns/\(name)"), O_RDONLY))
+        return .success(try Descriptor.open(RawString("/proc/\(ownNumber)/ns/\(name)"), O_RDONLY))
       } catch .noEntry {
         return .failure(.ended)
       } catch {
