@@ -11,9 +11,12 @@ extension Scenarios {
       try await Stage.play { stage in
         let session = try await stage.session()
         try await session.takeTraffic()
+        let server = try #require(pid_t(try await session.output("echo $!")))
         session.process.signal(SIGKILL)
         #expect(try await session.process.status() == .killed(SIGKILL, coreDumped: false))
         try await stage.answers.wait(for: Stage.clusterAnswer)
+        // What the command has left running keeps its view of the cluster until it ends.
+        kill(server, SIGTERM)
       }
     }
 
@@ -21,7 +24,9 @@ extension Scenarios {
       try await Stage.play { stage in
         let session = try await stage.session()
         try await session.takeTraffic()
-        _ = try await session.output("trap 'kill $!; exit 8' TERM; true")
+        // A shell that waits for its next line handles no signal; one that waits for a process does.
+        try session.process.write("trap 'kill $!; exit 8' TERM; echo trapped; wait\n")
+        try await session.process.output.wait(for: "trapped")
         session.process.signal(SIGTERM)
         #expect(try await session.process.outcome().status == .exited(8), "\(session.process.errors)")
         try await stage.answers.wait(for: Stage.clusterAnswer)

@@ -64,7 +64,11 @@ struct Stage: Sendable {
       for name in ["tmp", "home", "run", "work"] { try folder.makeFolder(name, mode: 0o700) }
       try await raise()
       let before = try await snapshot()
-      try await answers.following(self) { try await scenario(self) }
+      try await answers.following(self) {
+        // The log begins with the time before the app was ready.
+        try await answers.wait(for: Self.clusterAnswer)
+        try await scenario(self)
+      }
       await expectNoTrace(since: changes ? nil : before, sourceLocation)
     } catch {
       Issue.record(error, sourceLocation: sourceLocation)
