@@ -274,7 +274,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "FaultProxy", "TestSupport"],
+      name: "EndToEndTests", dependencies: ["DevrunPlan", "DevrunSystem", "DevrunCore", "TestSupport"],
       swiftSettings: settings),
   ]
 )

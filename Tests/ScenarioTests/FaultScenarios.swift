@@ -136,22 +136,29 @@ extension Scenarios {
       }
     }
 
-    private static let setAgain = "colleague changed deployment/app; devrun's part is set again"
+    /// What the session reports when it has taken a colleague's change of the probe back.
+    private static let setAgain = "changed deployment/app; devrun's part is set again"
+
+    /// Somebody applies the probe as it is in the team's manifest. Each time it is somebody else: what one manager resets
+    /// again and again is not fought.
+    private func resetProbe(_ stage: Stage, by name: String) async throws {
+      try await Colleague(stage: stage, name: name).resetProbe()
+    }
 
     @Test func `What a colleague changes is seen though the watch is disturbed`() async throws {
       try await playTraffic(changing: true) { stage, proxy, session in
-        for disturbance in [Fault.cut, .expire, .answer(410), .reorder] {
+        for (number, disturbance) in [Fault.cut, .expire, .answer(410), .reorder].enumerated() {
           let seen = session.process.errors.bytes.count
           let disturbed = try await proxy.inject(disturbance, into: .watch("deployments"), .once)
           // Only a new watch can be refused.
           if case .answer = disturbance { try await proxy.inject(.cut, into: .watch("deployments"), .once) }
-          try await Colleague(stage: stage).resetProbe()
+          try await resetProbe(stage, by: "colleague-\(number)")
           try await session.process.errors.wait(for: Self.setAgain, after: seen)
           try await disturbed.hit()
         }
         let seen = session.process.errors.bytes.count
         let held = try await proxy.inject(.hold, into: .watch("deployments"))
-        try await Colleague(stage: stage).resetProbe()
+        try await resetProbe(stage, by: "late-colleague")
         try await held.hit()
         let text = String(decoding: session.process.errors.bytes.dropFirst(seen), as: UTF8.self)
         #expect(!text.contains(Self.setAgain))
@@ -166,7 +173,7 @@ extension Scenarios {
         for code in [403, 500] {
           let seen = session.process.errors.bytes.count
           let refused = try await proxy.inject(.answer(code), into: .deployment)
-          try await Colleague(stage: stage).resetProbe()
+          try await resetProbe(stage, by: "colleague-\(code)")
           try await refused.hit(2)
           try await session.process.errors.wait(
             for: "devrun's part of deployment/app cannot be set again yet", after: seen)

@@ -8,6 +8,8 @@ struct Colleague: Sendable {
   static let query = [(name: "fieldManager", value: "colleague")]
 
   let stage: Stage
+  /// The name that the API server records.
+  var name = "colleague"
 
   /// Sets the number of the app's pods, as `kubectl scale` does.
   func scale(to replicas: Int) async throws {
@@ -43,7 +45,7 @@ struct Colleague: Sendable {
   private var app: ResourcePath { .deployments(in: stage.namespace).named("app") }
 
   private func patch(_ path: ResourcePath, type: String, _ body: JSONValue) async throws {
-    var request = APIRequest(.PATCH, "patch", path, query: Self.query, body: body)
+    var request = APIRequest(.PATCH, "patch", path, query: [(name: "fieldManager", value: name)], body: body)
     request.contentType = type
     _ = try await stage.client.send(request)
   }
