@@ -146,7 +146,7 @@ let package = Package(
       name: "Minicluster",
       dependencies: [
         "DevrunKube", "DevrunYAML", "DevrunSystem", "DevrunCore", "CMinicluster", nioCore, nioPosix, nioHTTP1,
-        nioWebSocket, nioSSL, nioConcurrency, x509, asn1, crypto,
+        nioWebSocket, nioSSL, x509, asn1, crypto,
       ],
       swiftSettings: settings),
 
@@ -243,7 +243,7 @@ let package = Package(
       name: "MiniclusterTests",
       dependencies: [
         "Minicluster", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", "devrun-minicluster",
-        "node-trial", nioCore, nioPosix,
+        "node-trial", nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(
