@@ -132,7 +132,8 @@ package final class Sandbox: Sendable {
     return try await ContainerProcess.start(spawn, output: output)
   }
 
-  /// Connects a TCP socket in the pod's network namespace to its loopback address. Auto-read is off.
+  /// Connects a TCP socket in the pod's network namespace to its loopback address. Auto-read is off. What comes
+  /// is held back until the first `read` of the channel.
   ///
   /// - Throws: ``SandboxError`` if nothing listens there.
   package func connect(to port: Int, on loop: any EventLoop) async throws -> any Channel {
@@ -150,6 +151,11 @@ package final class Sandbox: Sendable {
     return try await ClientBootstrap(group: loop)
       .channelOption(.autoRead, value: false)
       .channelOption(.allowRemoteHalfClosure, value: true)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(SandboxEarlyInput())
+        }
+      }
       .withConnectedSocket(socket)
       .get()
   }

@@ -46,6 +46,8 @@ struct PortForwardRelay: Sendable {
       try Connection(wrappingChannelSynchronously: channel)
     }.get()
     try await channel.setOption(.autoRead, value: true).get()
+    // Releases what came before there was a reader.
+    channel.read()
     return connection
   }
 
