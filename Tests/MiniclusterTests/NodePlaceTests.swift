@@ -17,7 +17,8 @@ struct NodePlaceTests {
     #expect(
       message(.accessDenied) { $0.appArmorRestriction = 1 }
         .contains("sysctl kernel.apparmor_restrict_unprivileged_userns=0"))
-    #expect(message(.notPermitted) { $0.isFiltered = true }.contains("--privileged"))
+    #expect(message(.notPermitted) { $0.isFiltered = true }.contains("seccomp=unconfined"))
+    #expect(message(.notPermitted) { $0.hidesProcesses = true }.contains("systempaths=unconfined"))
   }
 
   @Test func `The error has the kernel's words and a way out, whatever the cause`() {

@@ -35,6 +35,7 @@ package enum Place {
   }
 
   private static func enter(byUser: Bool) throws(PlaceError) -> Side {
+    var hidesProcesses = false
     do throws(Errno) {
       let (report, reporting) = try Descriptor.pipe()
       let result = minicluster_enter_place(byUser, reporting.number)
@@ -44,9 +45,13 @@ package enum Place {
       let bytes = try report.readToEnd()
       guard bytes.count >= MemoryLayout<minicluster_place_failure>.size else { return .outer(result) }
       SandboxSpawn.reap(result)
-      throw Errno(rawValue: bytes.withUnsafeBytes { $0.loadUnaligned(as: minicluster_place_failure.self).error })
+      let failure = bytes.withUnsafeBytes { $0.loadUnaligned(as: minicluster_place_failure.self) }
+      hidesProcesses = failure.stage == MINICLUSTER_PLACE_PROCESSES
+      throw Errno(rawValue: failure.error)
     } catch {
-      throw .refused(PlaceError.Refusal(error: error, byUser: byUser, settings: .current))
+      var settings = NamespaceSettings.current
+      settings.hidesProcesses = hidesProcesses
+      throw .refused(PlaceError.Refusal(error: error, byUser: byUser, settings: settings))
     }
   }
 }

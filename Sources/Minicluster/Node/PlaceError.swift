@@ -52,6 +52,8 @@ package struct NamespaceSettings: Sendable, Hashable {
   package var mostUserNamespaces: Int?
   /// Whether system calls of this process are filtered, as in most containers.
   package var isFiltered = false
+  /// Whether a part of /proc is hidden, as in most containers, so that the kernel allows no other one.
+  package var hidesProcesses = false
 
   /// The settings of a machine that has none of them.
   package init() {}
@@ -96,6 +98,13 @@ extension PlaceError.Refusal {
       return (
         "kernel.apparmor_restrict_unprivileged_userns is 1, so AppArmor takes the rights in a user namespace away",
         "Run this as root, or lift it: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+      )
+    }
+    if settings.hidesProcesses {
+      return (
+        "a part of /proc is hidden, as it is in most containers, so no other /proc can be mounted",
+        "Run this outside of the container, or start the container with --privileged or "
+          + "--security-opt systempaths=unconfined."
       )
     }
     if settings.isFiltered {
