@@ -67,7 +67,7 @@ struct ClusterFolder {
   /// Whether a cluster is running in a folder, and has been ready.
   static func isReady(_ path: String) throws -> Bool {
     guard let file = try openLock(path, O_RDONLY), access(kubeconfig(in: path), R_OK) == 0 else { return false }
-    return try !acquire(file)
+    return try !acquire(file) && !hasOwnerEnded(file)
   }
 
   /// Ends the cluster of a folder, and removes the folder.
@@ -93,8 +93,7 @@ struct ClusterFolder {
   enum Remains { case nothing, folder, cluster }
 
   private static func endOwner(of file: Descriptor, in path: String) throws {
-    let text = try Descriptor.open(RawString("/proc/self/fd/\(file.number)"), O_RDONLY).readToEnd(limit: 64)
-    guard let owner = Int32(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }), owner > 1 else {
+    guard let owner = try owner(of: file) else {
       throw CommandFailure("the cluster in \(path) is just starting", remedy: "Try again.")
     }
     let number = minicluster_pidfd_open(owner)
@@ -155,7 +154,12 @@ struct ClusterFolder {
     let names = try Directory.entries(of: RawString(path))
     guard names.isEmpty || names.contains(RawString(lockName)) else { throw .notEmpty }
     guard let file = try openLock(path, O_RDWR | O_CREAT) else { return .again }
-    guard try acquire(file) else { return .refused }
+    guard try acquire(file) else {
+      guard try hasOwnerEnded(file) else { return .refused }
+      // The kernel is just ending the cluster's other processes.
+      try system { flock(file.number, LOCK_EX) }
+      return .again
+    }
     // Whoever had it may have removed the folder meanwhile.
     return try isLinked(file, at: path) ? .taken(file) : .again
   }
@@ -167,6 +171,23 @@ struct ClusterFolder {
     } catch .noEntry {
       return nil
     }
+  }
+
+  /// The process that has written itself down as the owner. `nil` if it has not done so yet.
+  private static func owner(of file: Descriptor) throws(Errno) -> Int32? {
+    let text = try Descriptor.open(RawString("/proc/self/fd/\(file.number)"), O_RDONLY).readToEnd(limit: 64)
+    let owner = Int32(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace })
+    return owner.flatMap { $0 > 1 ? $0 : nil }
+  }
+
+  /// Whether the owner of a lock that is held has ended, so that the processes that hold it are ending.
+  private static func hasOwnerEnded(_ file: Descriptor) throws(Errno) -> Bool {
+    guard let owner = try owner(of: file) else { return false }
+    let number = minicluster_pidfd_open(owner)
+    if number == -ESRCH { return true }
+    let process = Descriptor(try shim { number })
+    var end = pollfd(fd: process.number, events: Int16(POLLIN), revents: 0)
+    return try system { poll(&end, 1, 0) } > 0
   }
 
   /// Takes a lock unless somebody has it.

@@ -36,9 +36,14 @@ struct Exec: ParsableCommand {
       guard let running = RunningContainer(containerID: id) else {
         throw CommandFailure("\(pod) does not run on this machine", why: "its container is \(id)")
       }
-      switch try await running.execute(words) {
-      case .exited(let status): return status
-      case .killed(let signal): return 128 + signal
+      do {
+        switch try await running.execute(words) {
+        case .exited(let status): return status
+        case .killed(let signal): return 128 + signal
+        }
+      } catch let error as SandboxError {
+        report(error)
+        return 126
       }
     }
   }
