@@ -243,7 +243,7 @@ let package = Package(
       name: "MiniclusterTests",
       dependencies: [
         "Minicluster", "DevrunKube", "DevrunConfig", "DevrunSystem", "DevrunCore", "TestSupport", "devrun-minicluster",
-        "node-trial", nioCore, nioPosix, nioHTTP1,
+        "CMinicluster", "DevrunPlan", "node-trial", nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(

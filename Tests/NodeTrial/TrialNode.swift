@@ -79,20 +79,25 @@ actor TrialNode {
     let answer = loop.makePromise(of: String.self)
     try await channel.eventLoop.submit { try channel.pipeline.syncOperations.addHandler(Reader(answer)) }.get()
     try await channel.setOption(.autoRead, value: true).get()
+    channel.read()
     return try await answer.futureResult.get()
   }
 
+  /// Runs a command on the node, until nobody is left that could write to its output.
   private func run(_ command: [String]) throws -> String {
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return "\(process.terminationStatus) \(String(decoding: output, as: UTF8.self))"
+    let words = command.map { "'\($0)'" }.joined(separator: " ")
+    guard let stream = popen("exec \(words) 2>&1", "r") else { throw Errno.last }
+    var output = ""
+    while let line = readLine(from: stream) { output += line }
+    return "\(pclose(stream) >> 8) \(output)"
+  }
+
+  private func readLine(from stream: UnsafeMutablePointer<FILE>) -> String? {
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    guard getline(&line, &capacity, stream) > 0, let line else { return nil }
+    return String(cString: line)
   }
 }
 
