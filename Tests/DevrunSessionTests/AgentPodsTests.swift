@@ -114,7 +114,7 @@ struct AgentPodsTests {
     for _ in 1...3 { cluster.changes.yield(.modified(Self.pod("a", ["running": [:]]))) }
     #expect(
       (await events.next()).map(Self.words)
-        == "a waiting: the port-forward to the pod failed: connection refused")
+        == "a waiting: the agent in it does not listen yet")
     #expect(
       (await events.next()).map(Self.words)
         == "a waiting: the cluster refused to forward port 2 of pods/a: no port-forward here")

@@ -52,6 +52,17 @@ struct ConnectRetryTests {
     #expect(retry.failed(.refused, jitter: 1) == .seconds(30))
   }
 
+  @Test func `An agent that does not listen counts as one that starts for some attempts, and no other failure does`() {
+    var retry = ConnectRetry()
+    let starting = (1...7).map { _ in
+      _ = retry.failed(.notListening, jitter: 0)
+      return retry.isStarting
+    }
+    #expect(starting == [true, true, true, true, true, true, false])
+    _ = retry.failed(.passing, jitter: 0)
+    #expect(!retry.isStarting)
+  }
+
   @Test func `Only the second refusal in a row counts`() {
     var retry = ConnectRetry()
     _ = retry.failed(.refused, jitter: 0)

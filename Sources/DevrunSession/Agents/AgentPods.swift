@@ -237,7 +237,8 @@ actor AgentPods {
       } catch {
         if Task.isCancelled { return }
         pause = retry.failed(ConnectRetry.Failure(error, pod: pod), jitter: .random(in: 0...1))
-        failed(pod, error, isRefused: retry.isRefused)
+        let words = retry.isStarting ? "the agent in it does not listen yet" : ErrorMessage(oneLineOf: error).what
+        failed(pod, error, words, isRefused: retry.isRefused)
       }
       do { try await Task.sleep(for: pause) } catch { return }
     }
@@ -260,8 +261,7 @@ actor AgentPods {
     }
   }
 
-  private func failed(_ pod: String, _ error: any Error, isRefused: Bool) {
-    let words = ErrorMessage(oneLineOf: error).what
+  private func failed(_ pod: String, _ error: any Error, _ words: String, isRefused: Bool) {
     links[pod]?.failure = words
     // What keeps the container from running says more than that it cannot be connected to.
     guard links[pod] != nil, links[pod]?.waitsFor == nil else { return }

@@ -30,6 +30,12 @@ struct ConnectRetry: Sendable {
   private var refusals = 0
   private var lastKind: Failure?
 
+  /// How many attempts a container has to start the agent in before its silence is worth the node's own words.
+  private static let startAttempts = 6
+
+  /// Whether nothing has happened yet but that the container has started and the agent in it does not listen.
+  var isStarting: Bool { lastKind == .notListening && attempts <= Self.startAttempts }
+
   /// Whether the connection was refused more than once in a row: a single refusal may be an accident of the cluster's
   /// authorizer.
   var isRefused: Bool { refusals > 1 }
