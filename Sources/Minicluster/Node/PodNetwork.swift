@@ -18,13 +18,19 @@ package final class PodNetwork: Sendable {
   ///
   /// - Throws: ``SandboxError``, with the words of `ip` if the kernel has no bridges.
   package init() async throws {
+    // Without an address of its own a bridge has that of one of its pods, and another one once that pod ends. Others would
+    // send to the old one for seconds.
     try await Self.ip([
-      "link set lo up", "link add pods type bridge", "address add \(nodeAddress)/16 dev pods", "link set pods up",
+      "link set lo up", "link add pods address \(Self.linkAddress) type bridge",
+      "address add \(nodeAddress)/16 dev pods", "link set pods up",
     ])
   }
 
   /// The node's own address, at which pods reach it.
   package var nodeAddress: String { "10.97.0.1" }
+
+  /// The bridge's own link-layer address: a locally administered one that ends in `nodeAddress`.
+  private static let linkAddress = "0a:58:0a:61:00:01"
 
   /// Gives the node's loopback interface a service's address. It may have it already.
   package func add(serviceAddress: String) async throws {
