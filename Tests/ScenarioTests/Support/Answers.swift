@@ -16,6 +16,8 @@ final class Answers: Sendable {
     var lines: [String] = []
     var waiters: [Int: Waiter] = [:]
     var nextWaiter = 0
+    /// Why the log is read no more.
+    var failure: (any Error)?
   }
 
   private let state = Mutex(State())
@@ -31,16 +33,15 @@ final class Answers: Sendable {
     let pods = try await stage.client.list(.pods(in: stage.namespace), labelSelector: "app=asker").items
     guard let pod = pods.first?.name else { throw TestFailure("there is no client in \(stage.namespace)") }
     let reader = Task { [client = stage.client, namespace = stage.namespace] in
-      var last: String?
-      while !Task.isCancelled {
-        for try await line in try await client.followLog(
-          namespace: namespace, pod: pod, container: "asker", since: last)
-        {
-          // Lines of the second at which it begins anew have been read.
-          if let last, line.time <= last { continue }
-          last = line.time
-          append(line.text)
+      do {
+        try await read(client, namespace, pod)
+      } catch {
+        // All that waits fails.
+        let waiters = state.withLock { state in
+          state.failure = error
+          return Array(state.waiters.values)
         }
+        for waiter in waiters { waiter.met.set(()) }
       }
     }
     do {
@@ -52,6 +53,20 @@ final class Answers: Sendable {
     }
     reader.cancel()
     _ = await reader.result
+  }
+
+  private func read(_ client: KubeClient, _ namespace: String, _ pod: String) async throws {
+    var last: String?
+    while !Task.isCancelled {
+      for try await line in try await client.followLog(
+        namespace: namespace, pod: pod, container: "asker", since: last)
+      {
+        // Lines of the second at which it begins anew have been read.
+        if let last, line.time <= last { continue }
+        last = line.time
+        append(line.text)
+      }
+    }
   }
 
   /// Waits until so many answers in a row are the same one. A service that still passes some connections on to others
@@ -85,10 +100,14 @@ final class Answers: Sendable {
       state.waiters[state.nextWaiter] = waiter
       return state.nextWaiter
     }
+    if state.withLock({ $0.failure != nil }) { waiter.met.set(()) }
     let met: Void? = await waiter.met.wait(for: limit)
     state.withLock { _ = $0.waiters.removeValue(forKey: number) }
     try Task.checkCancellation()
     let answers = since(start)
+    if let failure = state.withLock({ $0.failure }) {
+      throw TestFailure("the client's log cannot be read (\(fileID):\(line)): \(failure)")
+    }
     guard met != nil else {
       throw TestFailure("not \(what) within \(limit) (\(fileID):\(line)): \(answers.suffix(20))")
     }

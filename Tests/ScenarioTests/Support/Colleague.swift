@@ -37,7 +37,7 @@ struct Colleague: Sendable {
       [
         [
           "op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe",
-          "value": ["httpGet": ["path": "/", "port": "http"], "periodSeconds": 1],
+          "value": ["httpGet": ["path": "/", "port": "http"], "periodSeconds": 1, "timeoutSeconds": 5],
         ]
       ])
   }

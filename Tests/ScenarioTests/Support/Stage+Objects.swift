@@ -71,7 +71,7 @@ extension Stage {
       "app", command: serving(port: 8080),
       [
         "ports": [["name": "http", "containerPort": 8080]],
-        "readinessProbe": ["httpGet": ["path": "/", "port": "http"], "periodSeconds": 1],
+        "readinessProbe": ["httpGet": ["path": "/", "port": "http"], "periodSeconds": 1, "timeoutSeconds": 5],
         // A pod serves until the last client has heard that it goes.
         "lifecycle": ["preStop": ["exec": ["command": ["sleep", "2"]]]],
         "env": [
@@ -96,7 +96,7 @@ extension Stage {
       "peer", command: serving(port: 8080),
       [
         "ports": [["name": "http", "containerPort": 8080]],
-        "readinessProbe": ["tcpSocket": ["port": "http"], "periodSeconds": 1],
+        "readinessProbe": ["tcpSocket": ["port": "http"], "periodSeconds": 1, "timeoutSeconds": 5],
         "volumeMounts": [["name": "page", "mountPath": "/srv/page"]],
       ], volumes: [["name": "page", "configMap": ["name": "peer-page"]]], hostname: "peer-0", subdomain: "pods")
   }
@@ -114,7 +114,8 @@ extension Stage {
       """
     return deployment(
       "asker", command: ["sh", "-c", .string(script)],
-      ["readinessProbe": ["exec": ["command": ["cat", "/tmp/answered"]], "periodSeconds": 1]], volumes: [])
+      ["readinessProbe": ["exec": ["command": ["cat", "/tmp/answered"]], "periodSeconds": 1, "timeoutSeconds": 5]],
+      volumes: [])
   }
 
   private func serving(port: Int) -> JSONValue {
