@@ -204,8 +204,7 @@ extension Scenarios {
         try await cut.hit()
         try await session.process.errors.wait(for: "broke; connecting again", after: seen)
         cut.lift()
-        // Without a tunnel the network is not reachable.
-        _ = try await session.output("until busybox wget -qO- http://peer/ 2>/dev/null; do busybox sleep 0.1; done")
+        _ = try await session.answerOnceReachable(of: "peer")
         try await expectTunnels(session)
 
         let limit = try await proxy.inject(.limit(bytesPerSecond: 100_000), into: .portForward())

@@ -13,7 +13,7 @@ extension Scenarios {
           try await relay.cut()
           let answers = try await stage.answers.wait(for: Stage.localAnswer)
           #expect(!answers.contains(Stage.clusterAnswer))
-          #expect(try await session.answer(of: "peer") == "the peer")
+          #expect(try await session.answerOnceReachable(of: "peer") == "the peer")
           #expect(try await session.output("echo $$") == command)
           try await session.exit(6)
         }
@@ -29,7 +29,7 @@ extension Scenarios {
           try await stage.answers.waitForFailure()
           relay.open()
           try await stage.answers.wait(for: Stage.localAnswer)
-          #expect(try await session.answer(of: "peer") == "the peer")
+          #expect(try await session.answerOnceReachable(of: "peer") == "the peer")
           try await session.exit(6)
         }
       }

@@ -85,6 +85,11 @@ final class Session: Sendable {
     try await output("busybox wget -qO- http://\(address)/")
   }
 
+  /// What an HTTP server answers once a lost tunnel is there again. Without one the network is not reachable.
+  func answerOnceReachable(of address: String) async throws -> String {
+    try await output("until busybox wget -qO- http://\(address)/ 2>/dev/null; do busybox sleep 0.1; done")
+  }
+
   /// Starts the app on this machine, in the background of the shell.
   func serve() async throws {
     try stage.folder.makeFolder("page")
