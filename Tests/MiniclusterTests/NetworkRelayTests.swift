@@ -147,6 +147,50 @@ struct NetworkRelayTests {
     for server in [one, two] { try await server.close() }
   }
 
+  /// A socket that accepts nobody and whose queue is full: what else comes gets no answer.
+  private static func fullSocket() throws -> (socket: Descriptor, client: Descriptor, port: Int) {
+    let sockets = try (0..<2).map { _ in Descriptor(try system { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }) }
+    var place = sockaddr_in()
+    place.sin_family = sa_family_t(AF_INET)
+    place.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    try withUnsafeMutablePointer(to: &place) { pointer in
+      try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+        try system { bind(sockets[0].number, pointer, size) }
+        try system { listen(sockets[0].number, 0) }
+        try system { getsockname(sockets[0].number, pointer, &size) }
+        try system { connect(sockets[1].number, pointer, size) }
+      }
+    }
+    return (sockets[0], sockets[1], Int(UInt16(bigEndian: place.sin_port)))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func `a connection goes to another endpoint if one does not answer`() async throws {
+    let server = try await server("one")
+    let answering = try #require(server.localAddress?.port)
+    let full = try Self.fullSocket()
+    let address = "127.0.0.79"
+    let number = try await freePort(address)
+    let store = ObjectStore()
+    let relay = ServiceRelay(store: store, addresses: NoAddresses(), excluding: [])
+    let running = Task { try await relay.run() }
+    let seen = relay.progress.count
+    try store.create(
+      Self.service("web", ["clusterIP": .string(address), "ports": [["port": .int(Int64(number))]]]), of: .service,
+      by: "test")
+    let subsets = [full.port, answering].map { port -> JSONValue in
+      ["addresses": [["ip": "127.0.0.1"]], "ports": [["port": .int(Int64(port))]]]
+    }
+    try store.create(Self.endpoints("web", .array(subsets)), of: .endpoints, by: "test")
+    await relay.progress.next(after: seen)
+    for _ in 0..<2 { #expect(try await exchange("hello", address, number) == "one hello") }
+    running.cancel()
+    _ = await running.result
+    try await server.close()
+    withExtendedLifetime(full) {}
+  }
+
   @Test func `a connection whose endpoint does not listen is reset`() async throws {
     let address = "127.0.0.78"
     let (number, closed) = (try await freePort(address), try await freePort("127.0.0.1"))

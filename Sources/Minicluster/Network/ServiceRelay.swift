@@ -121,6 +121,9 @@ private final class ServiceListener: Sendable {
     self.targets = Mutex(targets)
   }
 
+  /// How long an endpoint has to answer: all of them are on this machine.
+  private static let patience = TimeAmount.seconds(1)
+
   func open() async throws {
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.backlog, value: 256)
@@ -137,26 +140,59 @@ private final class ServiceListener: Sendable {
     try? await channel.withLock { $0 }?.close()
   }
 
-  private func next() -> RelayTable.Target? {
+  /// The endpoint whose turn it is.
+  ///
+  /// - Parameter tried: endpoints that are not there any more. kube-proxy forgets them before anybody connects to them;
+  ///   here one may be known for a moment longer.
+  private func next(after tried: Set<RelayTable.Target>) -> RelayTable.Target? {
     let number = turn.wrappingAdd(1, ordering: .relaxed).oldValue
-    return targets.withLock { $0.isEmpty ? nil : $0[number % $0.count] }
+    return targets.withLock { targets in
+      let left = tried.isEmpty ? targets : targets.filter { !tried.contains($0) }
+      return left.isEmpty ? nil : left[number % left.count]
+    }
   }
 
   /// Connects an accepted connection with an endpoint.
-  private func relay(_ accepted: any Channel) -> EventLoopFuture<Void> {
-    guard let target = next() else { return refused(accepted, ChannelError.eof) }
+  ///
+  /// - Parameter tried: endpoints that did not answer.
+  private func relay(
+    _ accepted: any Channel, after tried: Set<RelayTable.Target> = []
+  ) -> EventLoopFuture<Void> {
+    guard let target = next(after: tried) else { return refused(accepted, ChannelError.eof) }
+    let address: SocketAddress
+    do {
+      address = try SocketAddress(ipAddress: target.address, port: target.port)
+    } catch {
+      return refused(accepted, error)
+    }
     let (near, far) = RelayHandler.pair()
     // Both channels are on the loop that this runs on.
     let sides = NIOLoopBound((near: near, far: far), eventLoop: accepted.eventLoop)
     return ClientBootstrap(group: accepted.eventLoop)
-      .connectTimeout(.seconds(30))
+      .connectTimeout(Self.patience)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(sides.value.far) }
       }
-      .connect(host: target.address, port: target.port)
-      .flatMapThrowing { _ in try accepted.pipeline.syncOperations.addHandler(sides.value.near) }
-      .flatMapError { [self] error in refused(accepted, error) }
+      .connect(to: address)
+      .flatMapThrowing { connected in
+        do {
+          try accepted.pipeline.syncOperations.addHandler(sides.value.near)
+        } catch {
+          // The client has gone.
+          connected.close(promise: nil)
+          throw error
+        }
+      }
+      .flatMapError { [self] error in
+        Self.isGone(error) ? relay(accepted, after: tried.union([target])) : refused(accepted, error)
+      }
+  }
+
+  /// Whether nobody answers at an address, as at that of a pod that is gone. Who refuses, answers.
+  private static func isGone(_ error: any Error) -> Bool {
+    if case ChannelError.connectTimeout? = error as? ChannelError { return true }
+    return [EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains((error as? IOError)?.errnoCode)
   }
 
   /// Breaks a connection off as one that nobody answers: by a reset.
