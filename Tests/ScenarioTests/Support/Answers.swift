@@ -28,6 +28,11 @@ final class Answers: Sendable {
   /// Those from one on.
   func since(_ start: Int) -> [String] { state.withLock { Array($0.lines.dropFirst(start)) } }
 
+  /// Those from one on that are none of the given ones.
+  func since(_ start: Int, otherThan expected: String...) -> [String] {
+    since(start).filter { !expected.contains($0) }
+  }
+
   /// Reads the log while something is done.
   func following(_ stage: Stage, _ body: () async throws -> Void) async throws {
     let pods = try await stage.client.list(.pods(in: stage.namespace), labelSelector: "app=asker").items
