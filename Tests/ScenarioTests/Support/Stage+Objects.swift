@@ -101,12 +101,14 @@ extension Stage {
       ], volumes: [["name": "page", "configMap": ["name": "peer-page"]]], hostname: "peer-0", subdomain: "pods")
   }
 
-  /// Asks the app, and logs what it gets. It is ready once it has got something.
+  /// Asks the app, and logs what it gets. It is ready once it has got something. An answer that takes longer than the 10 s
+  /// for which an agent keeps a connection counts as none.
   private func asker() -> JSONValue {
     let script = """
       trap 'exit 0' TERM
       while :; do
-        answer=$(printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 3 app 80 2>/dev/null | busybox tail -n 1)
+        { printf 'GET / HTTP/1.0\\r\\n\\r\\n' | busybox timeout 15 busybox nc -w 3 app 80 >/tmp/answer; } 2>/dev/null
+        answer=$(busybox tail -n 1 /tmp/answer)
         [ -z "$answer" ] || : >/tmp/answered
         echo "${answer:-no answer}"
         busybox sleep 0.1
