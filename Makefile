@@ -95,10 +95,11 @@ endef
 # For `pipefail`.
 test e2e scenarios: private SHELL := bash
 
-# The launcher's storms leave other tests no time: they run by themselves.
+# The launcher's storms and the nodes of small clusters leave other tests no time: they run by themselves.
 test: ## the tests that need no cluster
 	$(SWIFT) build --build-tests
-	$(call counting_skipped,$(SWIFT) test --skip-build --skip DevrunLauncherTests \
+	$(call counting_skipped,$(SWIFT) test --skip-build --skip DevrunLauncherTests --skip MiniclusterTests \
+		&& $(SWIFT) test --skip-build --filter MiniclusterTests \
 		&& $(SWIFT) test --skip-build --filter DevrunLauncherTests)
 
 e2e: build rigged ## the end-to-end suite, on the cluster that KUBECONFIG names; ROUNDS (default 2) of races

@@ -107,7 +107,7 @@ import Testing
   }
 
   @Test func `Peers that come before the tunnel, and between two, are served once it is there`() async throws {
-    try await TunnelFixture.run { fixture in
+    try await TunnelFixture.run(holdingSeconds: 60) { fixture in
       try await fixture.withServer(serve: echo) { port in
         for _ in 0..<2 {
           var sockets: [TestSocket] = []
