@@ -1,2 +1,0 @@
-@testable import Minicluster
-import Testing
