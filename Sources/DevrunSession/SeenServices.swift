@@ -3,8 +3,8 @@ internal import DevrunKube
 internal import DevrunSystem
 internal import DevrunView
 
-/// The cluster's services that the command can name. They are read while the session's pod starts: where there are
-/// thousands, that takes about as long.
+/// The cluster's services that the command can name, and the addresses of pods. Both are read at once while the session's
+/// pod starts: where there are thousands, that takes about as long.
 struct SeenServices: Sendable {
   /// Follows them.
   var watch: ServiceWatch
@@ -24,9 +24,15 @@ struct SeenServices: Sendable {
     let (watch, listed, addresses, reporter) = (watch, listed, addresses, context.reporter)
     let patience = Patience.ofTheFirstLook(context)
     await context.services.inBackground("listing the services") {
+      let scopes = Latch<[String?]>()
+      // Beside the services. It is cancelled if those cannot be read.
+      async let reading: Void = {
+        guard let scopes = await scopes.wait() else { return }
+        addresses.set(await watch.listAddresses(in: scopes, reporter: reporter))
+      }()
       let listing: ServiceWatch.Listing
       do {
-        listing = try await patience.persist { try await watch.list() }
+        listing = try await patience.persist { try await watch.list { scopes.set($0) } }
       } catch {
         listed.set(.failure(error))
         return
@@ -36,7 +42,7 @@ struct SeenServices: Sendable {
         reporter.report(.detail("services of these namespaces are left out: \(names)"))
       }
       listed.set(.success(listing))
-      addresses.set(await watch.listAddresses(in: listing.scopes, reporter: reporter))
+      await reading
     }
   }
 

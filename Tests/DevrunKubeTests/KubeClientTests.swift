@@ -63,7 +63,11 @@ struct KubeClientTests {
           "items": index == 0 ? [["metadata": ["name": "a"]]] : nil,
         ])
     } _: { client, server in
-      let list = try await client.list(.pods(in: "shop"), labelSelector: "app in (a,b)")
+      var requestsAtFirstPage: [Int] = []
+      let list = try await client.list(.pods(in: "shop"), labelSelector: "app in (a,b)") {
+        requestsAtFirstPage.append(server.requests.count)
+      }
+      #expect(requestsAtFirstPage == [1])
       #expect(list.resourceVersion == "42")
       #expect(list.items == [["kind": "Pod", "apiVersion": "v1", "metadata": ["name": "a"]]])
       let path = "/api/v1/namespaces/shop/pods?labelSelector=app%20in%20%28a%2Cb%29&limit=500"
@@ -82,7 +86,9 @@ struct KubeClientTests {
       default: .json(200, ["kind": "PodList", "metadata": ["resourceVersion": "2"], "items": [["a": "new"]]])
       }
     } _: { client, server in
-      let list = try await client.list(.pods(in: nil))
+      var firstPages = 0
+      let list = try await client.list(.pods(in: nil)) { firstPages += 1 }
+      #expect(firstPages == 1)
       #expect(list.resourceVersion == "2")
       #expect(list.items.map { $0.json["a"] } == ["new"])
       #expect(server.requests.last?.uri == "/api/v1/pods")

@@ -23,13 +23,17 @@ extension KubeClient {
 
   /// Reads all objects of a collection that the selectors, in the text form that the API has for them, select.
   ///
-  /// - Parameter metadataOnly: whether the answer is to have the objects' metadata alone, since the objects are large.
+  /// - Parameters:
+  ///   - metadataOnly: whether the answer is to have the objects' metadata alone, since the objects are large.
+  ///   - onFirstPage: is called once the server has begun to answer, so the collection may be read.
   public func list(
-    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil, metadataOnly: Bool = false
+    _ path: ResourcePath, labelSelector: String? = nil, fieldSelector: String? = nil, metadataOnly: Bool = false,
+    onFirstPage: () -> Void = {}
   ) async throws -> ResourceList {
     let fields = fieldSelector.map { [(name: "fieldSelector", value: $0)] } ?? []
     return try await list(
-      path, selectors: Self.query(labelSelector: labelSelector) + fields, metadataOnly: metadataOnly)
+      path, selectors: Self.query(labelSelector: labelSelector) + fields, metadataOnly: metadataOnly,
+      onFirstPage: onFirstPage)
   }
 
   /// Makes an object; `path` is the collection, or an object's subresource that is made (`binding`, `eviction`).
@@ -81,7 +85,8 @@ extension KubeClient {
 
   /// Reads a list page by page. A continuation that has expired (410) makes it read the whole at once.
   func list(
-    _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false, isTable: Bool = false
+    _ path: ResourcePath, selectors: [(name: String, value: String)], metadataOnly: Bool = false,
+    isTable: Bool = false, onFirstPage: () -> Void = {}
   ) async throws -> ResourceList {
     var items: [KubeObject] = []
     var continuation: String?
@@ -111,6 +116,7 @@ extension KubeClient {
         ? [KubeObject(page)]
         : Self.typed(page["items"]?.array ?? [], listKind: page["kind"]?.string, apiVersion: page["apiVersion"])
           .map(KubeObject.init)
+      if continuation == nil, limit != nil { onFirstPage() }
       continuation = page[path: "metadata", "continue"]?.string
       if continuation ?? "" == "" { return ResourceList(items: items, resourceVersion: version) }
     }

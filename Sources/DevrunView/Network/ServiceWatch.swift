@@ -47,11 +47,13 @@ package struct ServiceWatch: Sendable {
 
   /// Lists the services there are now.
   ///
+  /// - Parameter onScopes: is called with what is to be followed, as soon as that is known: where there are thousands of
+  ///   services, that is long before all are read.
   /// - Throws: `KubeError`, also where the services of the session's own namespace may not be listed.
-  package func list() async throws -> Listing {
+  package func list(onScopes: ([String?]) -> Void = { _ in }) async throws -> Listing {
     do {
       var listing = Listing(services: [], scopes: [])
-      listing.add(try await client.list(.services(in: nil)), of: nil)
+      listing.add(try await client.list(.services(in: nil)) { onScopes([nil]) }, of: nil)
       return listing
     } catch let error as KubeError where error.isForbidden {
       var listing = Listing(services: [], scopes: [])
@@ -66,6 +68,7 @@ package struct ServiceWatch: Sendable {
           listing.add(services, of: candidate)
         }
       }
+      onScopes(listing.scopes)
       return listing
     }
   }
