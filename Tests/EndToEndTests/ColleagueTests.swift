@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension EndToEnd.Beginnings {
+extension EndToEnd.Company {
   /// A team goes on with its work while one of them has a session on its Deployment.
   @Suite("Colleagues in mid-session")
   struct Colleagues {

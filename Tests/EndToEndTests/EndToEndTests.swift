@@ -15,6 +15,6 @@ enum EndToEnd {
   @Suite(.serialized, .lane()) enum Endings {}
   /// What is the same within a session as in the container: connections, environment, files.
   @Suite(.serialized, .lane(replicas: 2)) enum Insides {}
-  /// What disturbs all other sessions of the cluster.
-  @Suite(.serialized, .lane()) enum Disturbances {}
+  /// What others do to the target meanwhile.
+  @Suite(.serialized, .lane()) enum Company {}
 }

@@ -31,7 +31,7 @@ extension EndToEnd.Beginnings {
   }
 }
 
-extension EndToEnd.Insides {
+extension EndToEnd.Runs {
   @Suite("Targets that are not ready by themselves")
   struct GatedTargets {
     @Test(arguments: HesitantTarget.gated)
@@ -48,7 +48,7 @@ extension EndToEnd.Insides {
   }
 }
 
-extension EndToEnd.Disturbances {
+extension EndToEnd.Beginnings {
   @Suite("Targets that are slow")
   struct SlowTargets {
     @Test(arguments: HesitantTarget.slow)

@@ -3,7 +3,7 @@ import DevrunPlan
 import TestSupport
 import Testing
 
-extension EndToEnd.Disturbances {
+extension EndToEnd.Runs {
   /// When the cluster's traffic comes, and who notices it. Nothing else may keep this machine busy meanwhile.
   @Suite("Traffic from the first listen on", .alone)
   struct Listening {

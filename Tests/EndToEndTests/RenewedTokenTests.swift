@@ -1,6 +1,6 @@
 import Testing
 
-extension EndToEnd.Disturbances {
+extension EndToEnd.Runs {
   /// kubelet renews tokens at once when it is restarted, which breaks the tunnels of all sessions.
   @Suite(
     "Renewed tokens",
