@@ -29,10 +29,11 @@ struct ClusterConnection: Sendable {
       watch: ServiceWatch(
         from: context.namespace,
         others: options.localEnv.serviceReferences.compactMap(\.namespace) + options.otherNamespaces))
-    await services.read(in: context)
     let target = try await Patience.ofTheFirstLook(context).persist { [context] in
       try await SessionTarget.find(options, in: context)
     }
+    // Not before the target is found, which takes a moment: where there are thousands, they take this machine's time.
+    await services.read(in: context)
     // Where the target is left alone, the pod's own address is the way in.
     let isTargetLeftAlone = if case .none = target { true } else { options.takeOver(of: target.choice) == nil }
     let start = PodStart(
