@@ -32,7 +32,7 @@ extension EndToEnd.Insides {
     @Test func `A command that listens on another port is reported once, with the option that redirects to it`()
       async throws
     {
-      let elsewhere = try Cluster.freePort()
+      let elsewhere = try freePort()
       let outcome = try await cluster.touchingNothing {
         try await cluster.devrun(
           "-t", "deployment/myapp1", "-p", "8080:\(cluster.port)", "--", "sh", "-c",

@@ -37,7 +37,7 @@ extension EndToEnd.Insides {
     private func names() async throws -> Set<String> { Set(try await cluster.kubectl.pods(of: "helped").map(\.name)) }
 
     @Test func `A sidecar's port answers before and after the swap, and after its pod was deleted`() async throws {
-      let local = try Cluster.freePort()
+      let local = try freePort()
       try await session(["--pod-port", "3500:\(local)"]) { shell in
         let ask = "curl -sS -m 20 http://localhost:\(local)/"
         let first = try await shell.output(ask)
@@ -68,7 +68,7 @@ extension EndToEnd.Insides {
     }
 
     @Test func `What a sidecar sends arrives whole, and its end with it, through either way`() async throws {
-      let (greeting, bytes) = (try Cluster.freePort(), try Cluster.freePort())
+      let (greeting, bytes) = (try freePort(), try freePort())
       try await session(["--pod-port", "7100:\(greeting)", "--pod-port", "7102:\(bytes)"]) { shell in
         func expectWhole() async throws {
           let talk = """
@@ -95,7 +95,7 @@ extension EndToEnd.Insides {
     }
 
     @Test func `A port on which nothing listens in the pod is reported with the cluster's words`() async throws {
-      let local = try Cluster.freePort()
+      let local = try freePort()
       try await session(["--pod-port", "3999:\(local)"]) { shell in
         let answer = try await shell("curl -sS -m 20 http://127.0.0.1:\(local)/")
         #expect(answer.status != 0)
@@ -127,7 +127,7 @@ extension EndToEnd.Insides {
         try await cluster.kubectl("scale", "deployment/helped", "--replicas=0")
         try await cluster.kubectl.settled(restless: "node-agent")
         let outcome = try await cluster.devrun(
-          "-t", "deployment/helped", "--take-over", "never", "--pod-port", "3500:\(try Cluster.freePort())", "--",
+          "-t", "deployment/helped", "--take-over", "never", "--pod-port", "3500:\(try freePort())", "--",
           "true")
         #expect(outcome.status == .exited(125))
         #expect(outcome.errors.contains("deployment/helped has no pod that runs"), "\(outcome)")

@@ -45,11 +45,11 @@ struct KubeletEnvironmentTests {
   @Test(arguments: [
     ("plain", "plain"), ("$(A)b", "1b"), ("$(NO)", "$(NO)"), ("$$(A)", "$(A)"), ("$", "$"), ("$(A", "$(A"),
     ("a$$b$c", "a$b$c"), ("$(A)$(A)", "11"),
-  ]) func `a text is expanded as kubelet does`(text: String, expected: String) {
+  ]) func `A text is expanded as kubelet does`(text: String, expected: String) {
     #expect(text.expanded { $0 == "A" ? "1" : nil } == expected)
   }
 
-  @Test func `a variable sees those before it, and services, but not those after it`() throws {
+  @Test func `A variable sees those before it, and services, but not those after it`() throws {
     let result = try environment(
       [
         "name": "main",
@@ -86,7 +86,7 @@ struct KubeletEnvironmentTests {
     ("metadata.name", "p"), ("metadata.namespace", "team"), ("metadata.uid", "u-1"), ("metadata.labels['app']", "web"),
     ("metadata.annotations['x/y']", "z"), ("metadata.labels['no']", ""), ("spec.nodeName", "minicluster"),
     ("status.podIP", "10.97.0.2"), ("status.hostIP", "10.97.0.1"), ("spec.serviceAccountName", "default"),
-  ]) func `a variable quotes a field of the pod`(path: String, expected: String) throws {
+  ]) func `A variable quotes a field of the pod`(path: String, expected: String) throws {
     let container: JSONValue = [
       "name": "main", "env": [["name": "F", "valueFrom": ["fieldRef": ["fieldPath": .string(path)]]]],
     ]
@@ -97,7 +97,7 @@ struct KubeletEnvironmentTests {
     ("limits.cpu", "0", "2"), ("requests.cpu", "1m", "100"), ("requests.cpu", "1", "1"),
     ("limits.memory", "1", "1073741824"),
     ("requests.memory", "1Mi", "10"), ("requests.memory", "1Gi", "1"), ("requests.ephemeral-storage", "1", "0"),
-  ]) func `a variable quotes a resource, or the node's where there is no limit`(
+  ]) func `A variable quotes a resource, or the node's where there is no limit`(
     resource: String, divisor: String, expected: String
   ) throws {
     let container: JSONValue = [
@@ -119,7 +119,7 @@ struct KubeletEnvironmentTests {
       (nil, ["configMapKeyRef": ["name": "cm", "key": "zz"]], "couldn't find key zz in ConfigMap team/cm"),
       (nil, ["secretKeyRef": ["name": "sec", "key": "zz"]], "couldn't find key zz in Secret team/sec"),
       (nil, ["secretKeyRef": ["name": "gone", "key": "zz"]], "secret \"gone\" not found"),
-    ] as [(JSONValue?, JSONValue?, String)]) func `what is missing is named in kubelet's words, unless it is optional`(
+    ] as [(JSONValue?, JSONValue?, String)]) func `What is missing is named in kubelet's words, unless it is optional`(
       from: JSONValue?, value: JSONValue?, message: String
     ) throws
   {
@@ -138,7 +138,7 @@ struct KubeletEnvironmentTests {
     #expect(try environment(container(true)).variables.isEmpty)
   }
 
-  @Test func `services are in variables, links included`() throws {
+  @Test func `Services are in variables, links included`() throws {
     let result = try environment(["name": "main"], services: [Self.service])
     #expect(
       result.variables == [
@@ -150,7 +150,7 @@ struct KubeletEnvironmentTests {
       ])
   }
 
-  @Test func `without service links only the API server is in variables`() throws {
+  @Test func `Without service links only the API server is in variables`() throws {
     let server: KubeObject = [
       "kind": "Service", "metadata": ["name": "kubernetes", "namespace": "default"],
       "spec": ["clusterIP": "10.98.0.1", "ports": [["name": "https", "port": 443]]],
@@ -160,7 +160,7 @@ struct KubeletEnvironmentTests {
     #expect(result.variables["MY_SVC_SERVICE_HOST"] == nil)
   }
 
-  @Test func `labels in a file are quoted as Go does, in order`() {
+  @Test func `Labels in a file are quoted as Go does, in order`() {
     #expect(PodFields.lines(of: ["b": "1\"2\n3\u{1}ü", "a": "x"]) == "a=\"x\"\nb=\"1\\\"2\\n3\\x01ü\"")
   }
 }

@@ -25,7 +25,7 @@ struct KubeletLogTests {
     try await TemporaryFolder.with { folder in try await body(try PodLog(path: folder.path("log"))) }
   }
 
-  @Test func `a line is in the log once it is whole, and the rest with the container's end`() async throws {
+  @Test func `A line is in the log once it is whole, and the rest with the container's end`() async throws {
     try await with { log in
       log.write(ByteBuffer(string: "one\ntw"))
       #expect(await text(log, options()) == "one\n")
@@ -37,7 +37,7 @@ struct KubeletLogTests {
   }
 
   @Test(arguments: [(0, ""), (1, "three"), (2, "two\nthree"), (9, "one\ntwo\nthree")])
-  func `a tail has the last lines`(count: Int, expected: String) async throws {
+  func `A tail has the last lines`(count: Int, expected: String) async throws {
     try await with { log in
       log.write(ByteBuffer(string: "one\ntwo\nthree"))
       log.finish()
@@ -45,7 +45,7 @@ struct KubeletLogTests {
     }
   }
 
-  @Test func `a line that is too long for one entry is one line of a tail`() async throws {
+  @Test func `A line that is too long for one entry is one line of a tail`() async throws {
     let long = String(repeating: "x", count: 40_000)
     try await with { log in
       log.write(ByteBuffer(string: "a\n\(long)\n"))
@@ -55,14 +55,14 @@ struct KubeletLogTests {
     }
   }
 
-  @Test func `a log ends at the limit of bytes`() async throws {
+  @Test func `A log ends at the limit of bytes`() async throws {
     try await with { log in
       log.write(ByteBuffer(string: "one\ntwo\n"))
       #expect(await text(log, options(limit: 5)) == "one\nt")
     }
   }
 
-  @Test func `each line of a log can begin with its time`() async throws {
+  @Test func `Each line of a log can begin with its time`() async throws {
     try await with { log in
       log.write(ByteBuffer(string: "one\n"))
       var options = options()
@@ -72,7 +72,7 @@ struct KubeletLogTests {
     }
   }
 
-  @Test func `a reader that follows gets each line as it comes, and ends with the container`() async throws {
+  @Test func `A reader that follows gets each line as it comes, and ends with the container`() async throws {
     try await with { log in
       log.write(ByteBuffer(string: "one\n"))
       var lines = log.stream(options(follow: true)).makeAsyncIterator()
@@ -84,7 +84,7 @@ struct KubeletLogTests {
     }
   }
 
-  @Test func `a reader that is cancelled ends`() async throws {
+  @Test func `A reader that is cancelled ends`() async throws {
     try await with { log in
       let begun = Latch<Bool>()
       let reader = Task {
@@ -102,7 +102,7 @@ struct KubeletLogTests {
     }
   }
 
-  @Test func `the last words of a container are the end of its log`() async throws {
+  @Test func `The last words of a container are the end of its log`() async throws {
     try await with { log in
       log.write(ByteBuffer(string: (1...100).map { "\($0)\n" }.joined()))
       log.finish()

@@ -19,7 +19,7 @@ struct KubeletProbeTests {
     "startupProbe": ["exec": ["command": ["cat", "/x"]], "timeoutSeconds": 7, "successThreshold": 1],
   ])
 
-  @Test func `a probe has the fields of its container, and kubelet's defaults`() throws {
+  @Test func `A probe has the fields of its container, and kubelet's defaults`() throws {
     let readiness = try #require(Probe(.readiness, of: container, at: "10.97.0.2"))
     #expect(
       readiness.handler
@@ -37,7 +37,7 @@ struct KubeletProbeTests {
     #expect(startup.timeout == .seconds(7))
   }
 
-  @Test func `a probe of a port that has no name asks nothing`() {
+  @Test func `A probe of a port that has no name asks nothing`() {
     let container = Container(["name": "main", "readinessProbe": ["httpGet": ["port": "nope"]]])
     #expect(Probe(.readiness, of: container, at: "10.97.0.2") == nil)
   }
@@ -46,7 +46,7 @@ struct KubeletProbeTests {
     arguments: [
       (3, 1, "xxx", [nil, nil, false]), (3, 1, "xx.xx", [nil, nil, true, nil, nil]), (1, 1, "x", [false]),
       (1, 3, "x....", [false, nil, nil, true, true]), (2, 2, ".x.x", [nil, nil, nil, nil]),
-    ] as [(Int, Int, String, [Bool?])]) func `a probe changes its mind after enough answers in a row`(
+    ] as [(Int, Int, String, [Bool?])]) func `A probe changes its mind after enough answers in a row`(
       failures: Int, successes: Int, answers: String, expected: [Bool?]
     ) throws
   {
@@ -75,13 +75,13 @@ struct KubeletProbeTests {
   @Test(arguments: [
     ("200 OK", ProbeAnswer.success), ("302 Found", .success),
     ("503 Service Unavailable", .failure("HTTP probe failed with statuscode: 503")),
-  ]) func `an HTTP probe succeeds with a status below 400`(status: String, expected: ProbeAnswer) async throws {
+  ]) func `An HTTP probe succeeds with a status below 400`(status: String, expected: ProbeAnswer) async throws {
     let server = try await server("HTTP/1.1 \(status)\r\nContent-Length: 0\r\n\r\n")
     #expect(await ProbeQuestion.get(question(server), timeout: .seconds(10)) == expected)
     try await server.close()
   }
 
-  @Test func `an HTTP probe that gets no answer fails in time`() async throws {
+  @Test func `An HTTP probe that gets no answer fails in time`() async throws {
     let server = try await server(nil)
     let port = server.localAddress?.port ?? 0
     #expect(
@@ -92,7 +92,7 @@ struct KubeletProbeTests {
     try await server.close()
   }
 
-  @Test func `a probe of a closed port fails in Go's words`() async throws {
+  @Test func `A probe of a closed port fails in Go's words`() async throws {
     let server = try await server(nil)
     let (question, port) = (question(server), server.localAddress?.port ?? 0)
     #expect(await ProbeQuestion.connect(host: "127.0.0.1", port: port, timeout: .seconds(10)) == .success)
@@ -105,7 +105,7 @@ struct KubeletProbeTests {
   }
 
   @Test(arguments: [([0x08, 0x01], 1), ([0x08, 0x02], 2), ([], 0)] as [([UInt8], UInt8)])
-  func `a gRPC health check reads the status out of the answer's data frame`(response: [UInt8], status: UInt8) {
+  func `A gRPC health check reads the status out of the answer's data frame`(response: [UInt8], status: UInt8) {
     var exchange = HealthExchange()
     let settings: [UInt8] = [0, 0, 0, 4, 0, 0, 0, 0, 0]
     #expect(exchange.receive(ByteBuffer(bytes: settings)).readableBytes == 9)
@@ -122,7 +122,7 @@ struct KubeletProbeTests {
     #expect(exchange.status == status)
   }
 
-  @Test func `a gRPC health check that is broken off has no status`() {
+  @Test func `A gRPC health check that is broken off has no status`() {
     var exchange = HealthExchange()
     _ = exchange.receive(ByteBuffer(bytes: [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2]))
     #expect(exchange.isOver)

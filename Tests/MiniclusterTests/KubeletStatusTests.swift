@@ -51,7 +51,7 @@ struct KubeletStatusTests {
       (["waiting"], ["1"], .always, "Pending"), (["waiting"], ["0", "running"], .always, "Pending"),
       (["ready"], ["0"], .always, "Running"),
     ] as [([String], [String], PodStatus.RestartPolicy, String)])
-  func `a pod's phase follows from its containers`(
+  func `A pod's phase follows from its containers`(
     containers: [String], inits: [String], policy: PodStatus.RestartPolicy, phase: String
   ) {
     #expect(Self.status(containers, inits: inits, policy: policy).phase.rawValue == phase)
@@ -66,14 +66,14 @@ struct KubeletStatusTests {
       })
   }
 
-  @Test func `a pod whose containers are ready is ready`() {
+  @Test func `A pod whose containers are ready is ready`() {
     #expect(
       conditions(Self.status(["ready"])) == [
         "Initialized": "True", "Ready": "True", "ContainersReady": "True", "PodScheduled": "True",
       ])
   }
 
-  @Test func `a pod with an unready container names it`() {
+  @Test func `A pod with an unready container names it`() {
     let unready = "False | ContainersNotReady | containers with unready status: [c0]"
     #expect(
       conditions(Self.status(["backoff", "ready"])) == [
@@ -81,13 +81,13 @@ struct KubeletStatusTests {
       ])
   }
 
-  @Test func `a pod that waits for its init containers names them`() {
+  @Test func `A pod that waits for its init containers names them`() {
     #expect(
       conditions(Self.status(["waiting"], inits: ["1", "waiting"]))["Initialized"]
         == "False | ContainersNotInitialized | containers with incomplete status: [i0 i1]")
   }
 
-  @Test func `a pod that has succeeded is completed`() {
+  @Test func `A pod that has succeeded is completed`() {
     #expect(
       conditions(Self.status(["0"], policy: .never)) == [
         "Initialized": "True | PodCompleted", "Ready": "False | PodCompleted",
@@ -96,7 +96,7 @@ struct KubeletStatusTests {
       ])
   }
 
-  @Test func `a readiness gate that nobody has opened keeps a pod from being ready`() {
+  @Test func `A readiness gate that nobody has opened keeps a pod from being ready`() {
     var status = Self.status(["ready"])
     status.readinessGates = ["example.com/gate"]
     #expect(conditions(status)["Ready"]?.hasPrefix("False | ReadinessGatesNotReady") == true)
@@ -105,7 +105,7 @@ struct KubeletStatusTests {
     #expect(conditions(status, after: open)["example.com/gate"] == "True")
   }
 
-  @Test func `a condition's time changes with its status only`() {
+  @Test func `A condition's time changes with its status only`() {
     let before = Self.status(["running"]).json(after: [:], now: WallTime(seconds: 0))
     let after = Self.status(["ready"]).json(after: before, now: WallTime(seconds: 60))
     let times = Dictionary(
@@ -116,7 +116,7 @@ struct KubeletStatusTests {
     #expect(times["Ready"] == "1970-01-01T00:01:00Z")
   }
 
-  @Test func `a container's status has all that a real one has`() {
+  @Test func `A container's status has all that a real one has`() {
     var record = Self.record("main", "backoff")
     record.restarts = 2
     record.containerID = "c://2"
@@ -135,7 +135,7 @@ struct KubeletStatusTests {
       ])
   }
 
-  @Test func `a container waits longer from restart to restart, and anew after a long run`() {
+  @Test func `A container waits longer from restart to restart, and anew after a long run`() {
     var backoff = RestartBackoff()
     var time = WallTime(seconds: 1000)
     var waits: [Duration?] = []
@@ -150,7 +150,7 @@ struct KubeletStatusTests {
   }
 
   @Test(arguments: [(10, "10s"), (80, "1m20s"), (300, "5m0s")])
-  func `a wait is printed as kubelet prints it`(seconds: Int, text: String) {
+  func `A wait is printed as kubelet prints it`(seconds: Int, text: String) {
     #expect(Duration.seconds(seconds).goText == text)
   }
 
@@ -160,7 +160,7 @@ struct KubeletStatusTests {
       (["limits": ["cpu": "1", "memory": "1Gi"]], "Guaranteed"),
       (["limits": ["cpu": "1", "memory": "1Gi"], "requests": ["cpu": "500m"]], "Burstable"),
       (["limits": ["cpu": "1", "memory": "1Gi"], "requests": ["cpu": "1000m"]], "Guaranteed"),
-    ] as [(JSONValue, String)]) func `a pod's quality of service follows from its resources`(
+    ] as [(JSONValue, String)]) func `A pod's quality of service follows from its resources`(
       resources: JSONValue, expected: String
     )
   {
@@ -172,7 +172,7 @@ struct KubeletStatusTests {
     arguments: [
       (["nodeSelector": ["kubernetes.io/os": "linux"]], true), (["nodeSelector": ["a": "b"]], false),
       (["volumes": [["name": "v", "persistentVolumeClaim": ["claimName": "zz"]]]], false), ([:], true),
-    ] as [(JSONValue, Bool)]) func `a pod runs on the node if nothing that it asks for is missing`(
+    ] as [(JSONValue, Bool)]) func `A pod runs on the node if nothing that it asks for is missing`(
       spec: JSONValue, fits: Bool
     )
   {
@@ -180,7 +180,7 @@ struct KubeletStatusTests {
     #expect((node.refusal(of: ["spec": spec]) { _ in nil } == nil) == fits)
   }
 
-  @Test func `a pod's own files have its name, its resolver and its own additions`() {
+  @Test func `A pod's own files have its name, its resolver and its own additions`() {
     var pod: KubeObject = [
       "metadata": ["name": "p", "namespace": "team"],
       "spec": ["hostAliases": [["ip": "1.2.3.4", "hostnames": ["a", "b"]]]],

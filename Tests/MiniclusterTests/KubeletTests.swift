@@ -10,7 +10,7 @@ import Testing
 /// The lives of pods, on a node of a double.
 @Suite(.timeLimit(.minutes(2)))
 struct KubeletTests {
-  @Test func `a pod without probes is ready at once`() async throws {
+  @Test func `A pod without probes is ready at once`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["run"])
       let pod = try await trial.wait(until: \.isPodReady)
@@ -30,7 +30,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `the node is registered, and is ready`() async throws {
+  @Test func `The node is registered, and is ready`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["run"])
       try await trial.wait(until: \.isPodReady)
@@ -40,7 +40,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a pod that asks for another node waits, with the scheduler's reason`() async throws {
+  @Test func `A pod that asks for another node waits, with the scheduler's reason`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["run"], spec: ["nodeSelector": ["a": "b"]])
       let pod = try await trial.wait { $0.message(ofCondition: "PodScheduled", being: "False") != nil }
@@ -54,7 +54,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a container that fails is started again at once, then with a wait`() async throws {
+  @Test func `A container that fails is started again at once, then with a wait`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(
         command: ["exit", "3", "why\n"], container: ["env": [["name": "MESSAGE", "value": "bye\n"]]])
@@ -79,7 +79,7 @@ struct KubeletTests {
   }
 
   @Test(arguments: [("0", "Never", "Succeeded"), ("2", "Never", "Failed"), ("0", "OnFailure", "Succeeded")])
-  func `a pod that is not to be restarted ends with its container`(
+  func `A pod that is not to be restarted ends with its container`(
     code: String, policy: String, phase: String
   ) async throws {
     try await KubeletTrial.with { trial in
@@ -95,7 +95,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a program that is missing is a failed start`() async throws {
+  @Test func `A program that is missing is a failed start`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["missing"])
       let pod = try await trial.wait { $0.mainState == "waiting CrashLoopBackOff" }
@@ -107,7 +107,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a pod that is deleted gets SIGTERM, and is gone once its process has ended`() async throws {
+  @Test func `A pod that is deleted gets SIGTERM, and is gone once its process has ended`() async throws {
     try await KubeletTrial.with { trial in
       let pod = try trial.create(command: ["run"])
       try await trial.wait(until: \.isPodReady)
@@ -120,7 +120,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a process that does not end within the grace gets SIGKILL`() async throws {
+  @Test func `A process that does not end within the grace gets SIGKILL`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(
         command: ["stubborn"], container: ["lifecycle": ["preStop": ["exec": ["command": ["ok", "stop"]]]]],
@@ -133,7 +133,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a pod that is deleted without grace is killed at once`() async throws {
+  @Test func `A pod that is deleted without grace is killed at once`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["stubborn"])
       try await trial.wait(until: \.isPodReady)
@@ -146,7 +146,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `init containers run one after the other, and before the others`() async throws {
+  @Test func `Init containers run one after the other, and before the others`() async throws {
     try await KubeletTrial.with { trial in
       let inits: JSONValue = [
         ["name": "i1", "image": "i", "command": ["exit", "0", "first\n"]],
@@ -164,7 +164,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a pod whose init container fails for good has failed`() async throws {
+  @Test func `A pod whose init container fails for good has failed`() async throws {
     try await KubeletTrial.with { trial in
       let inits: JSONValue = [["name": "i1", "image": "i", "command": ["exit", "1"]]]
       try trial.create(command: ["run"], spec: ["initContainers": inits, "restartPolicy": "Never"])
@@ -174,7 +174,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a container waits for a ConfigMap of its environment, and starts once it is there`() async throws {
+  @Test func `A container waits for a ConfigMap of its environment, and starts once it is there`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["run", "$(A)"], container: ["envFrom": [["configMapRef": ["name": "cm"]]]])
       let pod = try await trial.wait { $0.mainState == "waiting CreateContainerConfigError" }
@@ -187,7 +187,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a volume waits for its ConfigMap, and follows it`() async throws {
+  @Test func `A volume waits for its ConfigMap, and follows it`() async throws {
     try await KubeletTrial.with { trial in
       let mount: JSONValue = ["volumeMounts": [["name": "v", "mountPath": "/v"]]]
       let volumes: JSONValue = [["name": "v", "configMap": ["name": "cm"]]]
@@ -208,7 +208,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a container is ready when its probe succeeds, after its startup probe`() async throws {
+  @Test func `A container is ready when its probe succeeds, after its startup probe`() async throws {
     try await KubeletTrial.with { trial in
       let startup: JSONValue = ["exec": ["command": ["gate"]], "periodSeconds": 1, "failureThreshold": 100]
       try trial.create(
@@ -222,7 +222,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a container that takes a moment to be ready is asked again within the first period`() async throws {
+  @Test func `A container that takes a moment to be ready is asked again within the first period`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: ["run"], container: ["readinessProbe": ["exec": ["command": ["gate"]]]])
       try await trial.wait { $0.mainState == "running" }
@@ -232,7 +232,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a container whose liveness probe fails is restarted`() async throws {
+  @Test func `A container whose liveness probe fails is restarted`() async throws {
     try await KubeletTrial.with { trial in
       let probe: JSONValue = ["exec": ["command": ["fail", "no\n"]], "failureThreshold": 1]
       try trial.create(command: ["run"], container: ["livenessProbe": probe])
@@ -243,7 +243,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a probe's command that takes too long is killed`() async throws {
+  @Test func `A probe's command that takes too long is killed`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(
         command: ["run"], container: ["readinessProbe": ["exec": ["command": ["hang"]], "periodSeconds": 1]])
@@ -253,7 +253,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a hook that fails after the start ends the container`() async throws {
+  @Test func `A hook that fails after the start ends the container`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(
         command: ["run"], container: ["lifecycle": ["postStart": ["exec": ["command": ["fail", "no"]]]]],
@@ -267,7 +267,7 @@ struct KubeletTests {
     arguments: [
       (nil, "container \"main\" in pod \"p\" is waiting to start: CreateContainerConfigError"),
       ("zz", "container zz is not valid for pod p"),
-    ] as [(String?, String)]) func `a log that there is not is refused in the API's words`(
+    ] as [(String?, String)]) func `A log that there is not is refused in the API's words`(
       container: String?, message: String
     ) async throws
   {
@@ -282,7 +282,7 @@ struct KubeletTests {
     }
   }
 
-  @Test func `a container without a command cannot be created`() async throws {
+  @Test func `A container without a command cannot be created`() async throws {
     try await KubeletTrial.with { trial in
       try trial.create(command: [])
       try await trial.wait { $0.mainState == "waiting CreateContainerError" }

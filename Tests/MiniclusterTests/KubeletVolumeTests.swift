@@ -30,14 +30,14 @@ struct KubeletVolumeTests {
     }
   }
 
-  @Test func `a ConfigMap's keys are files, texts and bytes`() throws {
+  @Test func `A ConfigMap's keys are files, texts and bytes`() throws {
     let files = try #require(try files(["configMap": ["name": "cm"]]))
     #expect(files["a"] == VolumeFile(bytes: Array("1".utf8), mode: 0o644))
     #expect(files["bin"] == VolumeFile(bytes: [0, 1, 2], mode: 0o644))
     #expect(files.keys.sorted() == ["a", "b.txt", "bin"])
   }
 
-  @Test func `items choose keys, paths and modes`() throws {
+  @Test func `Items choose keys, paths and modes`() throws {
     let volume: JSONValue = [
       "secret": [
         "secretName": "sec", "defaultMode": 0o440,
@@ -47,7 +47,7 @@ struct KubeletVolumeTests {
     #expect(try text(volume) == ["d/p": "400 word", "q": "440 word"])
   }
 
-  @Test func `a projected volume has the files of all its sources, each with its mode`() throws {
+  @Test func `A projected volume has the files of all its sources, each with its mode`() throws {
     let volume: JSONValue = [
       "projected": [
         "defaultMode": 0o444,
@@ -86,12 +86,12 @@ struct KubeletVolumeTests {
         "references non-existent secret key: zz"
       ),
       (["configMap": ["name": "cm", "items": [["key": "a", "path": "../x"]]]], "invalid path ../x"),
-    ] as [(JSONValue, String)]) func `what is missing is named in kubelet's words`(volume: JSONValue, message: String)
+    ] as [(JSONValue, String)]) func `What is missing is named in kubelet's words`(volume: JSONValue, message: String)
   {
     #expect(throws: VolumeError(message: message)) { _ = try files(volume) }
   }
 
-  @Test func `a volume of another kind has no files of its own`() throws {
+  @Test func `A volume of another kind has no files of its own`() throws {
     #expect(try files(["emptyDir": [:]]) == nil)
   }
 
@@ -101,7 +101,7 @@ struct KubeletVolumeTests {
     VolumeFile(bytes: Array(text.utf8), mode: mode)
   }
 
-  @Test func `files are behind one link, which changes as a whole`() throws {
+  @Test func `Files are behind one link, which changes as a whole`() throws {
     try TemporaryFolder.with { folder in
       let writer = VolumeWriter(folder: folder.path)
       let first = ["a": file("1", 0o400), "d/b": file("2")]
@@ -123,7 +123,7 @@ struct KubeletVolumeTests {
     }
   }
 
-  @Test func `files that have not changed are not written again`() throws {
+  @Test func `Files that have not changed are not written again`() throws {
     try TemporaryFolder.with { folder in
       let writer = VolumeWriter(folder: folder.path)
       try writer.write(["a": file("1")], after: nil)
@@ -133,7 +133,7 @@ struct KubeletVolumeTests {
     }
   }
 
-  @Test func `a mount of a part of a volume makes that part, and the variables choose it`() throws {
+  @Test func `A mount of a part of a volume makes that part, and the variables choose it`() throws {
     try TemporaryFolder.with { folder in
       let volumes = PodVolumes(folder: folder.path)
       let pod: KubeObject = ["spec": ["volumes": [["name": "e", "emptyDir": [:]]]]]
@@ -158,7 +158,7 @@ struct KubeletVolumeTests {
     }
   }
 
-  @Test func `a token is issued once, and again for another audience`() {
+  @Test func `A token is issued once, and again for another audience`() {
     let count = Broadcast<TokenRequest>()
     let tokens = PodTokens(namespace: "team", serviceAccount: "default") { request in
       count.send(request)

@@ -75,7 +75,7 @@ struct NetworkNamesTests {
       ("svc.cluster.local", 1, ""), ("cluster.local", 1, ""), ("10-97-0-9.team.pod.cluster.local", 1, "10.97.0.9"),
       ("example.com", 1, "elsewhere"), ("notcluster.local", 1, "elsewhere"),
       ("web.team.svc.cluster.local.team.svc.cluster.local", 1, "no such name"),
-    ] as [(String, UInt16, String)]) func `a name of the cluster is answered as the specification says`(
+    ] as [(String, UInt16, String)]) func `A name of the cluster is answered as the specification says`(
       name: String, type: UInt16, expected: String
     ) throws
   {
@@ -85,16 +85,16 @@ struct NetworkNamesTests {
   @Test(arguments: [
     [], [0, 0, 0, 0], Array(message("a.b", type: 1).dropLast(3)), Array(message("a.b", type: 1).prefix(13)),
   ])
-  func `a message that is cut is no question`(bytes: [UInt8]) { #expect(DNSQuestion(bytes) == nil) }
+  func `A message that is cut is no question`(bytes: [UInt8]) { #expect(DNSQuestion(bytes) == nil) }
 
-  @Test func `an answer is no question, and neither is a pointer`() {
+  @Test func `An answer is no question, and neither is a pointer`() {
     var answer = Self.message("a.b", type: 1)
     answer[2] |= 0x80
     #expect(DNSQuestion(answer) == nil)
     #expect(DNSQuestion([0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 0x0c, 0, 1, 0, 1]) == nil)
   }
 
-  @Test func `an answer has the question, its flags and its records`() throws {
+  @Test func `An answer has the question, its flags and its records`() throws {
     let message = Self.message("web.team.svc.cluster.local", type: 1)
     let question = try #require(DNSQuestion(message))
     let bytes = try #require(names.answer(to: question)).bytes(for: question, limit: 512)
@@ -104,7 +104,7 @@ struct NetworkNamesTests {
     #expect(Array(bytes[message.count...]) == [0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 10, 98, 0, 7])
   }
 
-  @Test func `an answer that is too large for a datagram is cut to its head`() throws {
+  @Test func `An answer that is too large for a datagram is cut to its head`() throws {
     let answer = DNSAnswer(
       records: (0..<60).map { DNSRecord(name: "a.b", data: .address(IPAddress(10, 0, 0, UInt8($0)))) })
     let small = try #require(DNSQuestion(Self.message("a.b", type: 1)))
@@ -137,7 +137,7 @@ struct NetworkNamesTests {
     _ = await running.result
   }
 
-  @Test func `the resolver answers over UDP and over TCP`() async throws {
+  @Test func `The resolver answers over UDP and over TCP`() async throws {
     try await with { _, port in
       let message = Self.message("web.team.svc.cluster.local", type: 1)
       let datagram = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -174,7 +174,7 @@ struct NetworkNamesTests {
     }
   }
 
-  @Test func `the resolver passes other names on, and reports a failure where it cannot`() async throws {
+  @Test func `The resolver passes other names on, and reports a failure where it cannot`() async throws {
     let message = Self.message("example.com", type: 1)
     try await with { resolver, _ in
       let answer = try #require(await resolver.answer(message, isDatagram: true))

@@ -18,7 +18,7 @@ struct NetworkRelayTests {
     ["kind": "Endpoints", "metadata": ["name": .string(name), "namespace": "default"], "subsets": subsets]
   }
 
-  @Test func `a port leads to the ready endpoints of its name`() {
+  @Test func `A port leads to the ready endpoints of its name`() {
     var table = RelayTable(excluding: ["10.98.0.10"])
     table.apply(
       .added(
@@ -114,7 +114,7 @@ struct NetworkRelayTests {
     return port
   }
 
-  @Test func `connections go to the endpoints in turn, and are refused once there are none`() async throws {
+  @Test func `Connections go to the endpoints in turn, and are refused once there are none`() async throws {
     let (one, two) = (try await server("one"), try await server("two"))
     let ports = try [one, two].map { try #require($0.localAddress?.port) }
     let address = "127.0.0.77"
@@ -166,7 +166,7 @@ struct NetworkRelayTests {
   }
 
   @Test(.timeLimit(.minutes(1)))
-  func `a connection goes to another endpoint if one does not answer`() async throws {
+  func `A connection goes to another endpoint if one does not answer`() async throws {
     let server = try await server("one")
     let answering = try #require(server.localAddress?.port)
     let full = try Self.fullSocket()
@@ -191,7 +191,7 @@ struct NetworkRelayTests {
     withExtendedLifetime(full) {}
   }
 
-  @Test func `a connection whose endpoint does not listen is reset`() async throws {
+  @Test func `A connection whose endpoint does not listen is reset`() async throws {
     let address = "127.0.0.78"
     let (number, closed) = (try await freePort(address), try await freePort("127.0.0.1"))
     let store = ObjectStore()

@@ -38,7 +38,7 @@ struct Cluster: Sendable {
     let suffix = String((0..<5).compactMap { _ in "bcdfghjklmnpqrstvwxz0123456789".randomElement() })
     user = try await OrdinaryUser(settings, name: "devrun-e2e-\(suffix)", cleanUp)
     devrun = try await Self.install(settings.devrun, for: user)
-    port = try Self.freePort()
+    port = try freePort()
     fixtures = "\(user.folder)/fixtures"
     try await run(["cp", "-r", Settings.fixture("cluster"), fixtures])
     try await run(["chmod", "-R", "a+rX", fixtures])
@@ -157,22 +157,6 @@ struct Cluster: Sendable {
       let object = "apiVersion: v1\nkind: Namespace\nmetadata: {name: \(namespace), labels: \(labels)}"
       try await run(["kubectl", "create", "-f", "-"], input: object)
     }
-  }
-
-  /// A port that nothing listens on, on any address.
-  static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in6()
-    address.sin6_family = sa_family_t(AF_INET6)
-    var size = socklen_t(MemoryLayout<sockaddr_in6>.size)
-    let result = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
-      }
-    }
-    guard descriptor >= 0, result == 0 else { throw TestFailure("no free port: \(String(cString: strerror(errno)))") }
-    return Int(in_port_t(bigEndian: address.sin6_port))
   }
 
   /// The binary itself where the user can run it, else a copy of it and of what is installed beside it.

@@ -76,22 +76,6 @@ struct Stage: Sendable {
     endProcesses()
     try await strike()
   }
-
-  /// A port that nothing listens on.
-  private static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
-      }
-    }
-    guard descriptor >= 0, result == 0 else { throw TestFailure("no free port: \(String(cString: strerror(errno)))") }
-    return Int(in_port_t(bigEndian: address.sin_port))
-  }
 }
 
 /// Lets only some scenarios play at a time. Each one has processes that compete for this machine's cores.
