@@ -144,9 +144,10 @@ private struct JSONReader {
   }
 
   private mutating func object() throws(JSONSyntaxError) -> JSONValue {
-    var members: [String: JSONValue] = [:]
     skipSpace()
-    if take(UInt8(ascii: "}")) { return .object(members) }
+    if take(UInt8(ascii: "}")) { return .object([:]) }
+    // Most objects of the API have no more; a table that grows is made anew each time.
+    var members: [String: JSONValue] = Dictionary(minimumCapacity: 6)
     while true {
       skipSpace()
       guard current == UInt8(ascii: "\"") else { throw failure("a member's name is missing") }
@@ -221,6 +222,12 @@ private struct JSONReader {
   private mutating func string() throws(JSONSyntaxError) -> String {
     position += 1
     var start = position
+    // Nearly all strings have no escapes, and nothing but ASCII.
+    while let byte = current, byte >= 0x20, byte < 0x80, byte != UInt8(ascii: "\\") {
+      position += 1
+      guard byte == UInt8(ascii: "\"") else { continue }
+      return String(decoding: bytes[start..<position - 1], as: UTF8.self)
+    }
     var unescaped: [UInt8] = []
     while let byte = current {
       switch byte {
