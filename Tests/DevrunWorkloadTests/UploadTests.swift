@@ -25,6 +25,10 @@ struct UploadTests {
       cluster.change("services/other") { $0.spec = ["selector": ["app": "other"], "ports": [["port": 81]]] }
       let workload = try await TargetKinds.workload(try TargetReference(parsing: "deployment/web"), in: namespace)
       #expect(workload.servicePorts == [8080])
+      // Both decide about the session's pod, and are not read again for that.
+      let surroundings = try await SessionPodSurroundings.read(in: namespace, for: workload)
+      #expect(surroundings.selecting.count { $0.selector == PodSelector(labels: ["app": "other"]) } == 1)
+      #expect(cluster.requests.filter { $0 == "GET services" }.count == 1)
     }
   }
 }

@@ -2,7 +2,8 @@ internal import DevrunCore
 package import DevrunKube
 
 extension SessionPodSurroundings {
-  /// Reads what is in a namespace. What the user may not list counts as not there.
+  /// Reads what is in a workload's namespace, apart from its Services, which are known with it. What the user may not list
+  /// counts as not there.
   ///
   /// - Throws: `KubeError`
   package static func read(in namespace: Namespace, for workload: Workload) async throws -> SessionPodSurroundings {
@@ -12,7 +13,6 @@ extension SessionPodSurroundings {
     func own(_ group: String, _ resource: String, version: String = "v1") -> ResourcePath {
       ResourcePath(group: group, version: version, resource: resource, namespace: namespace.name)
     }
-    async let services = list(namespace.services)
     async let deployments = list(namespace.deployments)
     async let replicaSets = list(namespace.replicaSets)
     async let statefulSets = list(own("apps", "statefulsets"))
@@ -26,7 +26,7 @@ extension SessionPodSurroundings {
     async let pods = list(namespace.pods, labelSelector: workload.labelSelector)
 
     var surroundings = SessionPodSurroundings()
-    let byMap = try await services + controllers
+    let byMap = try await workload.services + controllers
     surroundings.selecting = byMap.compactMap(Selecting.init(labelsOf:))
     let bySelector = try await deployments + replicaSets + statefulSets + daemonSets + budgets + oldBudgets
     surroundings.selecting += bySelector.map(Selecting.init(selectorOf:))

@@ -55,10 +55,11 @@ package enum TargetKinds {
     guard let kind = all.first(where: { $0.names == reference.kind }) else {
       throw WorkloadError.unsupportedTarget("\(reference)", why: "a \(reference.kind.singular) is not supported yet")
     }
+    async let services = services(in: namespace)
     var workload = try await kind.workload(reference, in: namespace)
+    workload.services = try await services
     workload.servicePorts =
-      workload.namingPorts
-      + ServiceTarget.targetPorts(of: try await services(in: namespace), selecting: workload.template)
+      workload.namingPorts + ServiceTarget.targetPorts(of: workload.services, selecting: workload.template)
     return workload
   }
 

@@ -10,6 +10,8 @@ package struct Workload: Sendable {
   /// The target ports of the Services that select its pods: numbers, or names of container ports. Those of the Service that
   /// named it come first.
   package var servicePorts: [JSONValue] = []
+  /// The Services of its namespace: they are read once, since there may be thousands. None for a user who may not list them.
+  package var services: [KubeObject] = []
   /// The target ports of the Service that named it: they choose the container too.
   package var namingPorts: [JSONValue] = []
 
