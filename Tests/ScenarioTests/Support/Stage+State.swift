@@ -22,7 +22,7 @@ extension Stage {
   ///
   /// - Parameter obstacle: returns what is missing still; `nil` if nothing is.
   func until(
-    within limit: Duration = .seconds(60), fileID: String = #fileID, line: Int = #line,
+    within limit: Duration = .seconds(120), fileID: String = #fileID, line: Int = #line,
     _ obstacle: @escaping @Sendable () async throws -> String?
   ) async throws {
     let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
