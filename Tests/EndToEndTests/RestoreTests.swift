@@ -41,7 +41,8 @@ extension EndToEnd.Endings {
         try await Task.sleep(for: .seconds(2))
         try await cluster.give(Right.documented, to: "loser")
         #expect(try await process.status() == .killed(SIGTERM, coreDumped: false), "\(process.errors.text)")
-        #expect(process.errors.text.contains("deployment/myapp1 is restored; 0 of 1 pods"), "\(process.errors.text)")
+        // How many pods of the app are there already depends on the cluster.
+        #expect(process.errors.text.contains("deployment/myapp1 is restored"), "\(process.errors.text)")
       }
     }
 
