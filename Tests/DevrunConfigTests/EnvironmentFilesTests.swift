@@ -63,13 +63,13 @@ struct EnvironmentFilesTests {
     try TemporaryFolder.with { folder in
       let yaml = KubernetesLocalProcessConfig.fileName
       try folder.write("above/\(AzdsLocalEnv.fileName)", "")
-      try folder.write("above/root/.git", "")
-      try folder.write("above/root/\(yaml)", "")
-      try folder.write("above/root/a/\(yaml)", "")
-      try folder.write("above/root/a/\(AzdsLocalEnv.fileName)", "")
-      try folder.write("above/root/a/b/c/main.c", "")
-      try folder.write("above/root/d/main.c", "")
-      let root = "\(folder.path)/above/root"
+      try folder.write("above/project/.git", "")
+      try folder.write("above/project/\(yaml)", "")
+      try folder.write("above/project/a/\(yaml)", "")
+      try folder.write("above/project/a/\(AzdsLocalEnv.fileName)", "")
+      try folder.write("above/project/a/b/c/main.c", "")
+      try folder.write("above/project/d/main.c", "")
+      let root = "\(folder.path)/above/project"
       #expect(
         try EnvironmentFiles.find(from: "\(root)/a/b/c") == ["\(root)/a/\(yaml)", "\(root)/a/\(AzdsLocalEnv.fileName)"])
       #expect(try EnvironmentFiles.find(from: "\(root)/d") == ["\(root)/\(yaml)"])
