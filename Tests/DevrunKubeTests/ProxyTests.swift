@@ -2,6 +2,7 @@ import DevrunConfig
 import DevrunCore
 import DevrunSystem
 import NIOSSL
+import TestSupport
 import Testing
 
 @testable import DevrunKube
@@ -92,11 +93,10 @@ struct ProxyTests {
 
   @Test func `A proxy that refuses or cannot be reached is reported as the cause`() async throws {
     let refusing = try await LoopbackProxy.start(.refusing("403 Forbidden"))
-    let gone = try await LoopbackProxy.start(.socks)
-    try await gone.stop()
+    let gone = try freePort()
     let closed = try await LoopbackProxy.start(.http(requiredAuthorization: "Basic eA=="))
     for (port, words) in [
-      (refusing.port, "does not let"), (gone.port, "refuses the connection"), (closed.port, "user and a password"),
+      (refusing.port, "does not let"), (gone, "refuses the connection"), (closed.port, "user and a password"),
     ] {
       try await withClient(access("https://kube.test", proxy: "http://127.0.0.1:\(port)")) { client in
         let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }

@@ -2,6 +2,7 @@ import DevrunCore
 import DevrunSystem
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 import DevrunConfig
@@ -62,10 +63,8 @@ struct TransportFailureTests {
 
   @Test(arguments: ["http", "https", "socks5"])
   func `A proxy that is away passes`(scheme: String) async throws {
-    let gone = try await LoopbackProxy.start(.socks)
-    try await gone.stop()
     let access = ClusterAccess(
-      server: "https://kube.test", proxyURL: "\(scheme)://127.0.0.1:\(gone.port)", contextName: "test")
+      server: "https://kube.test", proxyURL: "\(scheme)://127.0.0.1:\(try freePort())", contextName: "test")
     try await withClient(access) { client in
       let error = try await caught(KubeError.self) { _ = try await client.get(.namespaces) }
       #expect(error?.isTransient == true)

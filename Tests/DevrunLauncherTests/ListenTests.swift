@@ -63,7 +63,7 @@ struct ListenTests {
   func `A listener on an expected port is reported on any address that loopback connections reach`(
     address: String, user: TestUser
   ) async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let launch = try launch(python("s = server('\(address)', \(port)); until_end()"), expecting: [port, 1], as: user)
     try await launch.log.wait(for: "began \(port)\n")
     #expect(try await launch.events() == ["began \(port)"])
@@ -73,7 +73,7 @@ struct ListenTests {
   func `Listeners are reported under each isolation, with and without redirected connections`(
     redirects: Bool, isolation: IsolationChoice
   ) async throws {
-    let (port, other) = (try FreePorts.next(), try FreePorts.next())
+    let (port, other) = (try nextPort(), try nextPort())
     let launch = try launch(
       python("s = server('', \(port)); t = server('', \(other)); until_end()"), expecting: [port], as: .nobodyOrOwn
     ) {
@@ -87,7 +87,7 @@ struct ListenTests {
 
   @Test func `A server that stops and starts ten times is reported once, and its port is free each time`() async throws
   {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let program = """
       for _ in range(10): server('127.0.0.1', \(port)).close()
       s = server('127.0.0.1', \(port))
@@ -103,7 +103,7 @@ struct ListenTests {
   @Test func `A static program's listener and that of a descendant in a session of its own are reported`() async throws
   {
     let fixture = try LaunchFixture()
-    let (port, other) = (try FreePorts.next(), try FreePorts.next())
+    let (port, other) = (try nextPort(), try nextPort())
     let program = try await fixture.compile(
       "server",
       """
@@ -176,7 +176,7 @@ struct ListenTests {
 
   @Test(.enabled(if: hasMultipath, "this kernel has no multipath TCP"))
   func `Listeners of multipath TCP are reported`() async throws {
-    let (port, other) = (try FreePorts.next(), try FreePorts.next())
+    let (port, other) = (try nextPort(), try nextPort())
     let program = """
       def multipath(port):
         s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
@@ -192,7 +192,7 @@ struct ListenTests {
   }
 
   @Test func `A listener on an expected port of another address is reported with that address`() async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let program = """
       s = server('127.0.0.2', \(port)); t = server('127.0.0.3', \(port))
       sys.stdin.readline()
@@ -210,7 +210,7 @@ struct ListenTests {
   @Test func `UDP and Unix sockets, other ports of other addresses and other network namespaces are not reported`()
     async throws
   {
-    let (port, other, last) = (try FreePorts.next(), try FreePorts.next(), try FreePorts.next())
+    let (port, other, last) = (try nextPort(), try nextPort(), try nextPort())
     let program = """
       u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('127.0.0.1', \(port)))
       x = socket.socket(socket.AF_UNIX); x.bind('\\0devrun-test-%d' % os.getpid()); x.listen()
@@ -236,7 +236,7 @@ struct ListenTests {
   }
 
   @Test func `An older listener is reported with its process, and the command's when that one is gone`() async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let older = try TestProcess(python("s = server('127.0.0.1', \(port)); print('ready'); until_end()"))
     try await older.output.wait(for: "ready\n")
     let launch = try launch(
@@ -252,7 +252,7 @@ struct ListenTests {
 
   @Test func `A listener that the command inherits is its own from the start`() async throws {
     let fixture = try LaunchFixture()
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let fifo = try Fifo(fixture.path("log"))
     let log = try Transcript(of: fifo)
     var script = LaunchScript(plan: try LaunchFixture.plan(["cat"]))
@@ -266,7 +266,7 @@ struct ListenTests {
   }
 
   @Test func `A listener of a process that may not be looked into is found in the kernel's table`() async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     // PR_SET_DUMPABLE, as for a program that has gained privileges.
     let program = "ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); s = server('127.0.0.1', \(port)); until_end()"
     let launch = try launch(python(program), expecting: [port], as: .nobodyOrOwn) {
@@ -281,7 +281,7 @@ struct ListenTests {
   @Test func `A listener of a process that is no descendant of the command is found while its port is expected`()
     async throws
   {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let launch = try launch(["cat"], expecting: [port])
     try await launch.log.wait(for: "isolation")
     let daemon = try TestProcess(python("s = server('0.0.0.0', \(port)); until_end()"))
@@ -291,7 +291,7 @@ struct ListenTests {
   }
 
   @Test func `A daemon's listener is reported after the command's end if descendants are waited for`() async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let program = """
       if os.fork(): os._exit(0)
       sys.stdin.readline()
@@ -306,7 +306,7 @@ struct ListenTests {
   }
 
   @Test func `A descendant that outlives the command can listen, and is not reported`() async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let program = """
       if os.fork(): os._exit(0)
       sys.stdin.readline()
@@ -322,7 +322,7 @@ struct ListenTests {
   }
 
   @Test func `Ten thousand calls of listen leave neither descriptors nor threads behind`() async throws {
-    let port = try FreePorts.next()
+    let port = try nextPort()
     let program = """
       def keeper():
         return len(os.listdir('/proc/%d/fd' % os.getppid())), len(os.listdir('/proc/%d/task' % os.getppid()))
@@ -367,23 +367,5 @@ extension TestUser {
   fileprivate static var nobodyOrOwn: TestUser { available.last ?? .own }
 }
 
-/// TCP ports on which nothing listens. The kernel chooses none of them by itself.
-private enum FreePorts {
-  /// Another one with each call.
-  static func next() throws -> UInt16 {
-    for _ in 0..<1_000 {
-      let port = UInt16.random(in: 15_000..<20_000)
-      let socket = Descriptor(try system { Glibc.socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0) })
-      do throws(Errno) {
-        try SocketAddress.withEndpoint(
-          IPEndpoint(IPAddress(bytes: [UInt8](repeating: 0, count: 16)) ?? IPAddress(0, 0, 0, 0), port: port),
-          family: AF_INET6
-        ) { (address, length) throws(Errno) in _ = try system { bind(socket.number, address, length) } }
-        return port
-      } catch {
-        // Somebody has it.
-      }
-    }
-    throw TestFailure("there is no free port")
-  }
-}
+/// A TCP port on which nothing listens.
+private func nextPort() throws -> UInt16 { UInt16(try freePort()) }

@@ -3,6 +3,7 @@ import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunSession
@@ -25,8 +26,7 @@ struct PodPortListenerTests {
 
   @Test func `A local port that is taken is an error that names it, and no other port stays taken`() async throws {
     try await withLoop { loop in
-      let (free, port) = try await server(on: loop)
-      try await free.close()
+      let port = UInt16(try freePort())
       let (taken, other) = try await server(on: loop)
       await #expect(throws: SessionError.podPortTaken(local: other, remote: 3501, Errno(rawValue: EADDRINUSE))) {
         try await PodPortListener(
@@ -40,8 +40,7 @@ struct PodPortListenerTests {
 
   @Test func `A connection comes with the port of the pod, and none comes once the listener is closed`() async throws {
     try await withLoop { loop in
-      let (free, port) = try await server(on: loop)
-      try await free.close()
+      let port = UInt16(try freePort())
       let listener = try await PodPortListener([PortMapping(remote: 3500, local: port)], on: loop)
       let client = try await ClientBootstrap(group: loop).connect(host: "127.0.0.1", port: Int(port)).get()
       for await connection in listener.connections {

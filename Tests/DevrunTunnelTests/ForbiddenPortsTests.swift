@@ -30,17 +30,9 @@ import Testing
       keeping: folder)
   }
 
-  /// A port of this machine that is free now.
-  private func freePort(_ group: any EventLoopGroup) async throws -> Int {
-    let channel = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
-    let port = try #require(channel.localAddress?.port)
-    try await channel.close()
-    return port
-  }
-
   @Test(.enabled(if: arePortsKept, "this machine keeps no port for root"))
   func `An agent goes without an optional port that is forbidden, and names it`() async throws {
-    let port = try await freePort(MultiThreadedEventLoopGroup.singleton)
+    let port = try freePort()
     let folder = try TemporaryFolder()
     let process = try agent(["--optional-port", "1"], control: port, keeping: folder)
     try await process.errors.wait(for: "ready for devrun")
@@ -56,7 +48,7 @@ import Testing
 
   @Test(.enabled(if: arePortsKept, "this machine keeps no port for root"))
   func `An agent ends with the status of a forbidden port that it needs`() async throws {
-    let port = try await freePort(MultiThreadedEventLoopGroup.singleton)
+    let port = try freePort()
     let process = try agent(["--port", "1"], control: port, keeping: try TemporaryFolder())
     #expect(try await process.status() == .exited(66))
   }

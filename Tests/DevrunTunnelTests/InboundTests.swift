@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunAgent
@@ -80,7 +81,7 @@ import Testing
 
   @Test func `A peer is reset while no local app listens and served as soon as one does`() async throws {
     try await TunnelFixture.run { fixture in
-      let port = try await unusedPort(fixture)
+      let port = try freePort()
       try await fixture.withTunnel(localPorts: [targetPort(fixture): port]) { _ in
         for _ in 0..<300 {
           let isReset = try await fixture.isReset(connectingTo: cluster(fixture))

@@ -5,6 +5,7 @@ import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunTunnel
@@ -110,7 +111,7 @@ import Testing
 
   @Test func `A refused dial reports the errno of connect and resets the attached connection`() async throws {
     try await TunnelFixture.run { fixture in
-      let port = try await unusedPort(fixture)
+      let port = try freePort()
       try await withAcceptor(fixture) { acceptor, tunnel in
         let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
         let (socket, local) = try await connect(fixture, to: attempt.acceptor())

@@ -14,7 +14,7 @@ import Testing
   private func run(_ body: (TunnelFixture, _ probes: SocketAddress, _ ready: SocketAddress) async throws -> Void)
     async throws
   {
-    let ready = try await TunnelFixture.run { try await unusedPort($0) }
+    let ready = try freePort()
     try await TunnelFixture.run(probePort: 0, readyPort: ready) { fixture in
       let port = try #require(try await fixture.agent.probeAddress().get()?.port)
       try await body(

@@ -3,6 +3,7 @@ import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunTunnel
@@ -121,7 +122,7 @@ import Testing
 
   @Test func `A refused dial is reported as such and does not disturb other connections`() async throws {
     try await TunnelFixture.run { fixture in
-      let unused = try await unusedPort(fixture)
+      let unused = try freePort()
       try await fixture.withServer(serve: echo) { port in
         try await fixture.withTunnel { tunnel in
           let socket = try await TestSocket(tunnel.dial(host: "127.0.0.1", port: port))
@@ -184,11 +185,6 @@ import Testing
       }
     }
   }
-}
-
-/// A port of loopback at which nothing listens.
-func unusedPort(_ fixture: TunnelFixture) async throws -> Int {
-  try await fixture.withServer(serve: echo) { $0 }
 }
 
 /// Bytes that look random and are the same each time.

@@ -3,6 +3,7 @@ import DevrunKube
 import DevrunSystem
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import Minicluster
@@ -69,7 +70,7 @@ struct KubeletProbeTests {
   }
 
   private func question(_ server: any Channel) -> ProbeHandler.HTTPQuestion {
-    ProbeHandler.HTTPQuestion(host: "127.0.0.1", port: server.localAddress?.port ?? 0, path: "/x")
+    .init(host: "127.0.0.1", port: server.localAddress?.port ?? 0, path: "/x")
   }
 
   @Test(arguments: [
@@ -92,14 +93,16 @@ struct KubeletProbeTests {
     try await server.close()
   }
 
-  @Test func `A probe of a closed port fails in Go's words`() async throws {
+  @Test func `A probe of an open port succeeds, and of a closed one fails in Go's words`() async throws {
     let server = try await server(nil)
-    let (question, port) = (question(server), server.localAddress?.port ?? 0)
-    #expect(await ProbeQuestion.connect(host: "127.0.0.1", port: port, timeout: .seconds(10)) == .success)
+    let open = server.localAddress?.port ?? 0
+    #expect(await ProbeQuestion.connect(host: "127.0.0.1", port: open, timeout: .seconds(10)) == .success)
     try await server.close()
+
+    let port = try freePort()
     let refused = "dial tcp 127.0.0.1:\(port): connect: connection refused"
     #expect(
-      await ProbeQuestion.get(question, timeout: .seconds(10))
+      await ProbeQuestion.get(.init(host: "127.0.0.1", port: port, path: "/x"), timeout: .seconds(10))
         == .failure("Get \"http://127.0.0.1:\(port)/x\": \(refused)"))
     #expect(await ProbeQuestion.connect(host: "127.0.0.1", port: port, timeout: .seconds(10)) == .failure(refused))
   }

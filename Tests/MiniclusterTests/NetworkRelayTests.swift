@@ -4,6 +4,7 @@ import DevrunSystem
 import Glibc
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import Minicluster
@@ -105,20 +106,11 @@ struct NetworkRelayTests {
     }
   }
 
-  /// A port of an address that nothing listens on.
-  private func freePort(_ address: String) async throws -> Int {
-    let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: address, port: 0)
-      .get()
-    let port = try #require(probe.localAddress?.port)
-    try await probe.close()
-    return port
-  }
-
   @Test func `Connections go to the endpoints in turn, and are refused once there are none`() async throws {
     let (one, two) = (try await server("one"), try await server("two"))
     let ports = try [one, two].map { try #require($0.localAddress?.port) }
     let address = "127.0.0.77"
-    let number = try await freePort(address)
+    let number = try freePort()
     let store = ObjectStore()
     try store.create(
       Self.service("web", ["clusterIP": .string(address), "ports": [["port": .int(Int64(number))]]]), of: .service,
@@ -171,7 +163,7 @@ struct NetworkRelayTests {
     let answering = try #require(server.localAddress?.port)
     let full = try Self.fullSocket()
     let address = "127.0.0.79"
-    let number = try await freePort(address)
+    let number = try freePort()
     let store = ObjectStore()
     let relay = ServiceRelay(store: store, addresses: NoAddresses(), excluding: [])
     let running = Task { try await relay.run() }
@@ -193,7 +185,7 @@ struct NetworkRelayTests {
 
   @Test func `A connection whose endpoint does not listen is reset`() async throws {
     let address = "127.0.0.78"
-    let (number, closed) = (try await freePort(address), try await freePort("127.0.0.1"))
+    let (number, closed) = (try freePort(), try freePort())
     let store = ObjectStore()
     let relay = ServiceRelay(store: store, addresses: NoAddresses(), excluding: [])
     let running = Task { try await relay.run() }
