@@ -40,7 +40,7 @@ static int to_private_view(const struct devrun_launch *launch, enum devrun_stage
 static int to_program(const struct devrun_launch *launch, enum devrun_stage *stage);
 static void await_gate(int gate);
 static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *stage);
-static int to_working_directory(const struct devrun_launch *launch, int before);
+static bool is_here(const char *path);
 static int send_descriptor(int socket, int descriptor);
 static int install_filter(const struct devrun_launch *launch, enum devrun_stage *stage);
 static int close_descriptors(const struct devrun_launch *launch);
@@ -61,13 +61,16 @@ static int go(const struct devrun_launch *launch, int record, enum devrun_stage 
 
 static int to_private_view(const struct devrun_launch *launch, enum devrun_stage *stage, size_t *step) {
   if (launch->isolation == DEVRUN_ISOLATION_NONE) return 0;
-  int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   int result = to_namespaces(launch, stage);
   if (result < 0) return result;
+  bool named = is_here(launch->working_directory);
   *stage = DEVRUN_STAGE_MOUNT;
   if ((result = devrun_carry_out_mounts(launch->steps, launch->step_count, step)) < 0) return result;
   *stage = DEVRUN_STAGE_WORKING_DIRECTORY;
-  return before < 0 ? 0 : to_working_directory(launch, before);
+  // By its path, which leads through what the mounts show. Where that leads elsewhere, the process stays: unshare(2) has
+  // brought it to the same directory of the new namespace already. A descriptor from before would lead out of the namespace.
+  if (named && chdir(launch->working_directory) && errno != ENOENT && errno != ENOTDIR && errno != EACCES) return -errno;
+  return 0;
 }
 
 static int to_program(const struct devrun_launch *launch, enum devrun_stage *stage) {
@@ -198,14 +201,11 @@ static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *
   return mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) ? -errno : 0;
 }
 
-static int to_working_directory(const struct devrun_launch *launch, int before) {
-  struct stat then, now;
-  if (fstat(before, &then)) return -errno;
-  bool same = launch->working_directory != NULL && chdir(launch->working_directory) == 0
-    && stat(".", &now) == 0 && now.st_dev == then.st_dev && now.st_ino == then.st_ino;
-  int result = same || fchdir(before) == 0 ? 0 : -errno;
-  close(before);
-  return result;
+/// Whether the path leads to the directory that this process is in.
+static bool is_here(const char *path) {
+  struct stat there, here;
+  return path != NULL && stat(path, &there) == 0 && stat(".", &here) == 0 && there.st_dev == here.st_dev
+    && there.st_ino == here.st_ino;
 }
 
 static int send_descriptor(int socket, int descriptor) {

@@ -93,8 +93,9 @@ static int carry_out(struct covered *covered, const struct devrun_mount_step *st
   case DEVRUN_MOUNT_KEEP_LINK: return symlinkat(step->source, covered->after, step->target) ? -errno : 0;
   case DEVRUN_MOUNT_ENTER_ROOT:
     // Not pivot_root: the new root is mounted on the old one, and so already the namespace's. A process whose root is
-    // the top of its namespace does not count as changed-rooted, and may make user namespaces of its own.
-    return fchdir(covered->after) || chroot(".") ? -errno : 0;
+    // the top of its namespace does not count as changed-rooted, and may make user namespaces of its own. By a path: this
+    // process stays in its working directory, to which the user may have no other way.
+    return chroot("/..") ? -errno : 0;
   case DEVRUN_MOUNT_MAKE_DIRECTORY: return make_directory(AT_FDCWD, step->target, step->mode);
   case DEVRUN_MOUNT_MAKE_FILE: return make_file(AT_FDCWD, step->target);
   }
