@@ -16,7 +16,9 @@ struct ProtectedPathsTests {
 
   @Test(
     arguments: [
-      "/", "/bin", "/boot", "/dev", "/dev/pts", "/etc", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd",
+      "/", "/bin", "/boot", "/dev", "/dev/pts", "/etc", "/etc/environment", "/etc/group", "/etc/hosts",
+      "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/nsswitch.conf",
+      "/etc/pam.d", "/etc/profile.d", "/etc/passwd",
       "/etc/resolv.conf", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/run/user", "/sbin", "/srv",
       "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib",
       "/var/run", "/var/tmp",

@@ -13,7 +13,7 @@ public struct ProtectedPaths: Sendable {
     case machine(String)
     /// It is below a directory in which the kernel shows its own state.
     case kernel(RawString)
-    /// It is, or holds, a place of the user's: the working directory, HOME, the command itself.
+    /// It is, or holds, a place of the user's: the working directory, HOME, the command itself; or it is below one.
     case place(String, RawString)
     /// It holds what devrun is to show: the source of a mount. Not to be forced.
     case source(RawString)
@@ -30,15 +30,23 @@ public struct ProtectedPaths: Sendable {
   /// What is said of a place, and its path without symbolic links.
   private let places: [(name: String, path: RawString)]
   private let sources: [RawString]
+  /// Below these, nothing appears that nobody asked for.
+  private let owned: [(name: String, path: RawString)]
 
   /// The paths to protect for a command. All are absolute and free of symbolic links; others protect nothing.
   ///
   /// - Parameters:
   ///   - places: each place that must stay, and what it is: "the working directory".
   ///   - sources: what devrun shows to the command.
-  init(places: [(name: String, path: RawString)], sources: [RawString] = []) {
+  ///   - owned: each place below which nothing appears that nobody asked for, and what it is.
+  init(
+    places: [(name: String, path: RawString)], sources: [RawString] = [],
+    owned: [(name: String, path: RawString)] = []
+  ) {
     self.places = places.filter { $0.path.bytes.first == UInt8(ascii: "/") }
     self.sources = sources
+    // `/` is nobody's home, though some accounts have it.
+    self.owned = owned.filter { $0.path.bytes.first == UInt8(ascii: "/") && !ViewPath.split($0.path).isEmpty }
   }
 
   /// Why the target must not be covered; `nil`: it may be.
@@ -81,7 +89,14 @@ public struct ProtectedPaths: Sendable {
       ("the configuration of the system is there", ["/etc", "/boot"]),
       (
         "programs look up users, groups and names there",
-        ["/etc/group", "/etc/hosts", "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf"]
+        ["/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf"]
+      ),
+      (
+        "it decides what every program or shell of this machine loads",
+        [
+          "/etc/environment", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload",
+          "/etc/pam.d", "/etc/profile", "/etc/profile.d",
+        ]
       ),
       ("the kernel's own files are there", ["/proc", "/sys"]),
       ("devices and terminals are there", ["/dev", "/dev/pts"]),
@@ -98,6 +113,40 @@ public struct ProtectedPaths: Sendable {
 }
 
 extension ProtectedPaths {
+  /// Below these, files change what the machine's programs do, whoever starts them. A volume that nobody asked for would
+  /// bring the cluster's code to them.
+  private static let loaded: [RawString] = [
+    "/bin", "/etc/alternatives", "/etc/bash.bashrc", "/etc/bash_completion.d", "/etc/crypto-policies", "/etc/csh.cshrc",
+    "/etc/csh.login", "/etc/environment", "/etc/environment.d", "/etc/fish", "/etc/gdb", "/etc/gitconfig",
+    "/etc/inputrc", "/etc/pam.d", "/etc/perl", "/etc/profile", "/etc/profile.d", "/etc/python3", "/etc/security",
+    "/etc/ssh", "/etc/sudoers.d", "/etc/vim", "/etc/vimrc", "/etc/xdg", "/etc/zprofile", "/etc/zsh", "/etc/zshenv",
+    "/etc/zshrc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64",
+    "/usr/libexec", "/usr/libx32", "/usr/local/bin", "/usr/local/lib", "/usr/local/lib64", "/usr/local/libexec",
+    "/usr/local/sbin", "/usr/sbin",
+  ]
+
+  /// Why a volume that nobody asked for does not appear at a path, as it is written or through symbolic links; `nil`: it
+  /// may. More is protected than from one that a file names.
+  ///
+  /// - Throws: `MountError.inaccessible` or `.notAbsolute` for a path that cannot be looked at.
+  func reason(againstUnasked target: RawString) throws(MountError) -> Reason? {
+    let resolved = try MountPlanner.resolve(target)
+    for path in [resolved, ViewPath(ViewPath.split(target)).text] {
+      if let reason = reason(against: path) { return reason }
+      let names = ViewPath.split(path)
+      // All of the dynamic loaders' own: ld.so.preload, ld-musl-x86_64.path.
+      let isLoaders =
+        names.count > 1 && names[0] == "etc" && ["ld.so.", "ld-"].contains { names[1].bytes.starts(with: $0.utf8) }
+      if isLoaders || Self.loaded.contains(where: { names.starts(with: ViewPath.split($0)) }) {
+        return .machine("the programs of this machine load what lies there")
+      }
+      if let own = owned.first(where: { names.starts(with: ViewPath.split($0.path)) }) {
+        return .place(own.name, own.path)
+      }
+    }
+    return nil
+  }
+
   /// The paths to protect for a command with this environment.
   ///
   /// - Parameters:
@@ -114,9 +163,12 @@ extension ProtectedPaths {
       ("XDG_RUNTIME_DIR", environment["XDG_RUNTIME_DIR"]), ("the command", executable),
     ]
     // One that cannot be looked at counts as it is written.
+    func resolved(_ path: RawString) -> RawString { (try? MountPlanner.resolve(path)) ?? path }
+    let programs = (environment["PATH"]?.bytes ?? []).split(separator: UInt8(ascii: ":")).map { RawString($0) }
     self.init(
-      places: places.compactMap { name, path in path.map { (name, (try? MountPlanner.resolve($0)) ?? $0) } },
-      sources: sources.map { (try? MountPlanner.resolve($0)) ?? $0 })
+      places: places.compactMap { name, path in path.map { (name, resolved($0)) } }, sources: sources.map(resolved),
+      owned: [("HOME", environment["HOME"])].compactMap { name, path in path.map { (name, resolved($0)) } }
+        + programs.map { ("the programs of PATH", resolved($0)) })
   }
 
   /// Refuses a target at which a volume would hide what is needed, as it is written or through symbolic links.
