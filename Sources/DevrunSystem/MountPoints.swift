@@ -1,0 +1,179 @@
+public import DevrunCore
+internal import Glibc
+internal import Synchronization
+
+/// Empty folders and files that are made on this machine so that something can be mounted at them, and that are removed when
+/// nobody needs them any more.
+///
+/// A record lists them, for whoever cleans up after a process that was killed. It is written before anything is made. Each
+/// mount point is locked (flock(2)) as long as it is used: a removed one takes away what others have mounted there.
+public final class MountPoints: Sendable {
+  /// An empty folder or file.
+  public struct Place: Sendable, Hashable {
+    /// Its absolute path, without symbolic links.
+    public var path: RawString
+    /// Whether it is a folder.
+    public var isDirectory: Bool
+
+    /// A folder or a file of the path.
+    public init(path: RawString, isDirectory: Bool) {
+      self.path = path
+      self.isDirectory = isDirectory
+    }
+  }
+
+  /// A mount point, or the record, could not be made or removed.
+  public struct Failure: Error, Sendable, Hashable {
+    /// Its path.
+    public var path: RawString
+    /// The kernel's answer.
+    public var error: Errno
+  }
+
+  private let record: RawString
+  private let locks = Mutex<[Descriptor]>([])
+
+  /// Makes what is missing, and shares what other processes of this user have made.
+  ///
+  /// - Parameters:
+  ///   - missing: what is to be made, each folder before what is in it.
+  ///   - present: what is used and was there before, each folder before what is in it. What is in the record of another
+  ///     session is shared with it: the last of its users removes it.
+  ///   - record: the path of the record, which is in a folder of its own beside those of the other sessions.
+  /// - Throws: what could not be made; nothing is left behind then.
+  public init(making missing: [Place], sharing present: [Place], record: RawString) throws(Failure) {
+    self.record = record
+    let others = Self.recorded(beside: record)
+    do throws(Failure) {
+      for place in missing { try take(place, isKnown: others.contains(place.path)) }
+      for place in present where others.contains(place.path) { try take(place, isKnown: true) }
+    } catch {
+      _ = remove()
+      throw error
+    }
+  }
+
+  /// Removes what is empty and not used by others, and the record.
+  ///
+  /// - Returns: what could not be removed.
+  @discardableResult
+  public func remove() -> [Failure] {
+    locks.withLock { $0.removeAll() }
+    return Self.remove(recordedIn: record)
+  }
+
+  /// Removes what a record lists, if it is empty and nobody uses it, and the record. No record is no failure.
+  ///
+  /// - Returns: what could not be removed.
+  @discardableResult
+  public static func remove(recordedIn record: RawString) -> [Failure] {
+    var failures: [Failure] = []
+    for path in paths(in: record).reversed() {
+      do throws(Errno) {
+        try removeUnused(path)
+      } catch {
+        failures.append(Failure(path: path, error: error))
+      }
+    }
+    // The next run tries again what was not removed.
+    if failures.isEmpty { _ = record.withCString { unlink($0) } }
+    return failures
+  }
+
+  /// Makes a mount point, unless it is there, and locks it.
+  ///
+  /// - Parameter isKnown: whether another session has made it, if it is there.
+  private func take(_ place: Place, isKnown: Bool) throws(Failure) {
+    do throws(Errno) {
+      try write([place.path], adding: true)
+      while true {
+        let isOurs = try make(place)
+        if !isOurs, !isKnown {
+          // Somebody made it meanwhile, to keep it.
+          return try write(Self.paths(in: record).filter { $0 != place.path }, adding: false)
+        }
+        guard let lock = try Self.open(place.path) else { continue }
+        try system { flock(lock.number, LOCK_SH) }
+        // Another session may have removed it before it was locked.
+        guard try Self.leads(place.path, to: lock) else { continue }
+        return locks.withLock { $0.append(lock) }
+      }
+    } catch {
+      throw Failure(path: place.path, error: error)
+    }
+  }
+
+  /// Makes an empty folder or file. `false`: it is there.
+  private func make(_ place: Place) throws(Errno) -> Bool {
+    do throws(Errno) {
+      if place.isDirectory {
+        try Directory.make(place.path, mode: 0o755)
+      } else {
+        try Descriptor.open(place.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644).close()
+      }
+      return true
+    } catch .exists {
+      return false
+    }
+  }
+
+  private func write(_ paths: [RawString], adding: Bool) throws(Errno) {
+    let flags = O_WRONLY | O_CREAT | O_NOFOLLOW | (adding ? O_APPEND : O_TRUNC)
+    // A path may have any byte but zero.
+    try Descriptor.open(record, flags, mode: 0o600).writeAll(paths.flatMap { $0.bytes + [0] })
+  }
+
+  private static func paths(in record: RawString) -> [RawString] {
+    // A session without mount points has no record; one that cannot be read is of no use.
+    let bytes = (try? Descriptor.open(record, O_RDONLY | O_NOFOLLOW).readToEnd()) ?? []
+    return bytes.split(separator: 0).map { RawString($0) }.filter { $0.bytes.first == UInt8(ascii: "/") }
+  }
+
+  /// What the records of other sessions list.
+  private static func recorded(beside record: RawString) -> Set<RawString> {
+    let names = record.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard names.count > 2 else { return [] }
+    let base = RawString(Array(names.dropLast(2).joined(separator: [UInt8(ascii: "/")])))
+    let folders = (try? Directory.entries(of: base.bytes.isEmpty ? "/" : base)) ?? []
+    var found: Set<RawString> = []
+    for folder in folders where folder.bytes[...] != names[names.count - 2] {
+      let other = RawString(
+        base.bytes + [UInt8(ascii: "/")] + folder.bytes + [UInt8(ascii: "/")] + names[names.count - 1])
+      // Other users' folders are closed to this one, and their mount points are not this user's to remove.
+      found.formUnion(paths(in: other))
+    }
+    return found
+  }
+
+  /// Removes an empty folder or file of this user that nobody has locked.
+  private static func removeUnused(_ path: RawString) throws(Errno) {
+    do throws(Errno) {
+      guard let place = try open(path) else { return }
+      let status = try place.status()
+      let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+      guard status.st_uid == geteuid(), isDirectory || status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
+      else { return }
+      try system { flock(place.number, LOCK_EX | LOCK_NB) }
+      try path.withCString { (path) throws(Errno) in _ = try system { isDirectory ? rmdir(path) : unlink(path) } }
+    } catch {
+      // Used by another session, which removes it; gone; no longer empty, or mounted over by somebody on the machine.
+      let isLeft: Set<Int32> = [EWOULDBLOCK, ENOENT, ENOTDIR, ENOTEMPTY, EEXIST, EBUSY, ELOOP]
+      if !isLeft.contains(error.rawValue) { throw error }
+    }
+  }
+
+  /// Opens a mount point; `nil`: it is gone.
+  private static func open(_ path: RawString) throws(Errno) -> Descriptor? {
+    do throws(Errno) {
+      return try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    } catch .noEntry {
+      return nil
+    }
+  }
+
+  private static func leads(_ path: RawString, to descriptor: Descriptor) throws(Errno) -> Bool {
+    var there = stat()
+    let here = try descriptor.status()
+    return path.withCString { lstat($0, &there) } == 0 && there.st_dev == here.st_dev && there.st_ino == here.st_ino
+  }
+}
