@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,19 @@
 #define MS_NOSUID 2
 #define MS_NODEV 4
 #endif
+
+// mount_setattr(2) came with Linux 5.12, later than some headers.
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+/// `struct mount_attr` of the kernel.
+struct mount_attributes {
+  uint64_t set;
+  uint64_t clear;
+  uint64_t propagation;
+  uint64_t user_namespace;
+};
 
 /// The directory that was covered last: as it was, and the file system that covers it.
 struct covered {
@@ -84,6 +98,15 @@ static int keep(const struct covered *covered, const struct devrun_mount_step *s
   return unlinkat(covered->after, step->target, flags) ? -errno : 0;
 }
 
+/// Not by a remount, which takes all flags anew and so could take some away.
+static int make_read_only(const char *path) {
+  struct mount_attributes attributes = {.set = MOUNT_ATTR_RDONLY};
+  if (syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attributes, sizeof attributes) == 0) return 0;
+  if (errno != ENOSYS && errno != EPERM) return -errno;
+  // Linux before 5.12, or a seccomp profile that does not have the call.
+  return chmod(path, 0555) ? -errno : 0;
+}
+
 static int carry_out(struct covered *covered, const struct devrun_mount_step *step) {
   switch (step->kind) {
   case DEVRUN_MOUNT_BIND: return attach_copy(AT_FDCWD, step->source, AT_FDCWD, step->target);
@@ -98,6 +121,7 @@ static int carry_out(struct covered *covered, const struct devrun_mount_step *st
     return chroot("/..") ? -errno : 0;
   case DEVRUN_MOUNT_MAKE_DIRECTORY: return make_directory(AT_FDCWD, step->target, step->mode);
   case DEVRUN_MOUNT_MAKE_FILE: return make_file(AT_FDCWD, step->target);
+  case DEVRUN_MOUNT_MAKE_READ_ONLY: return make_read_only(step->target);
   }
   return -EINVAL;
 }

@@ -13,7 +13,7 @@
 // order; a string is its length and its bytes with the zero at their end; a list is its length and its parts; what may be
 // NULL is a list of none or one. The helper and devrun are of one build, which the magic tells.
 
-static const uint64_t magic = 0x6465767275000001;
+static const uint64_t magic = 0x6465767275000002;
 
 /// The largest record that is read: what the kernel takes for arguments and environment (6 MiB), twice.
 static const off_t most = 12 << 20;
@@ -175,7 +175,7 @@ static const struct devrun_mount_step *take_steps(struct reader *reader, size_t 
   struct devrun_mount_step *steps = list(reader, *count, sizeof *steps);
   for (size_t i = 0; i < *count && !reader->failed; i++) {
     uint64_t kind = take_number(reader);
-    if (kind > DEVRUN_MOUNT_MAKE_FILE) reader->failed = true;
+    if (kind > DEVRUN_MOUNT_MAKE_READ_ONLY) reader->failed = true;
     steps[i].kind = (enum devrun_mount_kind)kind;
     steps[i].source = take_string(reader);
     steps[i].target = take_string(reader);

@@ -30,12 +30,15 @@ public struct LaunchPlan: Sendable, Hashable, Codable {
   /// The addresses of the pod in whose place the child runs. This machine does not have them: what the child binds to one
   /// of them is bound to the loopback interface, and what it connects to one of them is connected there.
   public var podAddresses: [IPAddress] = []
+  /// The file that lists what is made on this machine for mounts to be shown at (`MountPoints`); `nil`: nothing may be made.
+  public var mountPointRecord: RawString?
 
   /// A file or directory that appears at another path, with all that is below.
   public struct Mount: Sendable, Hashable, Codable {
     /// What is shown.
     public var source: RawString
-    /// The absolute path where it is shown. What is missing of it is made in the private view.
+    /// The absolute path where it is shown. What is missing of it is made in the private view, or on this machine for as
+    /// long as the child runs.
     public var target: RawString
 
     /// A mount of the source at the target.

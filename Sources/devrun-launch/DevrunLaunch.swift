@@ -54,6 +54,7 @@ struct DevrunLaunch {
         return status
       }
       await listening
+      for failure in child.removeMountPoints() { try log?.write(contentsOf: Data("left \(failure.path)\n".utf8)) }
       for process in keeper.leftRunning { try log?.write(contentsOf: Data("left \(process)\n".utf8)) }
       try log?.write(contentsOf: Data("ended\n".utf8))
       if let fifo = script.finishAfter { for await _ in try closing(of: fifo) {} }

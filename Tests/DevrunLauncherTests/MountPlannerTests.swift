@@ -9,10 +9,18 @@ import Testing
 
 @Suite("Mount planner")
 struct MountPlannerTests {
-  private func steps(_ mounts: [(String, String)]) throws -> [MountStep] {
+  /// What is planned for a user who may write to no directory, or to all.
+  private func planned(_ mounts: [(String, String)], mayWrite: Bool, force: Bool = false) throws -> MountPlanner {
     var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [:], isolation: .user)
     plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
-    return try MountPlanner.steps(for: plan)
+    plan.forcesVolumes = force
+    return try MountPlanner.planned(for: plan) { _ in mayWrite }
+  }
+
+  private func steps(_ mounts: [(String, String)]) throws -> [MountStep] {
+    let planner = try planned(mounts, mayWrite: false)
+    #expect(planner.mountPoints.isEmpty)
+    return planner.steps
   }
 
   private func path(_ text: String) -> ViewPath { ViewPath(ViewPath.split(RawString(text))) }
@@ -43,6 +51,7 @@ struct MountPlannerTests {
         .cover(parent, mode: 0o755), .keepFile("file"), .keepDirectory("folder"), .keepLink("link", to: "../target"),
         .makeDirectory(parent.appending("a")), .makeDirectory(parent.appending("a").appending("b")),
         .bind(source: RawString(fixture.path("source")), target: parent.appending("a").appending("b")),
+        .makeReadOnly(parent),
       ])
   }
 
@@ -60,6 +69,7 @@ struct MountPlannerTests {
         .makeDirectory(parent.appending("new")), .bind(source: source, target: parent.appending("new")),
         .makeDirectory(parent.appending("file")), .bind(source: source, target: parent.appending("file")),
         .makeFile(parent.appending("folder")), .bind(source: file, target: parent.appending("folder")),
+        .makeReadOnly(parent),
       ])
   }
 
@@ -70,10 +80,66 @@ struct MountPlannerTests {
     #expect(steps.first == .cover(ViewPath(), mode: mode))
     #expect(steps.contains(.keepDirectory("proc")))
     #expect(
-      steps.suffix(4) == [
+      steps.suffix(5) == [
         .enterRoot, .makeDirectory(path("/devrun-test")), .makeDirectory(path("/devrun-test/x")),
         .bind(source: RawString(fixture.path("source")), target: path("/devrun-test/x")),
+        .makeReadOnly(ViewPath()),
       ])
+  }
+
+  @Test func `A mount at a missing path in a directory that the user may write to gets a mount point there`() throws {
+    let fixture = try fixture()
+    let parent = path(fixture.path("parent"))
+    let source = RawString(fixture.path("source"))
+    let file = RawString(try fixture.write("data", ""))
+    let planner = try planned(
+      [
+        (source.description, fixture.path("parent/a/b")), (file.description, fixture.path("parent/a/c")),
+        (source.description, fixture.path("parent/x/../d")),
+      ], mayWrite: true)
+    #expect(
+      planner.mountPoints == [
+        .init(path: parent.appending("d").text, isDirectory: true),
+        .init(path: parent.appending("a").text, isDirectory: true),
+        .init(path: parent.appending("a").appending("b").text, isDirectory: true),
+        .init(path: parent.appending("a").appending("c").text, isDirectory: false),
+      ])
+    #expect(planner.mountPoints.first { $0.path == parent.appending("a").appending("c").text }?.isDirectory == false)
+    #expect(
+      Set(planner.steps) == [
+        .bind(source: source, target: parent.appending("a").appending("b")),
+        .bind(source: file, target: parent.appending("a").appending("c")),
+        .bind(source: source, target: parent.appending("d")),
+      ])
+  }
+
+  @Test func `What is in the way in a directory that the user may write to gives way only if the user insists`() throws
+  {
+    let fixture = try fixture()
+    let parent = path(fixture.path("parent"))
+    let mounts = [
+      (fixture.path("source"), fixture.path("parent/file/deep")), (fixture.path("source"), fixture.path("parent/new")),
+    ]
+    #expect(
+      throws: MountError.occupied(RawString(mounts[0].1), by: parent.appending("file").text)
+    ) { try planned(mounts, mayWrite: true) }
+    let planner = try planned(mounts, mayWrite: true, force: true)
+    #expect(planner.mountPoints.isEmpty && planner.steps.first == .cover(parent, mode: 0o755))
+    #expect(planner.steps.contains(.makeDirectory(parent.appending("new"))))
+    #expect(!planner.steps.contains(.makeReadOnly(parent)))
+  }
+
+  @Test func `A directory that holds an unreachable working directory is not covered`() throws {
+    let fixture = try fixture()
+    var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [:], isolation: .user)
+    plan.mounts = [
+      .init(source: RawString(fixture.path("source")), target: RawString(fixture.path("parent/new")))
+    ]
+    let parent = RawString(fixture.path("parent"))
+    #expect(throws: MountError.losesWorkingDirectory(parent)) {
+      try MountPlanner.planned(for: plan, workingDirectory: RawString("\(parent)/unreachable")) { _ in false }
+    }
+    _ = try MountPlanner.planned(for: plan, workingDirectory: RawString("\(parent)/folder")) { _ in false }
   }
 
   private func mode(of path: String) throws -> UInt32? {

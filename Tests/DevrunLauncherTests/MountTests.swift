@@ -12,11 +12,13 @@ import devrun_launch
 struct MountTests {
   /// Runs a shell script with the mounts.
   private func run(
-    _ script: String, _ example: IsolationCase, in fixture: LaunchFixture, mounts: [(String, String)]
+    _ script: String, _ example: IsolationCase, in fixture: LaunchFixture, mounts: [(String, String)],
+    force: Bool = false
   ) async throws -> Outcome {
     try await fixture.run(["sh", "-c", script], as: example.user) {
       $0.isolate(as: example)
       $0.plan.mounts = mounts.map { .init(source: RawString($0.0), target: RawString($0.1)) }
+      $0.plan.forcesVolumes = force
     }
   }
 
@@ -99,11 +101,11 @@ struct MountTests {
     let parent = fixture.path("parent")
     let outcome = try await run(
       "cd \(parent); cat file/token other new/token", example, in: fixture,
-      mounts: [(fixture.path("volume"), "\(parent)/file"), (fixture.path("volume"), "\(parent)/new")])
+      mounts: [(fixture.path("volume"), "\(parent)/file"), (fixture.path("volume"), "\(parent)/new")], force: true)
     #expect(outcome.output == "secret\nother\nsecret\n" && outcome.errors == "")
     let below = try await run(
       "cd \(parent); cat file/deep/token other", example, in: fixture,
-      mounts: [(fixture.path("volume"), "\(parent)/file/deep")])
+      mounts: [(fixture.path("volume"), "\(parent)/file/deep")], force: true)
     #expect(below.output == "secret\nother\n" && below.errors == "")
     #expect(try String(contentsOfFile: "\(parent)/file", encoding: .utf8) == "in the way\n")
   }

@@ -37,4 +37,14 @@ struct WorkingDirectoryTests {
     let (outcome, folder) = try await outcome(isolation) { _, _ in }
     #expect(outcome.output == "\(folder)\ntext\n" && outcome.errors == "")
   }
+
+  @Test(arguments: [IsolationChoice.mount, .user])
+  func `A volume that would take the working directory away is refused`(_ isolation: IsolationChoice) async throws {
+    let (outcome, _) = try await outcome(isolation) { fixture, script in
+      script.plan.mounts = [.init(source: RawString(fixture.path("volume")), target: "/devrun-test-volume")]
+    }
+    #expect(outcome.output == "" && outcome.status == .exited(125))
+    #expect(outcome.errors.contains("nothing can be shown in '/'"), "\(outcome)")
+    #expect(outcome.errors.contains("working directory"))
+  }
 }

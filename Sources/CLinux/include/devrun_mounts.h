@@ -27,6 +27,8 @@ enum devrun_mount_kind {
   DEVRUN_MOUNT_MAKE_DIRECTORY,
   /// Makes the empty file `target` (a path), unless it is there.
   DEVRUN_MOUNT_MAKE_FILE,
+  /// Makes the file system that covers the directory `target` read-only, or at least that directory.
+  DEVRUN_MOUNT_MAKE_READ_ONLY,
 };
 
 /// A step of the way to the private view.

@@ -10,6 +10,8 @@ struct ChildBirth {
   let process: pid_t
   /// What lets it go on to its program: something to be read, or the end. `nil`: nothing holds it up.
   let gate: Descriptor?
+  /// What was made on the machine for volumes to be shown at.
+  let mountPoints: MountPoints?
 
   private let report: Descriptor
   private let listenerSocket: Descriptor?
@@ -29,7 +31,7 @@ struct ChildBirth {
     self.isolation = isolation
     executable = plan?.executable ?? ""
     arguments = ArgumentBlock(arguments: plan?.arguments ?? [], environment: plan?.environment ?? [:])
-    steps = try Self.steps(for: plan, isolation, keeper.inherited.workingDirectory)
+    (steps, mountPoints) = try Self.mounts(for: plan, isolation, keeper.inherited.workingDirectory)
     let wantsFilter = plan.map { $0.redirectsConnections || $0.watchesBinds } ?? true || isolation == .trap
     do throws(Errno) {
       let (readEnd, writeEnd) = try Descriptor.pipe()
@@ -48,6 +50,7 @@ struct ChildBirth {
       theirs.close()
       gate?.0.close()
     } catch {
+      mountPoints?.remove()
       throw .resources(error)
     }
   }
@@ -88,6 +91,7 @@ struct ChildBirth {
 
   /// Ends the child, if it has not ended, and reaps it. To be called once, by whoever does not want it any more.
   func abort() {
+    defer { mountPoints?.remove() }
     _ = kill(process, SIGKILL)
     var event = devrun_child_event()
     repeat {
@@ -96,14 +100,15 @@ struct ChildBirth {
     _ = devrun_reap(process)
   }
 
-  private static func steps(
+  private static func mounts(
     for plan: LaunchPlan?, _ isolation: Isolation?, _ workingDirectory: RawString?
-  ) throws(LaunchError) -> [MountStep] {
-    if isolation == .trap || isolation == nil { return [] }
+  ) throws(LaunchError) -> ([MountStep], MountPoints?) {
+    if isolation == .trap || isolation == nil { return ([], nil) }
     // Security modules that forbid mounts forbid one that changes nothing as well.
-    guard let plan else { return [.bind(source: "/dev/null", target: ViewPath(["dev", "null"]))] }
+    guard let plan else { return ([.bind(source: "/dev/null", target: ViewPath(["dev", "null"]))], nil) }
     do throws(MountError) {
-      return try MountPlanner.steps(for: plan, workingDirectory: workingDirectory)
+      let planned = try MountPlanner.planned(for: plan, workingDirectory: workingDirectory)
+      return (planned.steps, try planned.makeMountPoints(recordedIn: plan.mountPointRecord))
     } catch {
       throw .mounts(error)
     }

@@ -1,7 +1,7 @@
 import CLinux
 import DevrunCore
 public import DevrunPlan
-import DevrunSystem
+public import DevrunSystem
 import Glibc
 import Synchronization
 
@@ -33,6 +33,7 @@ public final class LaunchedChild: Sendable {
   private let life = Mutex(Life.running)
   private let end = Latch<WaitStatus>()
   private let listening: Broadcast<ListenEvent>
+  private let mountPoints: MountPoints?
 
   /// What begins to listen on this machine's TCP ports, as the plan's `listenPorts` ask for: each event once, those that
   /// came before first.
@@ -41,12 +42,22 @@ public final class LaunchedChild: Sendable {
   /// descendants are waited for.
   public var listenEvents: AsyncStream<ListenEvent> { listening.stream() }
 
-  init(processID: pid_t, isolation: Isolation?, redirect: ConnectRedirect?, listening: Broadcast<ListenEvent>) {
+  init(
+    processID: pid_t, isolation: Isolation?, redirect: ConnectRedirect?, listening: Broadcast<ListenEvent>,
+    mountPoints: MountPoints? = nil
+  ) {
     self.processID = processID
     self.isolation = isolation
     self.redirect = redirect
     self.listening = listening
+    self.mountPoints = mountPoints
   }
+
+  /// Removes what was made on the machine for volumes to be shown at. To be called when the command has ended; what it left
+  /// running does not see these volumes any more.
+  ///
+  /// - Returns: what could not be removed.
+  public func removeMountPoints() -> [MountPoints.Failure] { mountPoints?.remove() ?? [] }
 
   /// Sends it a signal. Nothing happens if it has ended.
   public func send(_ signal: Int32) {

@@ -80,7 +80,8 @@ public struct Launcher: Sendable {
         }
       }
       let child = LaunchedChild(
-        processID: birth.process, isolation: isolation, redirect: redirect, listening: listening)
+        processID: birth.process, isolation: isolation, redirect: redirect, listening: listening,
+        mountPoints: birth.mountPoints)
       keeper.attach(child, gate: birth.gate)
       try birth.awaitExecution()
       // What the child waits for must not be held open here: the ends of pipes, above all.

@@ -20,6 +20,8 @@ enum MountStep: Hashable, Sendable {
   case makeDirectory(ViewPath)
   /// Makes an empty file in what covers a directory.
   case makeFile(ViewPath)
+  /// Makes what covers a directory read-only.
+  case makeReadOnly(ViewPath)
 }
 
 extension MountStep {
@@ -34,6 +36,7 @@ extension MountStep {
     case .enterRoot: (DEVRUN_MOUNT_ENTER_ROOT, "", "/", 0)
     case .makeDirectory(let path): (DEVRUN_MOUNT_MAKE_DIRECTORY, "", path.text, 0o755)
     case .makeFile(let path): (DEVRUN_MOUNT_MAKE_FILE, "", path.text, 0)
+    case .makeReadOnly(let path): (DEVRUN_MOUNT_MAKE_READ_ONLY, "", path.text, 0)
     }
   }
 

@@ -2,6 +2,7 @@ import DevrunCore
 import DevrunPlan
 import DevrunSystem
 import Foundation
+import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -45,6 +46,13 @@ final class LaunchFixture: Sendable {
   /// The command line that runs a launch.
   func commandLine(_ script: LaunchScript, as user: TestUser = .own) throws -> [String] {
     let number = count.add(1, ordering: .relaxed).newValue
+    var script = script
+    if script.plan.mountPointRecord == nil {
+      let session = path("session-\(number)")
+      mkdir(session, 0o777)
+      chmod(session, 0o777)
+      script.plan.mountPointRecord = RawString("\(session)/mount-points")
+    }
     let file = try write("script-\(number).json", String(decoding: JSONEncoder().encode(script), as: UTF8.self))
     return user.command([try Self.launcher(), file])
   }
