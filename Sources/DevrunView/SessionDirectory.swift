@@ -1,11 +1,12 @@
-internal import DevrunCore
+package import DevrunCore
 package import DevrunSystem
 internal import Glibc
 
 /// The session's private folder: the hosts file, and the volumes that are materialized.
 ///
-/// It lies in memory (`XDG_RUNTIME_DIR`, else `/dev/shm`) because Secrets are written into it; in the temporary
-/// directory only where neither can be used. No other user can rename or replace it. Its mode is 0700. A lock (flock(2)) is held on it as long as the session
+/// It lies in memory (`XDG_RUNTIME_DIR`, `/dev/shm` or the user's folder of `/run/user`; the first in which programs can be
+/// executed, since volumes hold scripts) because Secrets are written into it; in the temporary directory only where none of
+/// them can be used. No other user can rename or replace it. Its mode is 0700. A lock (flock(2)) is held on it as long as the session
 /// lives, so that a later run can tell what a killed one left behind, and removes it.
 package struct SessionDirectory: Sendable {
   /// The folder's path.
@@ -71,7 +72,24 @@ package struct SessionDirectory: Sendable {
 
   /// Where the folder may lie, the best first: folders in which no other user can rename or replace it (`PrivateBase`).
   package static func bases(_ environment: EnvironmentVariables) -> [String] {
-    usable([environment["XDG_RUNTIME_DIR"]?.description, "/dev/shm"]) + temporaryBases(environment)
+    executableFirst(
+      usable([environment["XDG_RUNTIME_DIR"]?.description, "/dev/shm", "/run/user/\(geteuid())"]))
+      + temporaryBases(environment)
+  }
+
+  /// Puts folders of file systems without programs (mount(8), `noexec`) behind the others.
+  static func executableFirst(
+    _ bases: [String], isExecutable: (String) -> Bool = { mayExecute(in: $0) }
+  ) -> [String] {
+    bases.filter(isExecutable) + bases.filter { !isExecutable($0) }
+  }
+
+  /// ST_NOEXEC of statvfs(3), which Swift does not see.
+  private static let noExecution: UInt = 8
+
+  private static func mayExecute(in base: String) -> Bool {
+    var system = statvfs()
+    return statvfs(base, &system) != 0 || system.f_flag & noExecution == 0
   }
 
   private static func temporaryBases(_ environment: EnvironmentVariables) -> [String] {
@@ -81,6 +99,12 @@ package struct SessionDirectory: Sendable {
   private static func usable(_ bases: [String?]) -> [String] {
     bases.compactMap { $0 }.compactMap { PrivateBase($0)?.path }
   }
+
+  /// The file that lists what is made elsewhere on this machine for volumes to be shown at (`MountPoints`). It goes with the
+  /// folder, and what it lists goes first.
+  package var mountPointRecord: RawString { Self.mountPointRecord(in: path) }
+
+  private static func mountPointRecord(in path: String) -> RawString { RawString("\(path)/mount-points") }
 
   /// Makes a folder in the folder, with those on the way to it.
   ///
@@ -146,9 +170,11 @@ package struct SessionDirectory: Sendable {
   /// - Throws: `ViewError.noSessionDirectory`
   package func remove() throws {
     defer { descriptor.close() }
+    let left = MountPoints.remove(recordedIn: mountPointRecord)
     try mappingErrno(to: { ViewError.noSessionDirectory(path, $0) }) { () throws(Errno) in
       try Directory.removeTree(RawString(path))
     }
+    if let first = left.first { throw ViewError.cannotChange(first.path.description, first.error) }
   }
 
   /// Removes what sessions of this user left here that no longer live: those whose lock nobody holds.
@@ -158,14 +184,16 @@ package struct SessionDirectory: Sendable {
     else { return }
     for name in names where name.bytes.starts(with: prefix.utf8) {
       // What lives, or cannot be removed, is left to a later run.
-      try? removeAbandoned(name, in: folder)
+      try? removeAbandoned(name, in: folder, base)
     }
   }
 
-  private static func removeAbandoned(_ name: RawString, in base: Descriptor) throws(Errno) {
+  private static func removeAbandoned(_ name: RawString, in base: Descriptor, _ path: String) throws(Errno) {
     let folder = try Descriptor.open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, in: base)
     guard try folder.status().st_uid == geteuid() else { return }
     try system { flock(folder.number, LOCK_EX | LOCK_NB) }
+    // What cannot be removed now, on a disk that is away, is left to a later run, and so is the record of it.
+    guard MountPoints.remove(recordedIn: mountPointRecord(in: "\(path)/\(name)")).isEmpty else { return }
     try Directory.removeTree(name, in: base)
   }
 }

@@ -59,6 +59,29 @@ struct SessionDirectoryTests {
     try living.remove()
   }
 
+  @Test func `A later session removes the mount points of a killed one, and each session its own`() throws {
+    let place = base + "/project"
+    let dead = "\(base)/devrun-session-dead"
+    for folder in [place, place + "/config", dead] {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+    try Data((place + "/config\0").utf8).write(to: URL(fileURLWithPath: dead + "/mount-points"))
+    let next = try make("next")
+    #expect(!FileManager.default.fileExists(atPath: place + "/config") && FileManager.default.fileExists(atPath: place))
+    #expect(!FileManager.default.fileExists(atPath: dead))
+    try FileManager.default.createDirectory(atPath: place + "/config", withIntermediateDirectories: true)
+    try Data((place + "/config\0").utf8).write(to: URL(fileURLWithPath: next.mountPointRecord.description))
+    try next.remove()
+    #expect(!FileManager.default.fileExists(atPath: place + "/config"))
+  }
+
+  @Test func `A folder in which no program may be executed is the last choice among those in memory`() {
+    let bases = SessionDirectory.executableFirst(["/dev/shm", "/run/user/7"]) { $0 != "/dev/shm" }
+    #expect(bases == ["/run/user/7", "/dev/shm"])
+    #expect(
+      SessionDirectory.executableFirst(["/dev/shm", "/run/user/7"]) { _ in false } == ["/dev/shm", "/run/user/7"])
+  }
+
   @Test func `A session's folder is removed with read-only folders in it, and links are not followed`() throws {
     let outside = base + "/outside"
     try Data("mine".utf8).write(to: URL(fileURLWithPath: outside))
