@@ -12,6 +12,8 @@ struct CommandRun: Sendable {
   var program: ProgramInvocation
   /// How the command's own view of files is to be made.
   var isolation: IsolationChoice
+  /// The paths of this machine as places for volumes.
+  var places: VolumePlaces
   /// Whether the session lasts until the last process that the command left running has ended.
   var waitsForDescendants: Bool
   /// The run's voice.
@@ -24,7 +26,7 @@ struct CommandRun: Sendable {
     let isolation = try await launcher.probe(isolation)
     reporter.report(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
     return try await session.run(
-      program, isolation: isolation, askingGroup: { keeper.askingGroup }, ending: process.ending
+      program, isolation: isolation, places: places, askingGroup: { keeper.askingGroup }, ending: process.ending
     ) { ready in
       reporter.report(.idle)
       let child = try await launcher.launch(ready.plan, redirecting: ready.redirected)
@@ -59,6 +61,8 @@ private struct LaunchedCommand: RunningCommand {
     let status = await keeper.accompany(
       child, grace: CommandProcess.grace, waitsForDescendants: waitsForDescendants)
     process.commandEnded(status)
+    // What cannot be removed is reported when the session's folder goes, which has the record of it.
+    _ = child.removeMountPoints()
     let left = keeper.leftRunning
     if !left.isEmpty {
       reporter.report(

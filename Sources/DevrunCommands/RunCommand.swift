@@ -37,7 +37,10 @@ struct RunCommand: ParsableCommand {
       terminal: ProgressReport(terminal: Terminal(), verbosity: options.cluster.verbosity))
     options.cluster.announceKubeconfig(of: project, reporter)
     for warning in warnings { reporter.report(.warning(ErrorMessage(warning))) }
-    try checkMountPaths(sessionOptions, process, executable: executable)
+    let places = VolumePlaces(
+      environment: process.environment, workingDirectory: RawString(process.workingDirectory), executable: executable,
+      force: options.forceVolumes)
+    try checkMountPaths(sessionOptions, places)
     guard var sessionOptions else {
       let restoration = Restoration(access: access, process: process, reporter: reporter)
       return try reporter.reportingFailure {
@@ -53,18 +56,17 @@ struct RunCommand: ParsableCommand {
     let program = ProgramInvocation(executable: executable, arguments: arguments)
     let run = CommandRun(
       session: session, program: program, isolation: options.isolation ?? project.isolation ?? .automatic,
+      places: places,
       waitsForDescendants: options.wait, reporter: reporter)
     try CommandProcess(session: session, reporter: reporter, environment: process.environment).run(run.hold)
   }
 
-  /// Checks, before the cluster is touched, that no volume hides what is needed at the path that a file gives it.
-  private func checkMountPaths(_ session: SessionOptions?, _ process: ProcessContext, executable: RawString) throws {
-    let protected = ProtectedPaths(
-      environment: process.environment, workingDirectory: RawString(process.workingDirectory), executable: executable)
+  /// Checks, before the cluster is touched, that each volume can be shown at the path that a file gives it.
+  private func checkMountPaths(_ session: SessionOptions?, _ places: VolumePlaces) throws {
     for volume in session?.localEnv.volumeReferences ?? [] {
       guard let path = volume.mountPath else { continue }
       do throws(MountError) {
-        try protected.check(RawString(path), force: options.forceVolumes)
+        try places.check(named: RawString(path))
       } catch {
         throw MountPathError(volume: volume, cause: error)
       }

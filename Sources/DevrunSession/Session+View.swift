@@ -9,9 +9,12 @@ extension Session {
   /// Gathers what the command is to see: the container's variables and volumes, and the cluster's services. A tunnel that
   /// breaks meanwhile is replaced by the next.
   ///
-  /// - Parameter choice: which of the volumes are copied.
+  /// - Parameters:
+  ///   - choice: which of the volumes are copied.
+  ///   - obstacle: why a volume that nobody asked for does not appear at a path; `nil` where it may.
   func gather(
-    from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation, fetching choice: VolumeChoice = .all
+    from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation, fetching choice: VolumeChoice = .all,
+    obstacle: (RawString) -> String? = { _ in nil }
   ) async throws -> SessionView {
     let (found, info) = try await pod.withTunnel(connection.context) { tunnel in
       async let variables = tunnel.environment()
@@ -34,7 +37,8 @@ extension Session {
     let volumes = try await pod.withTunnel(connection.context) { tunnel in
       try await MaterializedVolumes.make(
         of: pod.container, in: pod.object, localEnv: options.localEnv, isolation: isolation, fetching: choice,
-        fetch: VolumeFetch(tunnel: tunnel, limit: options.volumeLimit, reporter: reporter), memory: directory
+        fetch: VolumeFetch(tunnel: tunnel, limit: options.volumeLimit, reporter: reporter),
+        obstacle: obstacle, memory: directory
       ) {
         if let disk { return disk }
         let made = try SessionDirectory(onDiskFor: name, environment: environment)
@@ -49,7 +53,8 @@ extension Session {
     reporter.mask(resolved.filter { SecretMask.looksSecret($0.name.description) }.map(\.value.description))
     var view = SessionView(
       cluster: cluster, info: info, volumes: volumes, environment: resolved, secrets: secrets,
-      hostsFile: try cluster.writeHosts(), nameService: try NameService(directory: directory))
+      hostsFile: try cluster.writeHosts(), nameService: try NameService(directory: directory),
+      mountPointRecord: directory.mountPointRecord)
     view.podAddresses = pod.object.podAddresses
     await connection.diagnosis.gathered(view)
     return view

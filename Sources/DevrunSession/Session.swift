@@ -62,28 +62,32 @@ public struct Session: Sendable {
   /// - Parameters:
   ///   - program: the program and its arguments.
   ///   - isolation: how its own view of files will be made.
+  ///   - places: what this machine has at the paths of volumes.
   ///   - askingGroup: the process group in which a credential plugin can ask the user, `nil` while it cannot.
   ///   - ending: called when the session begins to put back what it changed.
   ///   - launch: starts the command as the plan says.
   /// - Returns: how the command ended.
   /// - Throws: what connecting failed of; `SessionError.notRestored` if something could not be put back.
   public func run(
-    _ program: ProgramInvocation, isolation: Isolation, askingGroup: @escaping @Sendable () -> Int32?,
-    ending: @escaping @Sendable () -> Void, launch: @Sendable (ReadySession) async throws -> any RunningCommand
+    _ program: ProgramInvocation, isolation: Isolation, places: any MachinePlaces,
+    askingGroup: @escaping @Sendable () -> Int32?, ending: @escaping @Sendable () -> Void,
+    launch: @Sendable (ReadySession) async throws -> any RunningCommand
   ) async throws -> WaitStatus {
     try await connected(program, askingGroup: askingGroup, ending: ending) { connection in
       let podPorts = try await connection.listen(for: options.podPorts)
       let pod = try await connection.startPod(options, payload: try Payload(directory: payloadDirectory))
       if case .workload(let workload, _) = pod.target { aim.set("deployment/\(workload.name)") }
-      let view = try await gather(from: pod, connection, isolation: isolation)
+      let view = try await gather(from: pod, connection, isolation: isolation, obstacle: places.obstacle)
       let connector = await connection.serve(view, through: pod, limit: options.volumeLimit)
       let agents = await podPorts?.serve(pod)
       let wayIn = connection.wayIn(to: pod, options, replacing: agents)
       if wayIn != nil { try await pod.checkPorts(connection.context) }
-      try await wayIn?.begin()
-
       let plan = view.plan(
         for: program, isolation: isolation, forcesVolumes: options.forcesVolumes, listening: wayIn?.localPorts ?? [])
+      // What cannot be shown here is no reason to change the target.
+      try places.check(plan)
+      try await wayIn?.begin()
+
       let command = try await launch(
         ReadySession(plan: plan, connector: connector, redirected: view.cluster.redirected))
       return try await accompany(command, by: wayIn)

@@ -20,6 +20,8 @@ struct SessionView: Sendable {
   var hostsFile: String
   /// What else decides here what a name means.
   var nameService: NameService
+  /// Where it is listed what is made on this machine for volumes to be shown at.
+  var mountPointRecord: RawString
   /// The addresses of the session's pod, as the command's variables have them.
   var podAddresses: [IPAddress] = []
 
@@ -39,6 +41,7 @@ struct SessionView: Sendable {
       forcesVolumes: forcesVolumes, hiddenPaths: nameService.hiddenPaths.map { RawString($0) })
     plan.listenPorts = ports
     plan.podAddresses = podAddresses
+    plan.mountPointRecord = mountPointRecord
     return plan
   }
 }

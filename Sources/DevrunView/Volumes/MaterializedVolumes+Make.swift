@@ -1,8 +1,7 @@
 package import DevrunConfig
-internal import DevrunCore
+package import DevrunCore
 package import DevrunKube
 package import DevrunPlan
-internal import Glibc
 
 extension MaterializedVolumes {
   /// Copies what the command is to see of a container's volumes.
@@ -14,19 +13,22 @@ extension MaterializedVolumes {
   ///   - isolation: how the command gets its own view of files; without a mount namespace no path can be shown.
   ///   - fetching: which of the volumes are copied.
   ///   - fetch: how volumes are copied.
+  ///   - obstacle: why a path of the container cannot be shown here; `nil` where it can.
   ///   - memory: the session's folder.
   ///   - disk: makes a folder for what is too large for memory; called once at most.
   /// - Throws: `LocalEnvError`, `TunnelError`, `ArchiveError`, `ViewError`
   package static func make(
     of container: String, in pod: KubeObject, localEnv: LocalEnvFile, isolation: Isolation,
-    fetching choice: VolumeChoice, fetch: VolumeFetch, memory: SessionDirectory,
+    fetching choice: VolumeChoice, fetch: VolumeFetch, obstacle: (RawString) -> String?, memory: SessionDirectory,
     disk: () async throws -> SessionDirectory
   ) async throws -> MaterializedVolumes {
     let container = ContainerVolumes(of: pod, container: container)
     var volumes = MaterializedVolumes(names: container.volumes.map(\.name))
     let uses = try localEnv.volumes(in: volumes.names)
     let plan = VolumePlan(container, uses: uses, choice: choice) { path in
-      isolation == .trap ? ("no path of its own can be shown without a mount namespace", false) : obstacle(at: path)
+      isolation == .trap
+        ? ("no path of its own can be shown without a mount namespace", false)
+        : obstacle(RawString(path)).map { ($0, true) }
     }
     for omission in plan.omissions {
       fetch.reporter.report(omission.event)
@@ -34,12 +36,6 @@ extension MaterializedVolumes {
     if !plan.items.isEmpty { fetch.reporter.report(.step("copying volumes")) }
     volumes.copies = try await fetch.run(plan, memory: memory, disk: disk)
     return volumes
-  }
-
-  /// What of this machine a volume at a path would hide.
-  private static func obstacle(at path: String) -> (String, Bool)? {
-    var status = stat()
-    return stat(path, &status) == 0 ? ("this machine has something there", true) : nil
   }
 }
 

@@ -1,0 +1,93 @@
+import DevrunCore
+import DevrunPlan
+import DevrunSystem
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@testable import DevrunLauncher
+
+@Suite("Places for volumes")
+struct VolumePlacesTests {
+  private let fixture: LaunchFixture
+  private let places: VolumePlaces
+
+  init() throws {
+    fixture = try LaunchFixture()
+    for folder in ["home", "project"] { mkdir(fixture.path(folder), 0o755) }
+    places = VolumePlaces(
+      environment: [
+        "HOME": RawString(fixture.path("home")), "PATH": RawString("/usr/bin:\(fixture.path("programs/bin"))"),
+      ], workingDirectory: RawString(fixture.path("project")), executable: "/usr/bin/env")
+  }
+
+  @Test(
+    arguments: [
+      "/etc/ld.so.preload", "/etc/ld.so.preload/x", "/etc/ld-musl-x86_64.path", "/etc/ld.so.conf.d/app.conf",
+      "/etc/profile.d/devrun-test.sh", "/etc/pam.d/devrun-test", "/etc/environment.d/devrun-test.conf",
+      "/usr/lib/devrun-test/x.so", "/lib/devrun-test", "/usr/local/bin/devrun-test", "/usr/local/lib/devrun-test/x",
+      "/etc/gitconfig",
+    ] as [RawString])
+  func `What the machine's programs load never comes from a volume that nobody asked for`(path: RawString) throws {
+    let reason = try #require(places.obstacle(at: path))
+    // A machine may have one of them.
+    #expect(reason.contains("load") || reason == "this machine has something there", "\(reason)")
+  }
+
+  @Test func `A volume that nobody asked for covers no folder that the user may write to`() throws {
+    try fixture.write("project/file", "")
+    for path in [
+      "home/.app/config", "home/.appcfg", "project/config", "new", "new/deep", "project/file/deep", "programs/bin/x",
+      "programs", "project",
+    ] {
+      #expect(places.obstacle(at: RawString(fixture.path(path))) != nil, "\(path)")
+    }
+    let reason = try #require(places.obstacle(at: RawString(fixture.path("project/config"))))
+    #expect(reason == "'\(fixture.path("project/config"))' would have to be made on this machine")
+  }
+
+  @Test func `Below the folder of Kubernetes and below what is not the user's a volume may appear`() {
+    #expect(places.obstacle(at: "/run/secrets/devrun-test.example.com/account") == nil)
+    #expect(places.obstacle(at: "/var/run/secrets/devrun-test.example.com/account") == nil)
+    let isRoot = geteuid() == 0
+    #expect((places.obstacle(at: "/devrun-test-volume/config") == nil) != isRoot)
+    #expect((places.obstacle(at: "/etc/devrun-test/config") == nil) != isRoot)
+  }
+
+  @Test func `A path that cannot be looked at is an obstacle, whatever the reason`() throws {
+    try FileManager.default.createSymbolicLink(atPath: fixture.path("loop"), withDestinationPath: "loop")
+    #expect(places.obstacle(at: RawString(fixture.path("loop/config")))?.contains("cannot be looked at") == true)
+    let long = String(repeating: "n", count: 256)
+    #expect(places.obstacle(at: RawString(fixture.path("\(long)/config")))?.contains("cannot be looked at") == true)
+    #expect(places.obstacle(at: "relative")?.contains("no absolute path") == true)
+    #expect(places.obstacle(at: "/proc/devrun-test") != nil)
+    if geteuid() != 0 {
+      #expect(places.obstacle(at: "/root/.appcfg")?.contains("cannot be looked at") == true)
+    }
+  }
+
+  @Test func `A path that a file gives a volume is checked before anything starts`() throws {
+    try fixture.write("project/file", "")
+    try places.check(named: RawString(fixture.path("project/config/deep")))
+    try places.check(named: RawString(fixture.path("project/file")))
+    let below = RawString(fixture.path("project/file/deep"))
+    #expect(throws: MountError.occupied(below, by: RawString(fixture.path("project/file")))) {
+      try places.check(named: below)
+    }
+    #expect(throws: MountError.self) { try places.check(named: "/etc/ld.so.preload") }
+    #expect(throws: MountError.self) { try places.check(named: RawString(fixture.path("project"))) }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path("project")) == ["file"])
+  }
+
+  @Test func `All volumes of a plan are checked with what they are before anything starts`() throws {
+    try fixture.write("project/file", "")
+    var plan = try LaunchFixture.plan(["true"])
+    plan.mounts = [
+      .init(source: RawString(fixture.path("home")), target: RawString(fixture.path("project/file")))
+    ]
+    #expect(throws: MountError.self) { try places.check(plan) }
+    plan.mounts[0].target = RawString(fixture.path("project/config"))
+    try places.check(plan)
+  }
+}
