@@ -89,5 +89,9 @@ struct VolumePlacesTests {
     #expect(throws: MountError.self) { try places.check(plan) }
     plan.mounts[0].target = RawString(fixture.path("project/config"))
     try places.check(plan)
+    plan.isolation = .trap
+    #expect(throws: LaunchError.self) { try places.check(plan) }
+    plan.mounts = []
+    try places.check(plan)
   }
 }

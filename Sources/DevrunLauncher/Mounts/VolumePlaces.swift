@@ -55,15 +55,19 @@ public struct VolumePlaces: MachinePlaces {
   public func check(named path: RawString) throws(MountError) {
     try protected.check(path, force: force)
     var planner = planner
-    guard try planner.isFree(path) else { return }
+    // What is there gives way to its kind, which shows when the volume is here.
+    if try planner.locate(path).missing.isEmpty { return }
     try planner.show("/", isDirectory: true, at: path)
   }
 
   /// Checks that all that a plan wants to be seen can be shown.
   ///
-  /// - Throws: `MountError`
+  /// - Throws: `MountError`, or `LaunchError.mountsNeedNamespace` if paths cannot be shown at all
   public func check(_ plan: LaunchPlan) throws {
-    if plan.isolation == .trap { return }
+    if plan.isolation == .trap {
+      if !plan.mounts.isEmpty { throw LaunchError.mountsNeedNamespace }
+      return
+    }
     _ = try MountPlanner.planned(for: plan, workingDirectory: workingDirectory)
   }
 
