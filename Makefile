@@ -18,6 +18,11 @@ minicluster := build/minicluster
 # ConfigMaps hold 1 MiB; a piece leaves room for its name and for what the API server adds.
 piece_bytes := 1040000
 
+helper_capabilities := cap_sys_admin,cap_sys_chroot+ep
+apparmor_folder = $(DESTDIR)/etc/apparmor.d
+# Holds Y where the kernel has AppArmor. A package loads the profile when it is installed, not when it is made.
+apparmor_enabled := /sys/module/apparmor/parameters/enabled
+
 # One set of flags for all that is shipped, so that what devrun and its agent share is compiled once. Small rather than
 # fast: the agent travels. Package.swift has the agent linked statically.
 release_flags := -c release --static-swift-stdlib -Xswiftc -Osize -Xlinker --gc-sections -Xlinker -s
@@ -170,20 +175,27 @@ install: ## install into PREFIX (default /usr/local) below DESTDIR
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/libexec/devrun"
 	install -m 0755 $(bin)/devrun "$(DESTDIR)$(PREFIX)/bin/devrun"
 	install -m 0644 $(payload)/agent.gz.* $(payload)/architecture "$(DESTDIR)$(PREFIX)/libexec/devrun"
-	install -m 0755 $(payload)/loader $(payload)/devrun-exec "$(DESTDIR)$(PREFIX)/libexec/devrun"
+	install -m 0755 $(payload)/loader "$(DESTDIR)$(PREFIX)/libexec/devrun"
+# A new file has no capabilities: an administrator who gave them to the old one keeps what was given.
+	@helper="$(DESTDIR)$(PREFIX)/libexec/devrun/devrun-exec"; \
+	PATH="$$PATH:/usr/sbin:/sbin"; had=$$(getcap "$$helper" 2> /dev/null); \
+	install -m 0755 $(payload)/devrun-exec "$$helper" || exit; \
+	if [ -n "$$had" ]; then set -x; setcap $(helper_capabilities) "$$helper"; fi
 # Only where AppArmor's configuration is, or a package is made; not where its parser is too old for the profile.
-	@profile="$(DESTDIR)/etc/apparmor.d/devrun"; \
-	if [ -n "$(DESTDIR)" ] || [ -w /etc/apparmor.d ]; then \
-		install -d "$(DESTDIR)/etc/apparmor.d" && \
+	@profile="$(apparmor_folder)/devrun"; \
+	if [ -n "$(DESTDIR)" ] || [ -w "$(apparmor_folder)" ]; then \
+		install -d "$(apparmor_folder)" && \
 		sed 's|@BINDIR@|$(PREFIX)/bin|' Sources/apparmor/devrun > "$$profile" && chmod 0644 "$$profile" || exit 1; \
 		if [ -z "$(DESTDIR)" ] && command -v apparmor_parser > /dev/null && \
 			! apparmor_parser --skip-kernel-load --skip-cache "$$profile" > /dev/null 2>&1; then \
-			rm -f "$$profile"; echo "AppArmor here is older than 4.0 and needs no profile of devrun's"; \
-		else echo "AppArmor profile: $$profile"; fi; \
+			rm -f "$$profile"; echo "AppArmor here is older than 4.0 and needs no profile of devrun's"; exit; \
+		fi; \
+		echo "AppArmor profile: $$profile"; \
+		if [ -z "$(DESTDIR)" ] && grep -qs Y $(apparmor_enabled); then apparmor_parser --replace "$$profile"; fi; \
 	fi
 
 install-capability: ## let all users of this machine have mount namespaces (as root, with setcap)
-	setcap cap_sys_admin,cap_sys_chroot+ep "$(DESTDIR)$(PREFIX)/libexec/devrun/devrun-exec"
+	setcap $(helper_capabilities) "$(DESTDIR)$(PREFIX)/libexec/devrun/devrun-exec"
 
 clean: ## remove all that was built
 	rm -rf .build build
