@@ -35,6 +35,7 @@
 #define COMPAT_SOCKETCALL 102
 #define COMPAT_SENDTO 369
 #define COMPAT_SENDMSG 370
+#define COMPAT_SENDMMSG 345
 #define COMPAT_OPEN 5
 #define COMPAT_OPENAT 295
 // x32 calls have x86_64's architecture, this bit, and mostly the same numbers.
@@ -47,6 +48,7 @@
 #define COMPAT_BIND 282
 #define COMPAT_SENDTO 290
 #define COMPAT_SENDMSG 296
+#define COMPAT_SENDMMSG 374
 #define COMPAT_OPEN 5
 #define COMPAT_OPENAT 322
 #define NUMBER_MASK (~0U)
@@ -144,6 +146,7 @@ static void compat_calls(struct program *program, unsigned traps) {
   on_number(program, NUMBER_IO_URING_SETUP, SECCOMP_RET_ERRNO | ENOSYS);
   on_argument(program, COMPAT_SENDTO, 3, BPF_JSET, MSG_FASTOPEN, no_fast_open);
   on_argument(program, COMPAT_SENDMSG, 2, BPF_JSET, MSG_FASTOPEN, no_fast_open);
+  on_argument(program, COMPAT_SENDMMSG, 3, BPF_JSET, MSG_FASTOPEN, no_fast_open);
   if (traps & DEVRUN_TRAP_OPEN) {
     on_number(program, COMPAT_OPENAT, SECCOMP_RET_USER_NOTIF);
     on_number(program, NUMBER_OPENAT2, SECCOMP_RET_USER_NOTIF);
