@@ -198,6 +198,9 @@ static int to_namespaces(const struct devrun_launch *launch, enum devrun_stage *
   if (unshare(CLONE_NEWNS)) return -errno;
   // Slave, not private: what is mounted on the machine later (automounts) is to appear here as well.
   *stage = DEVRUN_STAGE_PROPAGATION;
+  // Shared first: this lets the unbindable ones be bound, which being slaves alone does only on newer kernels. Else a copy
+  // of a folder would lack them and show what they hide, or fail.
+  if (mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL)) return -errno;
   return mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) ? -errno : 0;
 }
 

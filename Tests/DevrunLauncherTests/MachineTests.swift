@@ -140,6 +140,7 @@ struct MachineTests {
       on: """
         mount -t tmpfs tmpfs \(parent); mkdir \(parent)/disk; mount -t tmpfs tmpfs \(parent)/disk
         mkdir \(parent)/disk/deep; mount -t tmpfs tmpfs \(parent)/disk/deep; echo deep > \(parent)/disk/deep/file
+        mount --make-unbindable \(parent)/disk/deep
         """, as: example.user, check: "[ ! -e \(parent)/new ]"
     ) {
       $0.plan.mounts = [.init(source: RawString(fixture.path("volume")), target: RawString("\(parent)/new"))]
