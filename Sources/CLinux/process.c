@@ -55,6 +55,16 @@ int devrun_set_command_line(const char *name) {
   return 0;
 }
 
+int devrun_end_with_parent(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0)) return -errno;
+  // It may have died before.
+  return getppid() == parent ? 0 : -ESRCH;
+}
+
+int devrun_signal_process(int pidfd, int signal) {
+  return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) ? -errno : 0;
+}
+
 int devrun_forbid_core_dump(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0; }
 
 bool devrun_has_sys_admin(void) {

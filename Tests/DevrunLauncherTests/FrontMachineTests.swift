@@ -74,6 +74,8 @@ struct FrontMachineTests {
   @Test func `The front ends with the keeper's status, reports a lost keeper and does not forward SIGCHLD`() {
     var machine = running()
     #expect(machine.handle(.message(.finished(.exited(7)))) == [.end(.exited(7))])
+    #expect(machine.handle(.keeperGone) == [.endChild, .reportLoss])
+    #expect(machine.handle(.message(.childEnded)) == [])
     #expect(machine.handle(.keeperGone) == [.reportLoss])
     #expect(machine.handle(.signal(SIGCHLD, groupWide: false)) == [])
   }

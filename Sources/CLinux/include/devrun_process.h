@@ -19,6 +19,15 @@ int devrun_set_command_line(const char *name);
 /// Prevents a core dump of this process, also by a pattern that pipes it to a program.
 int devrun_forbid_core_dump(void);
 
+/// Has the kernel send this process SIGTERM when its parent dies, or the parent's thread that made it (prctl(2),
+/// PR_SET_PDEATHSIG). Async-signal-safe. -ESRCH: the parent is another process by now.
+int devrun_end_with_parent(pid_t parent);
+
+// pidfd_send_signal has no wrapper in older glibcs.
+
+/// Sends a signal to a pidfd's process. -ESRCH: it has ended.
+int devrun_signal_process(int pidfd, int signal);
+
 // capget has no wrapper in glibc.
 
 /// Whether this thread has CAP_SYS_ADMIN in effect.

@@ -12,7 +12,7 @@ struct Front {
   private let signals: Descriptor
   private let witness: Witness
   private var machine: FrontMachine
-  private var child: pid_t?
+  private var child: FrontChild?
   /// The signals of a service manager, until the others of the control group have theirs as well.
   private var held = HeldSignals()
 
@@ -44,7 +44,7 @@ struct Front {
         if count == 0, machine.awaitsIdle {
           // A shell may have continued the job meanwhile, which has the child at once and its keeper's word later. If the
           // front stopped now, the shell would take the terminal back.
-          let isContinued = child.flatMap { ProcessStatus(of: $0) }?.isContinued ?? false
+          let isContinued = child.flatMap { ProcessStatus(of: $0.process) }?.isContinued ?? false
           try perform(machine.handle(isContinued ? .message(.continued) : .idle))
         }
         // Signals first: one that came before the end was meant for the child.
@@ -53,7 +53,7 @@ struct Front {
           let message = try link.receiveFromKeeper()
           switch message {
           case .started(let process):
-            child = process
+            child = FrontChild(process, of: keeper)
             held.childStarted(isReached: ServiceManager.reaches(process) ?? false)
           case .childEnded:
             child = nil
@@ -80,7 +80,7 @@ struct Front {
         // for a stop signal, which a SIGCONT that followed may have taken away from the witness.
         let isTerminals = signal.code == SI_KERNEL
         let heard = witness.received(signal.number)
-        let isReached = { [child] in child.flatMap { ServiceManager.reaches($0) } }
+        let isReached = { [child] in child.flatMap { ServiceManager.reaches($0.process) } }
         if ServiceManager.isAt(signal.sender),
           held.hold(signal.number, isHeard: heard ?? false, isReached: isReached(), at: .now)
         {
@@ -110,6 +110,7 @@ struct Front {
       case .stop(let signal): try take(signal)
       case .end(.exited(let status)): _exit(status)
       case .end(.killed(let signal, _)): try die(of: signal)
+      case .endChild: try child?.end(hurriedBy: signals)
       case .reportLoss: reportLoss()
       }
     }

@@ -29,6 +29,8 @@ struct FrontMachine {
     case stop(Int32)
     /// End as the child did.
     case end(WaitStatus)
+    /// End the child, which no keeper serves any more.
+    case endChild
     /// Say that the keeper died, and end with 125.
     case reportLoss
   }
@@ -81,7 +83,7 @@ struct FrontMachine {
     case .message(.finished(let status)):
       return [.end(status)]
     case .keeperGone:
-      return [.reportLoss]
+      return childRuns ? [.endChild, .reportLoss] : [.reportLoss]
     }
   }
 }

@@ -7,6 +7,9 @@ import Glibc
 /// child may die of its own signal before the front has looked at its one. The front's stands for nothing then: the end of
 /// the run has begun by it, and is not to be hurried.
 struct HeldSignals {
+  /// The signals that processes send to all others of a run to end it.
+  static let endings: Set<Int32> = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
+
   /// How long it may take to signal all processes of a control group.
   static let patience: Duration = .milliseconds(100)
   /// Signals that come within so long belong to one stop.

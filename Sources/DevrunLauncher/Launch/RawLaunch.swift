@@ -57,6 +57,7 @@ final class RawLaunch {
       raw.path = UnsafePointer(executable.pointers[0])
       raw.process_group = keeper.jobGroup
     }
+    raw.keeper = getpid()
     raw.arguments = UnsafePointer(arguments.pointers)
     raw.environment = UnsafePointer(environment.pointers)
     raw.shell_arguments = UnsafePointer(shellArguments.pointers)

@@ -1,0 +1,84 @@
+import DevrunCore
+import DevrunPlan
+import DevrunSystem
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+import devrun_launch
+
+@testable import DevrunLauncher
+
+@Suite("Loss of the keeper", .sharingTheMachine)
+struct KeeperLossTests {
+  /// A command that prints the keeper's id, and what it gets.
+  private static func command(_ action: String) -> [String] {
+    [
+      "python3", "-uc",
+      SignalWatch.python + """
+        def act(number): \(action)
+        on_signals([signal.SIGTERM], act)
+        print(os.getppid(), "ready")
+        threading.Event().wait()
+        """,
+    ]
+  }
+
+  private func keeper(of process: TestProcess) async throws -> pid_t {
+    try await process.output.wait(for: "ready\n")
+    return try #require(process.output.text.split(separator: " ").first.flatMap { pid_t($0) })
+  }
+
+  @Test(arguments: IsolationCase.all)
+  func `The command gets SIGTERM once when the keeper is killed, and devrun exits with 125`(
+    example: IsolationCase
+  ) async throws {
+    let fixture = try LaunchFixture()
+    let hosts = try fixture.write("hosts", "127.201.0.1 private\n")
+    let process = try fixture.launch(
+      Self.command("print('terminated'); os._exit(0)"), as: example.user
+    ) {
+      $0.plan.hostsFile = RawString(hosts)
+      $0.isolate(as: example)
+    }
+    kill(try await keeper(of: process), SIGKILL)
+    #expect(try await process.status() == .exited(125))
+    // All who hold it are gone.
+    #expect(try await process.output.whole().hasSuffix("ready\nterminated\n"))
+    try await process.errors.wait(for: "devrun restore")
+  }
+
+  @Test(arguments: TestUser.available)
+  func `A command that ignores SIGTERM is killed when its keeper is, after a grace period`(
+    user: TestUser
+  ) async throws {
+    let process = try LaunchFixture().launch(Self.command("pass"), as: user)
+    kill(try await keeper(of: process), SIGKILL)
+    #expect(try await process.status() == .exited(125))
+    try await process.output.whole()
+  }
+
+  @Test func `A further signal ends the grace period`() async throws {
+    let process = try LaunchFixture().launch(Self.command("print('terminated')"))
+    kill(try await keeper(of: process), SIGKILL)
+    try await process.output.wait(for: "terminated\n")
+    // The front's own, which is due after half of the time or at a signal.
+    process.signal(SIGINT)
+    try await process.output.wait(for: "terminated\nterminated\n")
+    let start = ContinuousClock.now
+    process.signal(SIGINT)
+    #expect(try await process.status() == .exited(125))
+    #expect(ContinuousClock.now - start < FrontChild.grace / 2)
+    try await process.output.whole()
+  }
+
+  @Test(arguments: TestUser.available)
+  func `The command gets SIGTERM when both front and keeper are killed`(user: TestUser) async throws {
+    let process = try LaunchFixture().launch(Self.command("print('terminated'); os._exit(0)"), as: user)
+    let keeper = try await keeper(of: process)
+    for one in [process.id, keeper] { kill(one, SIGSTOP) }
+    for one in [process.id, keeper] { kill(one, SIGKILL) }
+    try await process.output.wait(for: "terminated\n")
+    #expect(try await process.status() == .killed(SIGKILL, coreDumped: false))
+  }
+}
