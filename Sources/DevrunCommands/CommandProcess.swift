@@ -5,7 +5,6 @@ internal import DevrunSession
 internal import DevrunSystem
 internal import DevrunWorkload
 internal import Dispatch
-internal import Glibc
 internal import Synchronization
 
 /// The two processes of a run: the front, which mirrors the command, and the keeper, which holds the session.
@@ -73,8 +72,6 @@ final class CommandProcess: Sendable {
     interruptions.cancel()
     reporter.closeLog()
     perform(machine.withLock { $0.handle(.finished(outcome)) }, task, keeper)
-    await linger(keeper)
-    exit(0)
   }
 
   private func perform(
@@ -93,11 +90,17 @@ final class CommandProcess: Sendable {
         reportFailure(
           Interrupted(
             message: ErrorMessage("ended before everything was put back", remedy: session.restoreCommand)))
-        keeper?.finish(.failed(.devrunFailed))
-        exit(ExitStatus.devrunFailed.rawValue)
-      case .exit(let status): keeper?.finish(status)
+        end(.failed(.devrunFailed), keeper)
+      case .exit(let status): end(status, keeper)
       }
     }
+  }
+
+  /// Ends both processes, however the run went: what the command left running keeps its network.
+  private func end(_ status: WaitStatus, _ keeper: Keeper?) {
+    guard let keeper else { return }
+    let child = child.withLock { $0 }
+    Task { await keeper.end(status, leaving: child) }
   }
 
   /// What became of the session.
@@ -119,18 +122,6 @@ final class CommandProcess: Sendable {
   private func reportFailure(_ error: any Error) {
     reporter.report(failure: error)
     if let path = reporter.logPath { reporter.report(.answer("the log of this session: \(path)")) }
-  }
-
-  /// What the command left running keeps its network: each of its connects still asks this process, which answers
-  /// "continue" until the last of them is gone.
-  private func linger(_ keeper: Keeper) async {
-    guard let redirect = child.withLock({ $0 })?.redirect else { return }
-    do {
-      try keeper.detachStandardError()
-    } catch {
-      reporter.report(.answer("standard error stays open: \(error)"))
-    }
-    await redirect.unused()
   }
 }
 

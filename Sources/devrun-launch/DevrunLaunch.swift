@@ -40,6 +40,8 @@ struct DevrunLaunch {
       let interruptions = Task {
         for await interruption in keeper.interruptions() {
           try? log?.write(contentsOf: Data("\(interruption)\n".utf8))
+          // In the end itself, as devrun's second one.
+          if script.givesUp { await keeper.end(.failed(.devrunFailed), leaving: child) }
         }
       }
       let status = await withTaskGroup(of: Void.self) { group in
@@ -59,9 +61,7 @@ struct DevrunLaunch {
       try log?.write(contentsOf: Data("ended\n".utf8))
       if let fifo = script.finishAfter { for await _ in try closing(of: fifo) {} }
       interruptions.cancel()
-      keeper.finish(status)
-      try keeper.detachStandardError()
-      await child.redirect?.unused()
+      await keeper.end(status, leaving: child)
     } catch let error as any UserFacingError {
       FileHandle.standardError.write(Data("\(error)\n".utf8))
       keeper.finish(.failed(error.exitStatus))

@@ -21,6 +21,8 @@ public struct LaunchScript: Codable, Sendable {
   /// A FIFO: the end waits, when the command is over, until somebody has opened and closed it for writing, as it would wait
   /// for a cluster that is put back.
   public var finishAfter: String?
+  /// Whether an interruption ends devrun at once.
+  public var givesUp = false
   /// The path of `devrun-exec`.
   public var helper: RawString?
   /// A file that the isolation is written to once the child runs, and a line for each interruption and each event of a

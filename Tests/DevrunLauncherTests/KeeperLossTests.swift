@@ -81,4 +81,32 @@ struct KeeperLossTests {
     try await process.output.wait(for: "terminated\n")
     #expect(try await process.status() == .killed(SIGKILL, coreDumped: false))
   }
+
+  @Test func `What the command left running keeps its connects when devrun is ended at once`() async throws {
+    let services = try ServiceFixture()
+    let fixture = services.launches
+    let finish = try Fifo(fixture.path("finish"))
+    let go = try Fifo(fixture.path("go"))
+    let log = try Transcript(of: Fifo(fixture.path("log")))
+    let program = """
+      import os, socket
+      if os.fork(): os._exit(0)
+      os.setsid()
+      open('\(go.path)').read()
+      print(socket.create_connection(('127.0.0.1', \(services.server.endpoint.port))).recv(100))
+      """
+    let process = try services.launch(["python3", "-c", program]) {
+      $0.finishAfter = finish.path
+      $0.givesUp = true
+      $0.log = fixture.path("log")
+    }
+    try await log.wait(for: "\nended\n")
+    process.signal(SIGTERM)
+    #expect(try await process.status() == .exited(125))
+    // devrun's standard error is not held open by what stays.
+    try await process.errors.whole()
+    try await go.openForWriting().close()
+    #expect(try await process.output.whole() == "b'hello\\n'\n")
+    try await log.whole()
+  }
 }

@@ -1,5 +1,6 @@
 public import DevrunPlan
 internal import DevrunSystem
+internal import Glibc
 
 /// The time from the launch to the end of what was launched.
 extension Keeper {
@@ -8,6 +9,26 @@ extension Keeper {
 
   /// What the child has left running, after `accompany`: each process as in `java (pid 4711)`.
   public var leftRunning: [String] { OrphanReaper.leftRunning }
+
+  /// Ends the front with the status, and then this process, as soon as nothing that the child has left running depends on
+  /// it: each of their connects still asks this process.
+  ///
+  /// What else this process does goes on meanwhile. It writes nothing more.
+  ///
+  /// - Parameter child: the command; `nil` if none was launched.
+  public func end(_ status: WaitStatus, leaving child: LaunchedChild?) async -> Never {
+    finish(status)
+    if let redirect = child?.redirect {
+      redirect.release()
+      do throws(Errno) {
+        try StandardStreams.disconnect([2])
+      } catch {
+        StandardStreams.printError("devrun: standard error stays open: \(error)")
+      }
+      await redirect.unused()
+    }
+    exit(0)
+  }
 
   /// Waits until the child has ended, and ends it when the front is killed.
   ///

@@ -1,6 +1,6 @@
 import CLinux
 public import DevrunPlan
-public import DevrunSystem
+import DevrunSystem
 import Glibc
 import Synchronization
 
@@ -18,6 +18,8 @@ public final class Keeper: Sendable {
   let inherited: InheritedState
   /// The front's process group, which the child joins.
   let jobGroup: pid_t
+  /// The process that the shell started.
+  let front: pid_t
 
   /// Where the threads come from that the child is to inherit from.
   let threads: ThreadSource
@@ -26,7 +28,6 @@ public final class Keeper: Sendable {
   let descendantsAwaited = Latch<Void>()
 
   private let link: Link
-  private let front: pid_t
   private let state = Mutex(State())
   private let interruptionsSoFar = Broadcast<Interruption>()
 
@@ -78,12 +79,6 @@ public final class Keeper: Sendable {
   public var askingGroup: Int32? {
     guard state.withLock({ $0.launched }) == nil, isatty(0) == 1, tcgetpgrp(0) == jobGroup else { return nil }
     return jobGroup
-  }
-
-  /// Gives up standard error, so that whoever reads devrun's until its end is not kept waiting by a keeper that stays
-  /// for the sake of the child's descendants.
-  public func detachStandardError() throws(Errno) {
-    try StandardStreams.disconnect([2])
   }
 }
 
