@@ -283,6 +283,7 @@ static int try_connect(void) {
 }
 
 static int execute(const struct devrun_launch *launch) {
+  devrun_take_place(launch->environment, launch->front);
   execve(launch->path, launch->arguments, launch->environment);
   // As execvp(3) does: a text file without an interpreter line is a shell script.
   if (errno == ENOEXEC) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -63,6 +64,46 @@ int devrun_end_with_parent(pid_t parent) {
 
 int devrun_signal_process(int pidfd, int signal) {
   return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) ? -errno : 0;
+}
+
+/// Writes a name and a number as an entry of an environment.
+static char *write_entry(char entry[48], const char *name, uint64_t number) {
+  char digits[20];
+  size_t count = 0, length = strlen(name);
+  do digits[count++] = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  memcpy(entry, name, length);
+  for (size_t i = 0; i < count; i++) entry[length + i] = digits[count - 1 - i];
+  entry[length + count] = 0;
+  return entry;
+}
+
+/// The number by which newer systemds tell a process from a later one of the same number: its pidfd's inode. 0: none.
+static uint64_t process_inode(void) {
+  int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  if (self < 0) return 0;
+  struct stat status;
+  uint64_t inode = fstat(self, &status) ? 0 : status.st_ino;
+  close(self);
+  return inode;
+}
+
+void devrun_take_place(char *const *environment, pid_t former) {
+  static const char *const names[] = {"LISTEN_PID=", "WATCHDOG_PID=", "LISTEN_PIDFDID="};
+  static char entries[3][48];
+  char **list = (char **)environment;
+  char **found[3] = {NULL};
+  for (char **entry = list; *entry != NULL; entry++)
+    for (int i = 0; i < 3; i++)
+      if (strncmp(*entry, names[i], strlen(names[i])) == 0) found[i] = entry;
+  bool listens = false;
+  for (int i = 0; i < 2; i++) {
+    if (found[i] == NULL || strcmp(*found[i], write_entry(entries[i], names[i], (uint64_t)former)) != 0) continue;
+    *found[i] = write_entry(entries[i], names[i], (uint64_t)getpid());
+    if (i == 0) listens = true;
+  }
+  uint64_t inode = listens && found[2] != NULL ? process_inode() : 0;
+  if (inode != 0) *found[2] = write_entry(entries[2], names[2], inode);
 }
 
 int devrun_forbid_core_dump(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0; }

@@ -70,6 +70,8 @@ struct devrun_launch {
   char *const *shell_arguments;
   /// The process whose end ends the program: this one's parent.
   pid_t keeper;
+  /// The process in whose place the program runs, for variables that name it by its number.
+  pid_t front;
   /// The process group to join; 0: stay in the caller's.
   pid_t process_group;
   enum devrun_isolation isolation;

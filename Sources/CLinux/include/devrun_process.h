@@ -28,6 +28,13 @@ int devrun_end_with_parent(pid_t parent);
 /// Sends a signal to a pidfd's process. -ESRCH: it has ended.
 int devrun_signal_process(int pidfd, int signal);
 
+/// Lets variables of systemd's that name one process by its number (`LISTEN_PID`, `WATCHDOG_PID`) name this process, where
+/// they name the `former` one: sd_listen_fds(3) and sd_watchdog_enabled(3) look at them. Async-signal-safe; once per
+/// process.
+///
+/// The list is changed, its strings are not.
+void devrun_take_place(char *const *environment, pid_t former);
+
 // capget has no wrapper in glibc.
 
 /// Whether this thread has CAP_SYS_ADMIN in effect.

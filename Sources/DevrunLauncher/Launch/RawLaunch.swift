@@ -58,6 +58,7 @@ final class RawLaunch {
       raw.process_group = keeper.jobGroup
     }
     raw.keeper = getpid()
+    raw.front = keeper.front
     raw.arguments = UnsafePointer(arguments.pointers)
     raw.environment = UnsafePointer(environment.pointers)
     raw.shell_arguments = UnsafePointer(shellArguments.pointers)
