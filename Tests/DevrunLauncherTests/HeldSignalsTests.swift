@@ -16,9 +16,9 @@ struct HeldSignalsTests {
 
   /// Whether the signal waits.
   private func waits(
-    _ signal: Int32, _ signals: inout HeldSignals, isHeard: Bool = false, isReached: Bool?,
-    at time: ContinuousClock.Instant
-  ) -> Bool { signals.hold(signal, isHeard: isHeard, isReached: isReached, at: time) }
+    _ signal: Int32, _ signals: inout HeldSignals, from sender: HeldSignals.Sender = .manager, isHeard: Bool = false,
+    isReached: Bool?, at time: ContinuousClock.Instant
+  ) -> Bool { signals.hold(signal, from: sender, isHeard: isHeard, isReached: isReached, at: time) }
 
   /// What has waited long enough.
   private func taken(_ signals: inout HeldSignals, at time: ContinuousClock.Instant) -> [HeldSignals.Due] {
@@ -70,6 +70,19 @@ struct HeldSignalsTests {
     let later = start + HeldSignals.stop * 2
     #expect(waits(SIGHUP, &signals, isReached: nil, at: later))
     #expect(taken(&signals, at: later + HeldSignals.patience) == [held(SIGHUP)])
+  }
+
+  @Test func `A process's signals are not taken for one stop, and those of the group take their place`() {
+    var signals = running()
+    for signal in [SIGTERM, SIGHUP] {
+      #expect(waits(signal, &signals, from: .process, isReached: true, at: start))
+    }
+    signals.withdraw(SIGTERM)
+    signals.childEnded(at: start)
+    #expect(taken(&signals, at: due) == [held(SIGHUP, isChilds: true)])
+    #expect(waits(SIGINT, &signals, isReached: nil, at: start))
+    signals.withdraw(SIGINT)
+    #expect(taken(&signals, at: due) == [held(SIGINT, isChilds: true)])
   }
 
   @Test func `A child that a stop does not reach gets both of its signals`() {

@@ -134,6 +134,40 @@ struct TreeSignalTests {
     try await manager.end()
   }
 
+  @Test(arguments: [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]])
+  func `A signal to each process of the run reaches the command once, in whichever order`(order: [Int]) async throws {
+    let run = try await Run(["a word"])
+    let processes = [run.process.id, run.command, run.keeper, try run.witness]
+    let sender = try ServiceManagerProcess(
+      signals: [SIGTERM], to: order.map { processes[$0] }, named: "a-script")
+    try await run.process.output.wait(for: "<\(SIGTERM) 1>")
+    try await sender.process.output.wait(for: "sent\n")
+    #expect(try await run.terminations() == 1)
+    try await sender.end()
+  }
+
+  @Test func `A signal to devrun and then to its group reaches the command once`() async throws {
+    let run = try await Run()
+    let sender = try ServiceManagerProcess(
+      signals: [SIGTERM], to: [run.process.id, -run.process.id], named: "timeout")
+    try await run.process.output.wait(for: "<\(SIGTERM) 1>")
+    try await sender.process.output.wait(for: "sent\n")
+    #expect(try await run.terminations() == 1)
+    try await sender.end()
+  }
+
+  @Test func `A search for words that the command has given up signals it through devrun`() async throws {
+    let fixture = try LaunchFixture()
+    let command = ["sh", "-c", "exec \"$@\"", "some-word"] + Self.counter
+    let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(command)))
+    let process = try TestProcess(line + ["--"] + command, place: .ownSession, keeping: fixture)
+    try await process.output.wait(for: "ready\n")
+    try await TestProcess.run(["pkill", "-TERM", "-s", "\(process.id)", "-f", "some-word"])
+    try await process.output.wait(for: "<\(SIGTERM) 1>")
+    process.closeInput()
+    #expect(try await process.status() == .exited(9))
+  }
+
   @Test func `A service manager's signal to devrun alone reaches the command once`() async throws {
     let run = try await Run()
     let manager = try ServiceManagerProcess(signals: [SIGTERM], to: [run.process.id])

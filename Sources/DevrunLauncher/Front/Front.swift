@@ -13,7 +13,9 @@ struct Front {
   private let witness: Witness
   private var machine: FrontMachine
   private var child: FrontChild?
-  /// The signals of a service manager, until the others of the control group have theirs as well.
+  /// The words by which others find this process, and the command as well.
+  private let words: CommandWords
+  /// The signals of who may send them to all processes of the run, until the others have theirs as well.
   private var held = HeldSignals()
 
   /// Makes this process the front. It gives up all descriptors but standard error and its link: whoever waits for the
@@ -24,6 +26,7 @@ struct Front {
     self.link = link
     self.keeper = keeper
     self.remedy = remedy
+    words = CommandWords()
     try StandardStreams.release(keeping: [link.descriptor.number])
     witness = try Witness.start()
     signals = Descriptor(try shim { withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) } })
@@ -80,20 +83,29 @@ struct Front {
         // for a stop signal, which a SIGCONT that followed may have taken away from the witness.
         let isTerminals = signal.code == SI_KERNEL
         let heard = witness.received(signal.number)
-        let isReached = { [child] in child.flatMap { ServiceManager.reaches($0.process) } }
-        if ServiceManager.isAt(signal.sender),
-          held.hold(signal.number, isHeard: heard ?? false, isReached: isReached(), at: .now)
-        {
-          continue
-        }
+        // Sent to the whole group after one to this process alone, as timeout(1) does it: both mean the same.
+        if heard == true, !isTerminals { held.withdraw(signal.number) }
+        if holds(signal, isHeard: heard) { continue }
         groupWide = heard ?? isTerminals || isTerminals && Witness.stopSignals.contains(signal.number)
       }
       try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
     }
   }
 
-  /// Passes on what a service manager has sent to this process alone. What it has sent to the whole control group, the child
-  /// has received, too, even if it has died of that.
+  /// Whether a signal waits until it is certain to whom it was sent.
+  private mutating func holds(_ signal: devrun_signal, isHeard: Bool?) -> Bool {
+    if ServiceManager.isAt(signal.sender) {
+      let isReached = child.flatMap { ServiceManager.reaches($0.process) }
+      return held.hold(signal.number, isHeard: isHeard ?? false, isReached: isReached, at: .now)
+    }
+    // One of a process (SI_USER and below), which the witness has not.
+    guard signal.code <= 0, isHeard == false, HeldSignals.endings.contains(signal.number) else { return false }
+    let isReached = child.flatMap { words.areShown(by: $0.process) }
+    return held.hold(signal.number, from: .process, isHeard: false, isReached: isReached, at: .now)
+  }
+
+  /// Passes on what was sent to this process alone. What was sent to all processes of the control group or of the run, the
+  /// child has received, too, even if it has died of that.
   private mutating func handleHeldSignals() throws(Errno) {
     for held in held.taken(at: .now) {
       // Asked in any case: the witness is to forget the signal.

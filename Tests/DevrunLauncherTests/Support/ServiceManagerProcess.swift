@@ -17,16 +17,19 @@ struct ServiceManagerProcess {
   /// - Parameters:
   ///   - signals: what each process gets, with a SIGCONT.
   ///   - processes: whom it signals, in this order. Each but the last is given the time to take its signal first.
+  ///   - name: its name; another one for a process that is no service manager.
   ///   - ending: a process whose end is awaited when it has its signal.
-  init(signals: [Int32], to processes: [pid_t], awaitingEndOf ending: pid_t? = nil) throws {
+  init(signals: [Int32], to processes: [pid_t], named name: String = "systemd", awaitingEndOf ending: pid_t? = nil)
+    throws
+  {
     process = try TestProcess(
       [
         "python3", "-uc",
         """
         import os, signal, sys
-        open('/proc/self/comm', 'w').write('systemd')
-        signals = [int(n) for n in sys.argv[1].split(',')]
-        ending, processes = int(sys.argv[2]), [int(n) for n in sys.argv[3:]]
+        open('/proc/self/comm', 'w').write(sys.argv[1])
+        signals = [int(n) for n in sys.argv[2].split(',')]
+        ending, processes = int(sys.argv[3]), [int(n) for n in sys.argv[4:]]
         def pends(process, number):
           try: lines = open('/proc/%d/status' % process).read().split('\\n')
           except OSError: return False
@@ -42,7 +45,7 @@ struct ServiceManagerProcess {
         print('sent')
         sys.stdin.read()
         """,
-        signals.map(String.init).joined(separator: ","), "\(ending ?? 0)",
+        name, signals.map(String.init).joined(separator: ","), "\(ending ?? 0)",
       ] + processes.map(String.init))
   }
 
