@@ -1,5 +1,6 @@
 import DevrunCore
 import DevrunPlan
+import DevrunSystem
 import Foundation
 import Glibc
 import TestSupport
