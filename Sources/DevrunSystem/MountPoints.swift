@@ -2,11 +2,13 @@ public import DevrunCore
 internal import Glibc
 internal import Synchronization
 
-/// Empty folders and files that are made on this machine so that something can be mounted at them, and that are removed when
-/// nobody needs them any more.
+/// Empty folders and files that are made on this machine so that something can be mounted at them, and that are removed
+/// when nobody needs them any more.
 ///
-/// A record lists them, for whoever cleans up after a process that was killed. It is written before anything is made. Each
-/// mount point is locked (flock(2)) as long as it is used: a removed one takes away what others have mounted there.
+/// A record lists them, for whoever cleans up after a process that was killed. It is written before anything is made.
+/// Each mount point is locked (flock(2)) as long as it is used: a removed one takes away what others have mounted there.
+/// Other users cannot open one, and so cannot lock it. No symbolic link is followed: the paths had none, and one that is
+/// there now is somebody else's, who may write to the same folder.
 public final class MountPoints: Sendable {
   /// An empty folder or file.
   public struct Place: Sendable, Hashable {
@@ -43,10 +45,10 @@ public final class MountPoints: Sendable {
   /// - Throws: what could not be made; nothing is left behind then.
   public init(making missing: [Place], sharing present: [Place], record: RawString) throws(Failure) {
     self.record = record
-    let others = Self.recorded(beside: record)
     do throws(Failure) {
-      for place in missing { try take(place, isKnown: others.contains(place.path)) }
-      for place in present where others.contains(place.path) { try take(place, isKnown: true) }
+      for place in missing { try take(place) }
+      let others = Self.recorded(beside: record)
+      for place in present where others.contains(place.path) { try take(place) }
     } catch {
       _ = remove()
       throw error
@@ -80,22 +82,22 @@ public final class MountPoints: Sendable {
     return failures
   }
 
-  /// Makes a mount point, unless it is there, and locks it.
-  ///
-  /// - Parameter isKnown: whether another session has made it, if it is there.
-  private func take(_ place: Place, isKnown: Bool) throws(Failure) {
+  /// Makes a mount point, unless it is there, and locks it if it is devrun's.
+  private func take(_ place: Place) throws(Failure) {
     do throws(Errno) {
       try write([place.path], adding: true)
+      let spot = try Spot(place.path)
       while true {
-        let isOurs = try make(place)
-        if !isOurs, !isKnown {
-          // Somebody made it meanwhile, to keep it.
+        // Another session lists its own before it makes them.
+        if try !make(place, at: spot), !Self.recorded(beside: record).contains(place.path) {
+          guard try spot.isOwn() else { continue }
+          // The user made it meanwhile, to keep it.
           return try write(Self.paths(in: record).filter { $0 != place.path }, adding: false)
         }
-        guard let lock = try Self.open(place.path) else { continue }
+        guard let lock = try spot.open() else { continue }
         try system { flock(lock.number, LOCK_SH) }
         // Another session may have removed it before it was locked.
-        guard try Self.leads(place.path, to: lock) else { continue }
+        guard try spot.leads(to: lock) else { continue }
         return locks.withLock { $0.append(lock) }
       }
     } catch {
@@ -104,12 +106,12 @@ public final class MountPoints: Sendable {
   }
 
   /// Makes an empty folder or file. `false`: it is there.
-  private func make(_ place: Place) throws(Errno) -> Bool {
+  private func make(_ place: Place, at spot: Spot) throws(Errno) -> Bool {
     do throws(Errno) {
       if place.isDirectory {
-        try Directory.make(place.path, mode: 0o755)
+        try Directory.make(spot.name, mode: 0o711, in: spot.folder)
       } else {
-        try Descriptor.open(place.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644).close()
+        try Descriptor.open(spot.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600, in: spot.folder).close()
       }
       return true
     } catch .exists {
@@ -148,32 +150,79 @@ public final class MountPoints: Sendable {
   /// Removes an empty folder or file of this user that nobody has locked.
   private static func removeUnused(_ path: RawString) throws(Errno) {
     do throws(Errno) {
-      guard let place = try open(path) else { return }
+      let spot = try Spot(path)
+      guard let place = try spot.open() else { return }
       let status = try place.status()
       let isDirectory = status.st_mode & S_IFMT == S_IFDIR
       guard status.st_uid == geteuid(), isDirectory || status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
       else { return }
       try system { flock(place.number, LOCK_EX | LOCK_NB) }
-      try path.withCString { (path) throws(Errno) in _ = try system { isDirectory ? rmdir(path) : unlink(path) } }
+      guard try spot.leads(to: place) else { return }
+      try spot.name.withCString { (name) throws(Errno) in
+        _ = try system { unlinkat(spot.folder.number, name, isDirectory ? AT_REMOVEDIR : 0) }
+      }
     } catch {
       // Used by another session, which removes it; gone; no longer empty, or mounted over by somebody on the machine.
       let isLeft: Set<Int32> = [EWOULDBLOCK, ENOENT, ENOTDIR, ENOTEMPTY, EEXIST, EBUSY, ELOOP]
       if !isLeft.contains(error.rawValue) { throw error }
     }
   }
+}
 
-  /// Opens a mount point; `nil`: it is gone.
-  private static func open(_ path: RawString) throws(Errno) -> Descriptor? {
+/// A name in an open folder, to which no symbolic link leads.
+private struct Spot {
+  let folder: Descriptor
+  let name: RawString
+
+  /// O_PATH, which Glibc's module does not have.
+  private static let pathOnly: Int32 = 0o10_000_000
+
+  /// The place of an absolute path.
+  ///
+  /// - Throws: `Errno.notADirectory` if a symbolic link is on the way.
+  init(_ path: RawString) throws(Errno) {
+    var names = path.bytes.split(separator: UInt8(ascii: "/")).map { RawString($0) }
+    guard let name = names.popLast(), !([".", ".."] as [RawString]).contains(name) else { throw .invalidArgument }
+    self.name = name
+    var folder = try Descriptor.open("/", Self.pathOnly | O_DIRECTORY)
+    for name in names { folder = try Descriptor.open(name, Self.pathOnly | O_DIRECTORY | O_NOFOLLOW, in: folder) }
+    self.folder = folder
+  }
+
+  /// Opens what is there; `nil`: nothing.
+  func open() throws(Errno) -> Descriptor? {
     do throws(Errno) {
-      return try Descriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+      return try Descriptor.open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, in: folder)
     } catch .noEntry {
       return nil
     }
   }
 
-  private static func leads(_ path: RawString, to descriptor: Descriptor) throws(Errno) -> Bool {
-    var there = stat()
+  /// Whether what is there is an open file.
+  func leads(to descriptor: Descriptor) throws(Errno) -> Bool {
     let here = try descriptor.status()
-    return path.withCString { lstat($0, &there) } == 0 && there.st_dev == here.st_dev && there.st_ino == here.st_ino
+    guard let there = try status() else { return false }
+    return there.st_dev == here.st_dev && there.st_ino == here.st_ino
+  }
+
+  /// Whether what is there is this user's; `false`: nothing is there.
+  ///
+  /// - Throws: `Errno.exists` if it is somebody else's.
+  func isOwn() throws(Errno) -> Bool {
+    guard let there = try status() else { return false }
+    if there.st_uid != geteuid() { throw .exists }
+    return true
+  }
+
+  private func status() throws(Errno) -> stat? {
+    var status = stat()
+    do throws(Errno) {
+      try name.withCString { (name) throws(Errno) in
+        _ = try system { fstatat(folder.number, name, &status, AT_SYMLINK_NOFOLLOW) }
+      }
+    } catch .noEntry {
+      return nil
+    }
+    return status
   }
 }

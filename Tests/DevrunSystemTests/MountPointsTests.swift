@@ -59,6 +59,39 @@ struct MountPointsTests {
     #expect(exists("place/a") && exists("place"))
   }
 
+  @Test func `Two sessions that find a mount point missing at the same moment share it`() throws {
+    let first = try MountPoints(making: [place("place/a")], sharing: [], record: record("one"))
+    let second = try MountPoints(making: [place("place/a")], sharing: [], record: record("two"))
+    #expect(first.remove().isEmpty)
+    #expect(exists("place/a"))
+    #expect(second.remove().isEmpty)
+    #expect(!exists("place/a"))
+  }
+
+  @Test func `A mount point can be opened by its user alone, so that nobody else can lock it`() throws {
+    let points = try MountPoints(
+      making: [place("place/a"), place("place/file", isDirectory: false)], sharing: [], record: record("one"))
+    for name in ["place/a", "place/file"] {
+      let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(name))
+      #expect(((attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0o777) & 0o066 == 0)
+    }
+    #expect(points.remove().isEmpty)
+  }
+
+  @Test func `No symbolic link is followed to where a mount point is made or removed`() throws {
+    for name in ["mine", "mine/a", "place/sub"] { try make(name) }
+    try FileManager.default.createSymbolicLink(atPath: folder.path("place/link"), withDestinationPath: "../mine")
+    let error = #expect(throws: MountPoints.Failure.self) {
+      try MountPoints(making: [place("place/link/b")], sharing: [], record: record("one"))
+    }
+    #expect(error?.error == .notADirectory && !exists("mine/b"))
+    let points = try MountPoints(making: [place("place/sub/a")], sharing: [], record: record("one"))
+    try FileManager.default.moveItem(atPath: folder.path("place/sub"), toPath: folder.path("place/moved"))
+    try FileManager.default.createSymbolicLink(atPath: folder.path("place/sub"), withDestinationPath: "../mine")
+    #expect(points.remove().isEmpty)
+    #expect(exists("mine/a"))
+  }
+
   @Test func `A mount point that cannot be made leaves nothing behind`() throws {
     let error = #expect(throws: MountPoints.Failure.self) {
       try MountPoints(making: [place("place/a"), place("none/b")], sharing: [], record: record("one"))
