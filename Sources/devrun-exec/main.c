@@ -11,7 +11,8 @@
 //                capability overrides the permissions of files; an undoing of mounts, which may cover what others hid
 //
 // With both, what a command can do in a private view of files with its user's rights is what it can do in a user namespace:
-// it can deceive itself, and nobody else. A setuid program would be deceived with its owner's rights; it does not get them.
+// it can deceive itself, and nobody else. The process that follows directories (follow.c) keeps the capability in that view,
+// and takes nothing from the user but names in a directory. A setuid program would be deceived with its owner's rights; it does not get them.
 
 #define _GNU_SOURCE
 #include <devrun_launch.h>

@@ -49,9 +49,9 @@ struct MountPlannerTests {
     #expect(
       try steps([(fixture.path("source"), fixture.path("parent/a/b"))]) == [
         .cover(parent, mode: 0o755), .keepFile("file"), .keepDirectory("folder"), .keepLink("link", to: "../target"),
-        .makeDirectory(parent.appending("a")), .makeDirectory(parent.appending("a").appending("b")),
+        .follow(parent), .makeDirectory(parent.appending("a")), .makeDirectory(parent.appending("a").appending("b")),
         .bind(source: RawString(fixture.path("source")), target: parent.appending("a").appending("b")),
-        .makeReadOnly(parent),
+        .makeReadOnly(parent, mode: 0o755),
       ])
   }
 
@@ -65,11 +65,11 @@ struct MountPlannerTests {
         (source.description, fixture.path("parent/new")), (source.description, fixture.path("parent/file")),
         (file.description, fixture.path("parent/folder")),
       ]) == [
-        .cover(parent, mode: 0o755), .keepLink("link", to: "../target"),
+        .cover(parent, mode: 0o755), .keepLink("link", to: "../target"), .follow(parent),
         .makeDirectory(parent.appending("new")), .bind(source: source, target: parent.appending("new")),
         .makeDirectory(parent.appending("file")), .bind(source: source, target: parent.appending("file")),
         .makeFile(parent.appending("folder")), .bind(source: file, target: parent.appending("folder")),
-        .makeReadOnly(parent),
+        .makeReadOnly(parent, mode: 0o755),
       ])
   }
 
@@ -80,10 +80,10 @@ struct MountPlannerTests {
     #expect(steps.first == .cover(ViewPath(), mode: mode))
     #expect(steps.contains(.keepDirectory("proc")))
     #expect(
-      steps.suffix(5) == [
-        .enterRoot, .makeDirectory(path("/devrun-test")), .makeDirectory(path("/devrun-test/x")),
+      steps.suffix(6) == [
+        .follow(ViewPath()), .enterRoot, .makeDirectory(path("/devrun-test")), .makeDirectory(path("/devrun-test/x")),
         .bind(source: RawString(fixture.path("source")), target: path("/devrun-test/x")),
-        .makeReadOnly(ViewPath()),
+        .makeReadOnly(ViewPath(), mode: mode),
       ])
   }
 
@@ -113,6 +113,22 @@ struct MountPlannerTests {
       ])
   }
 
+  @Test func `A path through what is missing and back is what its names say, and links behind it are followed`() throws
+  {
+    let fixture = try fixture()
+    let target = path(fixture.path("target"))
+    for way in [
+      "none/../target", "parent/none/deep/../../link", "parent/file/../../parent/none/../link/.", "none/x/../../target",
+    ] {
+      let (place, missing) = try MountPlanner().locate(RawString(fixture.path(way)))
+      #expect(place == target && missing.isEmpty, "\(way)")
+      #expect(try MountPlanner.resolve(RawString(fixture.path(way))) == target.text)
+    }
+    let (place, missing) = try MountPlanner().locate(RawString(fixture.path("none/a/../b/c")))
+    #expect(place == target.parent && missing == ["none", "b", "c"])
+    #expect(throws: MountError.inaccessible("/a\0b", .invalidArgument)) { try MountPlanner().locate("/a\0b") }
+  }
+
   @Test func `What is in the way in a directory that the user may write to gives way only if the user insists`() throws
   {
     let fixture = try fixture()
@@ -126,7 +142,7 @@ struct MountPlannerTests {
     let planner = try planned(mounts, mayWrite: true, force: true)
     #expect(planner.mountPoints.isEmpty && planner.steps.first == .cover(parent, mode: 0o755))
     #expect(planner.steps.contains(.makeDirectory(parent.appending("new"))))
-    #expect(!planner.steps.contains(.makeReadOnly(parent)))
+    #expect(!planner.steps.contains(.makeReadOnly(parent, mode: 0o755)) && !planner.steps.contains(.follow(parent)))
   }
 
   @Test func `A directory that holds an unreachable working directory is not covered`() throws {

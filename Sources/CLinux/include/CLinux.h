@@ -8,6 +8,7 @@
 // function returns a negative errno on failure, so that no caller has to read `errno` in time.
 
 #include "devrun_descriptors.h"
+#include "devrun_follow.h"
 #include "devrun_launch.h"
 #include "devrun_listeners.h"
 #include "devrun_mounts.h"

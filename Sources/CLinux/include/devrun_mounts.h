@@ -21,13 +21,17 @@ enum devrun_mount_kind {
   DEVRUN_MOUNT_KEEP_FILE,
   /// Makes the symbolic link `target` that points to `source`.
   DEVRUN_MOUNT_KEEP_LINK,
+  /// Keeps the entries of the covered directory, whose path is `target`, like the machine's as long as the command runs.
+  /// Only as the last of the steps about these entries.
+  DEVRUN_MOUNT_FOLLOW,
   /// Makes the covered root the root of this process. Only after covering `/`.
   DEVRUN_MOUNT_ENTER_ROOT,
   /// Makes the directory `target` (a path) with the permissions `mode`, unless it is there.
   DEVRUN_MOUNT_MAKE_DIRECTORY,
   /// Makes the empty file `target` (a path), unless it is there.
   DEVRUN_MOUNT_MAKE_FILE,
-  /// Makes the file system that covers the directory `target` read-only, or at least that directory.
+  /// Makes the file system that covers the directory `target` read-only, or at least that directory, and gives it the
+  /// permissions `mode`.
   DEVRUN_MOUNT_MAKE_READ_ONLY,
 };
 
@@ -40,7 +44,7 @@ struct devrun_mount_step {
 };
 
 /// Carries the steps out in the calling process's mount namespace. Async-signal-safe. On failure `failed` is the index
-/// of the step.
+/// of the step. The process that follows directories is a child of this process's parent, and ends with that.
 int devrun_carry_out_mounts(const struct devrun_mount_step *steps, size_t count, size_t *failed);
 
 #endif

@@ -107,10 +107,16 @@ struct ChildBirth {
     // Security modules that forbid mounts forbid one that changes nothing as well.
     guard let plan else { return ([.bind(source: "/dev/null", target: ViewPath(["dev", "null"]))], nil) }
     do throws(MountError) {
-      let planned = try MountPlanner.planned(for: plan, workingDirectory: workingDirectory)
-      return (planned.steps, try planned.makeMountPoints(recordedIn: plan.mountPointRecord))
+      for _ in 0..<3 {
+        let planned = try MountPlanner.planned(for: plan, workingDirectory: workingDirectory)
+        let mountPoints = try planned.makeMountPoints(recordedIn: plan.mountPointRecord)
+        if planned.isUpToDate { return (planned.steps, mountPoints) }
+        // Another session has ended since, and its mount points are gone.
+        mountPoints?.remove()
+      }
     } catch {
       throw .mounts(error)
     }
+    throw .resources(.busy)
   }
 }

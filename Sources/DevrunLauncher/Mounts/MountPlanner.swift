@@ -17,8 +17,8 @@ import Glibc
 /// answer; and what is missing is made beside them. The covering file system is read-only, since the directory was so for
 /// the user. An overlay would do none of this: it swallows the writes, and sockets below it are dead.
 ///
-/// The planner only looks at the machine. What it finds may change before the steps are carried out: an entry that is
-/// gone by then is left out, one that appeared is not seen.
+/// The planner only looks at the machine. What it finds may change before the steps are carried out, and afterwards: a
+/// process of the view follows the directories that are covered read-only.
 struct MountPlanner {
   /// The steps so far.
   private(set) var steps: [MountStep] = []
@@ -30,9 +30,11 @@ struct MountPlanner {
   private var made: Set<ViewPath> = []
   /// The directories that are made on the machine.
   private var madeForReal: Set<ViewPath> = []
+  /// What is bound over that the machine has.
+  private var existing: Set<ViewPath> = []
   private var covered: Set<ViewPath> = []
-  /// The covered directories to which the user may not write.
-  private var readOnly: [ViewPath] = []
+  /// What makes the covered directories read-only to which the user may not write.
+  private var closing: [MountStep] = []
   /// The entries that give way to something of another kind.
   private var replaced: Set<ViewPath> = []
   /// The directories of such entries, which have to be covered.
@@ -92,12 +94,12 @@ struct MountPlanner {
         isDevruns: own.contains(mount))
     }
     for path in plan.hiddenPaths { try planner.hide(path) }
-    planner.steps += planner.readOnly.reversed().map { .makeReadOnly($0) }
+    planner.steps += planner.closing.reversed()
     return planner
   }
 
   /// What is bound over, with the directories that hold it, each before what is in it.
-  var targets: [MountPoints.Place] {
+  private var targets: [MountPoints.Place] {
     var places: Set<MountPoints.Place> = []
     for (target, source) in bound {
       for length in target.names.indices.dropFirst() {
@@ -107,6 +109,11 @@ struct MountPlanner {
       places.insert(.init(path: target.text, isDirectory: isDirectory))
     }
     return places.sorted { $0.path < $1.path }
+  }
+
+  /// Whether all that is bound over is there still: another session may have removed its mount point.
+  var isUpToDate: Bool {
+    existing.allSatisfy { $0.text.withCString { access($0, F_OK) == 0 || errno != ENOENT } }
   }
 
   /// Makes the mount points, and shares those that other sessions have made.
@@ -131,14 +138,9 @@ struct MountPlanner {
     _ source: RawString, isDirectory: Bool, at target: RawString, isDevruns: Bool = false
   ) throws(MountError) {
     var (place, missing) = try locate(target)
-    if let dots = missing.firstIndex(of: "..") {
-      // There is no way through what is missing: the path is meant as kubelet reads it, by its names.
-      missing.removeSubrange(max(dots - 1, 0)...dots)
-      let names = missing.reduce(place) { $0.appending($1) }
-      return try show(source, isDirectory: isDirectory, at: names.text, isDevruns: isDevruns)
-    }
     if missing.isEmpty {
       if try self.isDirectory(place) == isDirectory {
+        if !isBound(place), !made.contains(place) { existing.insert(place) }
         bind(source, at: place)
         return
       }
@@ -229,9 +231,12 @@ struct MountPlanner {
       case nil: continue
       }
     }
+    if !isBound(directory), !mayWrite(directory.text) {
+      steps.append(.follow(directory))
+      closing.append(.makeReadOnly(directory, mode: mode))
+    }
     if directory.names.isEmpty { steps.append(.enterRoot) }
     covered.insert(directory)
-    if !isBound(directory), !mayWrite(directory.text) { readOnly.append(directory) }
   }
 
   /// Remembers what has to give way to the mount, so that it is not shown again when its directory is covered.
@@ -251,8 +256,13 @@ struct MountPlanner {
 extension MountPlanner {
   /// The longest part of the path that exists in the view, without symbolic links, and the names that are missing below
   /// it. A file in the place of a directory counts as missing.
+  ///
+  /// There is no way through what is missing and back (`/none/../x`): such a path is meant as kubelet reads it, by its
+  /// names.
   func locate(_ path: RawString) throws(MountError) -> (ViewPath, missing: [RawString]) {
     guard path.bytes.first == UInt8(ascii: "/") else { throw .notAbsolute(path) }
+    // The kernel would take the part before it.
+    if path.bytes.contains(0) { throw .inaccessible(path, .invalidArgument) }
     var place = ViewPath()
     var names = ViewPath.split(path)
     var links = 0
@@ -266,7 +276,11 @@ extension MountPlanner {
       switch try kind(of: next) {
       case .directory: place = next
       case .file where names.isEmpty: place = next
-      case .file, nil: return (place, [name] + names)
+      case .file, nil:
+        guard let dots = names.firstIndex(of: "..") else { return (place, [name] + names) }
+        names.remove(at: dots)
+        if dots > 0 { names.remove(at: dots - 1) }
+        if dots > 0 { names.insert(name, at: 0) }
       case .link(let target):
         links += 1
         if links > 40 { throw .inaccessible(path, .tooManyLinks) }
@@ -308,7 +322,7 @@ extension MountPlanner {
   /// The path without symbolic links, as far as it exists on the machine.
   static func resolve(_ path: RawString) throws(MountError) -> RawString {
     let (place, missing) = try MountPlanner().locate(path)
-    return missing.reduce(place) { $1 == ".." ? $0.parent : $0.appending($1) }.text
+    return missing.reduce(place) { $0.appending($1) }.text
   }
 
   /// Refuses volumes that would hide what the command, the machine or devrun needs.

@@ -14,14 +14,16 @@ enum MountStep: Hashable, Sendable {
   case keepFile(RawString)
   /// Makes a symbolic link of the covered directory anew.
   case keepLink(RawString, to: RawString)
+  /// Keeps the entries of the covered directory like the machine's as long as the command runs.
+  case follow(ViewPath)
   /// Makes the covered `/` the child's root.
   case enterRoot
   /// Makes a directory in what covers another.
   case makeDirectory(ViewPath)
   /// Makes an empty file in what covers a directory.
   case makeFile(ViewPath)
-  /// Makes what covers a directory read-only.
-  case makeReadOnly(ViewPath)
+  /// Makes what covers a directory read-only, with the given permissions.
+  case makeReadOnly(ViewPath, mode: UInt32)
 }
 
 extension MountStep {
@@ -33,10 +35,11 @@ extension MountStep {
     case .keepDirectory(let name): (DEVRUN_MOUNT_KEEP_DIRECTORY, "", name, 0)
     case .keepFile(let name): (DEVRUN_MOUNT_KEEP_FILE, "", name, 0)
     case .keepLink(let name, let target): (DEVRUN_MOUNT_KEEP_LINK, target, name, 0)
+    case .follow(let path): (DEVRUN_MOUNT_FOLLOW, "", path.text, 0)
     case .enterRoot: (DEVRUN_MOUNT_ENTER_ROOT, "", "/", 0)
     case .makeDirectory(let path): (DEVRUN_MOUNT_MAKE_DIRECTORY, "", path.text, 0o755)
     case .makeFile(let path): (DEVRUN_MOUNT_MAKE_FILE, "", path.text, 0)
-    case .makeReadOnly(let path): (DEVRUN_MOUNT_MAKE_READ_ONLY, "", path.text, 0)
+    case .makeReadOnly(let path, let mode): (DEVRUN_MOUNT_MAKE_READ_ONLY, "", path.text, mode)
     }
   }
 
