@@ -14,7 +14,7 @@ extension Session {
   ///   - obstacle: why a volume that nobody asked for does not appear at a path; `nil` where it may.
   func gather(
     from pod: StartedPod, _ connection: ClusterConnection, isolation: Isolation, fetching choice: VolumeChoice = .all,
-    obstacle: (RawString) -> String? = { _ in nil }
+    obstacle: (RawString) -> PlaceObstacle? = { _ in nil }
   ) async throws -> SessionView {
     let (found, info) = try await pod.withTunnel(connection.context) { tunnel in
       async let variables = tunnel.environment()

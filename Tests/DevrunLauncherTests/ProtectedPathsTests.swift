@@ -86,6 +86,15 @@ struct ProtectedPathsTests {
     #expect(throws: MountError.notAbsolute("relative")) { try paths.check("relative") }
   }
 
+  @Test func `A place that this machine does not have is not hidden by a volume`() throws {
+    let fixture = try LaunchFixture()
+    let paths = ProtectedPaths(
+      environment: ["TMPDIR": RawString(fixture.path("none/tmp")), "HOME": RawString(fixture.path(""))],
+      workingDirectory: nil, executable: nil)
+    try paths.check(RawString(fixture.path("none")))
+    #expect(throws: MountError.self) { try paths.check(RawString(fixture.path(""))) }
+  }
+
   @Test func `A refused volume is reported with the reason and the possible remedies`() {
     let refused = MountError.hides("/projects", .place("the working directory", "/projects/shop")).description
     for part in ["'/projects'", "the working directory, '/projects/shop'", "${volumes.NAME|", "--force-volumes"] {

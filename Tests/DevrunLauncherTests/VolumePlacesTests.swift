@@ -27,12 +27,12 @@ struct VolumePlacesTests {
       "/etc/ld.so.preload", "/etc/ld.so.preload/x", "/etc/ld-musl-x86_64.path", "/etc/ld.so.conf.d/app.conf",
       "/etc/profile.d/devrun-test.sh", "/etc/pam.d/devrun-test", "/etc/environment.d/devrun-test.conf",
       "/usr/lib/devrun-test/x.so", "/lib/devrun-test", "/usr/local/bin/devrun-test", "/usr/local/lib/devrun-test/x",
-      "/etc/gitconfig",
+      "/etc/gitconfig", "/none/../etc/ld.so.preload", "/usr/share/perl5/Devrun/Test.pm",
     ] as [RawString])
   func `What the machine's programs load never comes from a volume that nobody asked for`(path: RawString) throws {
-    let reason = try #require(places.obstacle(at: path))
+    let obstacle = try #require(places.obstacle(at: path))
     // A machine may have one of them.
-    #expect(reason.contains("load") || reason == "this machine has something there", "\(reason)")
+    #expect(obstacle.why.contains("load") || obstacle.isOccupied, "\(obstacle)")
   }
 
   @Test func `A volume that nobody asked for covers no folder that the user may write to`() throws {
@@ -43,8 +43,35 @@ struct VolumePlacesTests {
     ] {
       #expect(places.obstacle(at: RawString(fixture.path(path))) != nil, "\(path)")
     }
-    let reason = try #require(places.obstacle(at: RawString(fixture.path("project/config"))))
-    #expect(reason == "'\(fixture.path("project/config"))' would have to be made on this machine")
+    let config = RawString(fixture.path("project/config"))
+    #expect(
+      places.obstacle(at: config)
+        == PlaceObstacle("'\(config)' would have to be made on this machine", mayBeAskedFor: true))
+    let home = RawString(fixture.path("home"))
+    #expect(
+      places.obstacle(at: RawString(fixture.path("home/.app")))
+        == PlaceObstacle("it is in HOME, '\(home)'", mayBeAskedFor: true))
+  }
+
+  @Test func `Something at the path is an obstacle also behind a way through what is missing`() {
+    for path in ["project", "none/../project", "none/../project/."] {
+      #expect(places.obstacle(at: RawString(fixture.path(path)))?.isOccupied == true, "\(path)")
+    }
+  }
+
+  @Test(.enabled(if: geteuid() == 0 && access("/run", W_OK) == 0, "root is needed, to write to /run"))
+  func `An empty folder below that of Kubernetes is used, since another session or the administrator made it`() throws {
+    let isThere = access("/run/secrets", F_OK) == 0
+    let folder = "/run/secrets/devrun-test-\(getpid())"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer {
+      try? FileManager.default.removeItem(atPath: folder)
+      if !isThere { rmdir("/run/secrets") }
+    }
+    #expect(places.obstacle(at: RawString(folder)) == nil)
+    try Data().write(to: URL(fileURLWithPath: "\(folder)/file"))
+    #expect(places.obstacle(at: RawString(folder))?.isOccupied == true)
+    #expect(places.obstacle(at: RawString("\(folder)/file"))?.isOccupied == true)
   }
 
   @Test func `Below the folder of Kubernetes and below what is not the user's a volume may appear`() {
@@ -57,13 +84,14 @@ struct VolumePlacesTests {
 
   @Test func `A path that cannot be looked at is an obstacle, whatever the reason`() throws {
     try FileManager.default.createSymbolicLink(atPath: fixture.path("loop"), withDestinationPath: "loop")
-    #expect(places.obstacle(at: RawString(fixture.path("loop/config")))?.contains("cannot be looked at") == true)
+    #expect(places.obstacle(at: RawString(fixture.path("loop/config")))?.why.contains("cannot be looked at") == true)
     let long = String(repeating: "n", count: 256)
-    #expect(places.obstacle(at: RawString(fixture.path("\(long)/config")))?.contains("cannot be looked at") == true)
-    #expect(places.obstacle(at: "relative")?.contains("no absolute path") == true)
+    #expect(places.obstacle(at: RawString(fixture.path("\(long)/config")))?.why.contains("cannot be looked at") == true)
+    #expect(places.obstacle(at: "relative")?.why.contains("no absolute path") == true)
     #expect(places.obstacle(at: "/proc/devrun-test") != nil)
+    #expect(places.obstacle(at: "/devrun-test\0/etc") != nil)
     if geteuid() != 0 {
-      #expect(places.obstacle(at: "/root/.appcfg")?.contains("cannot be looked at") == true)
+      #expect(places.obstacle(at: "/root/.appcfg")?.why.contains("cannot be looked at") == true)
     }
   }
 

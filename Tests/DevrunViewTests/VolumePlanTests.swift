@@ -1,6 +1,7 @@
 import DevrunConfig
 import DevrunCore
 import DevrunKube
+import DevrunPlan
 import TestSupport
 import Testing
 
@@ -37,7 +38,9 @@ struct VolumePlanTests {
     ], container: "app")
 
   private func plan(_ uses: [LocalEnvFile.VolumeUse] = [], choice: VolumeChoice = .all) -> VolumePlan {
-    VolumePlan(Self.container, uses: uses, choice: choice) { $0 == "/tmp" ? ("it is there", true) : nil }
+    VolumePlan(Self.container, uses: uses, choice: choice) {
+      $0 == "/tmp" ? PlaceObstacle("it is there", isOccupied: true) : nil
+    }
   }
 
   @Test func `Volumes appear at their own paths, except persistent ones and those at occupied paths`() {
@@ -53,14 +56,15 @@ struct VolumePlanTests {
     #expect(plan.omissions[0].why == "it is there")
   }
 
-  @Test func `A volume that something of this machine hides is reported with a warning, unless it is empty anyway`()
-    throws
+  @Test func `A volume that does not appear is reported with a warning, unless an empty one has a folder there`() throws
   {
-    let plan = VolumePlan(Self.container, uses: [.init(volume: "settings", mountPath: "/x")]) { _ in ("here", true) }
-    let hidden = plan.omissions.filter(\.isHidden)
-    #expect(hidden.contains { $0.path == "/etc/keys" } && hidden.contains { $0.path == "/var/run/secrets/token" })
-    #expect(!hidden.contains { $0.path == "/tmp" || $0.volume == "settings" || $0.volume == "data" })
-    let keys = try #require(hidden.first { $0.path == "/etc/keys" })
+    let plan = VolumePlan(Self.container, uses: [.init(volume: "settings", mountPath: "/x")]) { _ in
+      PlaceObstacle("here", isOccupied: true)
+    }
+    let missed = plan.omissions.filter(\.isMissed)
+    #expect(missed.contains { $0.path == "/etc/keys" } && missed.contains { $0.path == "/var/run/secrets/token" })
+    #expect(!missed.contains { $0.path == "/tmp" || $0.volume == "settings" || $0.volume == "data" })
+    let keys = try #require(missed.first { $0.path == "/etc/keys" })
     guard case .warning(let message) = keys.event else { throw TestFailure("\(keys.event)") }
     #expect(
       message.description == """
@@ -68,8 +72,15 @@ struct VolumePlanTests {
         here
         to have it all the same, give it a path in azds-local.env: NAME=${volumes.keys|/other/path}
         """)
-    let untold = VolumePlan(Self.container, uses: []) { _ in ("no namespace", false) }.omissions
-    #expect(!untold.isEmpty && !untold.contains(where: \.isHidden))
+    let unseen = VolumePlan(Self.container, uses: [], showsPaths: false) { _ in nil }
+    #expect(unseen.omissions.count == 9 && !unseen.omissions.contains(where: \.isMissed) && unseen.items.isEmpty)
+  }
+
+  @Test func `An empty volume at a missing path is reported with the path that a file may give it`() throws {
+    let plan = VolumePlan(Self.container, uses: []) { _ in PlaceObstacle("missing", mayBeAskedFor: true) }
+    let scratch = try #require(plan.omissions.first { $0.volume == "scratch" })
+    guard case .warning(let message) = scratch.event else { throw TestFailure("\(scratch.event)") }
+    #expect(message.description.hasSuffix("NAME=${volumes.scratch|/tmp}"))
   }
 
   @Test func `A named volume is copied whatever its kind, and appears where it is requested as well`() {

@@ -13,15 +13,17 @@ public struct ProtectedPaths: Sendable {
     case machine(String)
     /// It is below a directory in which the kernel shows its own state.
     case kernel(RawString)
-    /// It is, or holds, a place of the user's: the working directory, HOME, the command itself; or it is below one.
+    /// It is, or holds, a place of the user's: the working directory, HOME, the command itself.
     case place(String, RawString)
+    /// It is below a place of the user's, in which nothing appears that nobody asked for.
+    case inside(String, RawString)
     /// It holds what devrun is to show: the source of a mount. Not to be forced.
     case source(RawString)
 
     /// Whether the user may insist.
     public var mayBeForced: Bool {
       switch self {
-      case .machine, .place: true
+      case .machine, .place, .inside: true
       case .kernel, .source: false
       }
     }
@@ -116,13 +118,16 @@ extension ProtectedPaths {
   /// Below these, files change what the machine's programs do, whoever starts them. A volume that nobody asked for would
   /// bring the cluster's code to them.
   private static let loaded: [RawString] = [
-    "/bin", "/etc/alternatives", "/etc/bash.bashrc", "/etc/bash_completion.d", "/etc/crypto-policies", "/etc/csh.cshrc",
-    "/etc/csh.login", "/etc/environment", "/etc/environment.d", "/etc/fish", "/etc/gdb", "/etc/gitconfig",
-    "/etc/inputrc", "/etc/pam.d", "/etc/perl", "/etc/profile", "/etc/profile.d", "/etc/python3", "/etc/security",
-    "/etc/ssh", "/etc/sudoers.d", "/etc/vim", "/etc/vimrc", "/etc/xdg", "/etc/zprofile", "/etc/zsh", "/etc/zshenv",
-    "/etc/zshrc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64",
-    "/usr/libexec", "/usr/libx32", "/usr/local/bin", "/usr/local/lib", "/usr/local/lib64", "/usr/local/libexec",
-    "/usr/local/sbin", "/usr/sbin",
+    "/bin", "/etc/alternatives", "/etc/bash", "/etc/bash.bash_logout", "/etc/bash.bashrc", "/etc/bash_completion.d",
+    "/etc/bashrc", "/etc/crypto-policies", "/etc/csh.cshrc", "/etc/csh.login", "/etc/environment",
+    "/etc/environment.d", "/etc/fish", "/etc/gdb", "/etc/gitconfig", "/etc/inputrc", "/etc/pam.d", "/etc/perl",
+    "/etc/pkcs11", "/etc/profile", "/etc/profile.d", "/etc/python3", "/etc/screenrc", "/etc/security", "/etc/ssh",
+    "/etc/sudoers.d", "/etc/tmux.conf", "/etc/vim", "/etc/vimrc", "/etc/xdg", "/etc/zlogin", "/etc/zprofile",
+    "/etc/zsh", "/etc/zshenv", "/etc/zshrc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/bin",
+    "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/libx32", "/usr/local/bin",
+    "/usr/local/include", "/usr/local/lib", "/usr/local/lib64", "/usr/local/libexec", "/usr/local/sbin", "/usr/sbin",
+    "/usr/share/bash-completion", "/usr/share/fish", "/usr/share/gdb", "/usr/share/nodejs", "/usr/share/perl",
+    "/usr/share/perl5", "/usr/share/vim", "/usr/share/zsh",
   ]
 
   /// Why a volume that nobody asked for does not appear at a path, as it is written or through symbolic links; `nil`: it
@@ -141,7 +146,7 @@ extension ProtectedPaths {
         return .machine("the programs of this machine load what lies there")
       }
       if let own = owned.first(where: { names.starts(with: ViewPath.split($0.path)) }) {
-        return .place(own.name, own.path)
+        return .inside(own.name, own.path)
       }
     }
     return nil
@@ -165,8 +170,13 @@ extension ProtectedPaths {
     // One that cannot be looked at counts as it is written.
     func resolved(_ path: RawString) -> RawString { (try? MountPlanner.resolve(path)) ?? path }
     let programs = (environment["PATH"]?.bytes ?? []).split(separator: UInt8(ascii: ":")).map { RawString($0) }
+    // Where nothing is, nothing is hidden. What cannot be looked at may be there.
+    func isThere(_ path: RawString) -> Bool {
+      do throws(Errno) { return try FileKind.following(path) != nil } catch { return true }
+    }
     self.init(
-      places: places.compactMap { name, path in path.map { (name, resolved($0)) } }, sources: sources.map(resolved),
+      places: places.compactMap { name, path in path.flatMap { isThere($0) ? (name, resolved($0)) : nil } },
+      sources: sources.map(resolved),
       owned: [("HOME", environment["HOME"])].compactMap { name, path in path.map { (name, resolved($0)) } }
         + programs.map { ("the programs of PATH", resolved($0)) })
   }
@@ -191,6 +201,7 @@ extension ProtectedPaths.Reason: CustomStringConvertible {
     case .machine(let what): what
     case .kernel(let path): "the kernel's own files are in '\(path)'"
     case .place(let name, let path): "it would hide \(name), '\(path)'"
+    case .inside(let name, let path): "it is in \(name), '\(path)'"
     case .source(let path): "it would hide '\(path)', which devrun itself shows to the command"
     }
   }

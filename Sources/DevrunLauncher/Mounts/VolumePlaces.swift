@@ -35,18 +35,39 @@ public struct VolumePlaces: MachinePlaces {
   ///
   /// Beside what a file may not ask for either, it neither takes the place of anything nor is a mount point made for it,
   /// except among Kubernetes' own: what users write beside it must be where they wrote it.
-  public func obstacle(at path: RawString) -> String? {
-    var planner = MountPlanner(workingDirectory: workingDirectory)
+  public func obstacle(at path: RawString) -> PlaceObstacle? {
     do throws(MountError) {
-      if try !planner.isFree(path) { return "this machine has something there" }
-      if let reason = try protected.reason(againstUnasked: path) { return reason.description }
+      let path = try MountPlanner.resolve(path)
+      if try !isFree(path) { return PlaceObstacle("this machine has something there", isOccupied: true) }
+      if let reason = try protected.reason(againstUnasked: path) {
+        return PlaceObstacle(reason.description, mayBeAskedFor: mayBeAskedFor(path))
+      }
+      var planner = MountPlanner(workingDirectory: workingDirectory)
       try planner.show("/", isDirectory: true, at: path)
+      guard let place = planner.mountPoints.first, !Self.isOfKubernetes(place.path) else { return nil }
+      return PlaceObstacle(
+        "'\(place.path)' would have to be made on this machine", mayBeAskedFor: mayBeAskedFor(path))
     } catch {
       let message = error.message
-      return message.what + (message.why.map { ": \($0)" } ?? "")
+      return PlaceObstacle(message.what + (message.why.map { ": \($0)" } ?? ""))
     }
-    guard let place = planner.mountPoints.first, !Self.isOfKubernetes(place.path) else { return nil }
-    return "'\(place.path)' would have to be made on this machine"
+  }
+
+  /// Whether nothing is at a path, and nothing but a directory above it. Among Kubernetes' own an empty directory is
+  /// nothing: another session, or the machine's administrator, has made it for the same purpose.
+  private func isFree(_ path: RawString) throws(MountError) -> Bool {
+    if try planner.isFree(path) { return true }
+    guard Self.isOfKubernetes(path) else { return false }
+    do throws(Errno) { return try Directory.entries(of: path).isEmpty } catch { return false }
+  }
+
+  private func mayBeAskedFor(_ path: RawString) -> Bool {
+    do throws(MountError) {
+      try check(named: path)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// Checks that a volume can be shown at the path that a file gives it, whether it is a file or a directory.
@@ -73,6 +94,7 @@ public struct VolumePlaces: MachinePlaces {
 
   /// Whether nobody else keeps anything at a path: Kubernetes and Docker have their secrets there, in memory.
   private static func isOfKubernetes(_ path: RawString) -> Bool {
-    ViewPath.split(path).starts(with: ["run", "secrets"])
+    let names = ViewPath.split(path)
+    return names.starts(with: ["run", "secrets"]) || names.starts(with: ["var", "run", "secrets"])
   }
 }

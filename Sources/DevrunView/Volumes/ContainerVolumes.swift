@@ -44,7 +44,7 @@ package struct ContainerVolumes: Sendable, Hashable {
     func volume(_ mount: JSONValue) -> Volume? {
       // The name becomes that of a folder here. The API server admits labels only (RFC 1123), and no other name is taken.
       guard let name = mount["name"]?.string, DNSName.isLabel(name), !name.hasPrefix("devrun-"),
-        let path = mount["mountPath"]?.string
+        let path = mount["mountPath"]?.string, !path.utf8.contains(0)
       else { return nil }
       return Volume(name: name, mountPath: path, kind: sources[name] ?? "")
     }

@@ -19,16 +19,14 @@ extension MaterializedVolumes {
   /// - Throws: `LocalEnvError`, `TunnelError`, `ArchiveError`, `ViewError`
   package static func make(
     of container: String, in pod: KubeObject, localEnv: LocalEnvFile, isolation: Isolation,
-    fetching choice: VolumeChoice, fetch: VolumeFetch, obstacle: (RawString) -> String?, memory: SessionDirectory,
-    disk: () async throws -> SessionDirectory
+    fetching choice: VolumeChoice, fetch: VolumeFetch, obstacle: (RawString) -> PlaceObstacle?,
+    memory: SessionDirectory, disk: () async throws -> SessionDirectory
   ) async throws -> MaterializedVolumes {
     let container = ContainerVolumes(of: pod, container: container)
     var volumes = MaterializedVolumes(names: container.volumes.map(\.name))
     let uses = try localEnv.volumes(in: volumes.names)
-    let plan = VolumePlan(container, uses: uses, choice: choice) { path in
-      isolation == .trap
-        ? ("no path of its own can be shown without a mount namespace", false)
-        : obstacle(RawString(path)).map { ($0, true) }
+    let plan = VolumePlan(container, uses: uses, choice: choice, showsPaths: isolation != .trap) {
+      obstacle(RawString($0))
     }
     for omission in plan.omissions {
       fetch.reporter.report(omission.event)
@@ -40,13 +38,13 @@ extension MaterializedVolumes {
 }
 
 extension VolumePlan.Omission {
-  /// What is reported: a warning if the command may take this machine's files for those of the volume.
+  /// What is reported: a warning if the command lacks something for it.
   var event: ReportEvent {
     let what = "volume \(volume) does not appear at \(path)"
-    guard isHidden else { return .detail("\(what): \(why)") }
+    guard isMissed else { return .detail("\(what): \(why)") }
     return .warning(
       ErrorMessage(
         what, why: why,
-        remedy: "to have it all the same, give it a path in azds-local.env: NAME=${volumes.\(volume)|/other/path}"))
+        remedy: "to have it all the same, give it a path in azds-local.env: NAME=${volumes.\(volume)|\(otherPath)}"))
   }
 }

@@ -103,8 +103,10 @@ package struct VolumeFetch: Sendable {
       reporter.report(.detail("volume \(name): the link \(link) leads out of it and is left out"))
     }
     let isFile = archive.isSingleFile && item.part == nil
-    let file = isFile ? RawString(item.volume.mountPath).bytes.split(separator: UInt8(ascii: "/")).last : nil
-    let copy = MaterializedVolumes.Copy(item: item, folder: folder, file: file.map { RawString(Array($0)) })
+    let names = RawString(item.volume.mountPath).bytes.split(separator: UInt8(ascii: "/")).map { RawString(Array($0)) }
+    // A path may end in anything; what leads out of the folder is no file's name.
+    let file = isFile ? names.last { ![".", ".."].contains($0) } : nil
+    let copy = MaterializedVolumes.Copy(item: item, folder: folder, file: file)
     if let part = item.part, access(copy.path.description, F_OK) != 0 {
       throw ViewError.emptyPart("\(name)/\(part)")
     }

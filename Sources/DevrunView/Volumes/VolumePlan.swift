@@ -1,5 +1,6 @@
 package import DevrunConfig
 internal import DevrunCore
+internal import DevrunPlan
 
 /// Which of a container's volumes are copied.
 package enum VolumeChoice: Sendable {
@@ -38,8 +39,11 @@ package struct VolumePlan: Sendable, Hashable {
     var path: String
     /// Why, in words.
     var why: String
-    /// Whether something of this machine is at the path, so that the command may take it for the volume.
-    var isHidden = false
+    /// Whether the command lacks something: the volume, or a folder that it may write to. If something of this machine is at
+    /// the path, the command may take that for the volume.
+    var isMissed = false
+    /// The path that a file may give the volume to have it all the same.
+    var otherPath = "/other/path"
   }
 
   /// What is to be copied.
@@ -53,11 +57,11 @@ package struct VolumePlan: Sendable, Hashable {
   ///   - container: its volumes.
   ///   - uses: what the files name.
   ///   - choice: which of the volumes are copied.
-  ///   - obstacle: why a path of the container cannot be shown here, and whether something of this machine is there;
-  ///     `nil` where it can.
+  ///   - showsPaths: whether the command can see anything at paths of its own.
+  ///   - obstacle: why a path of the container cannot be shown here; `nil` where it can.
   init(
-    _ container: ContainerVolumes, uses: [LocalEnvFile.VolumeUse], choice: VolumeChoice = .all,
-    obstacle: (_ path: String) -> (why: String, isOfMachine: Bool)?
+    _ container: ContainerVolumes, uses: [LocalEnvFile.VolumeUse], choice: VolumeChoice = .all, showsPaths: Bool = true,
+    obstacle: (_ path: String) -> PlaceObstacle?
   ) {
     for use in uses {
       guard let volume = container.volumes.first(where: { $0.name == use.volume }) else { continue }
@@ -68,10 +72,16 @@ package struct VolumePlan: Sendable, Hashable {
       if !mount.isUnasked {
         let why = "volumes of kind \(mount.kind) are copied only when azds-local.env names them"
         omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why))
-      } else if let (why, isOfMachine) = obstacle(mount.mountPath) {
+      } else if !showsPaths {
+        let why = "no path of its own can be shown without a mount namespace"
+        omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why))
+      } else if let obstacle = obstacle(mount.mountPath) {
         // An emptyDir, such as one at /tmp, is empty anyway. A volume that a file names is where the file says.
-        let isHidden = isOfMachine && mount.kind != "emptyDir" && !uses.contains { $0.volume == mount.name }
-        omissions.append(Omission(volume: mount.name, path: mount.mountPath, why: why, isHidden: isHidden))
+        let isReplaced = obstacle.isOccupied && mount.kind == "emptyDir" || uses.contains { $0.volume == mount.name }
+        var omission = Omission(
+          volume: mount.name, path: mount.mountPath, why: obstacle.why, isMissed: !isReplaced)
+        if obstacle.mayBeAskedFor { omission.otherPath = mount.mountPath }
+        omissions.append(omission)
       } else {
         add(Item(volume: mount, targets: [mount.mountPath], isNamed: false))
       }
