@@ -23,6 +23,7 @@ package struct SessionDirectory: Sendable {
   ///   - environment: This process's, for `XDG_RUNTIME_DIR` and `TMPDIR`.
   /// - Throws: `ViewError.noSessionDirectory`
   package init(session: String, environment: EnvironmentVariables) throws {
+    Self.removeAbandoned(environment: environment)
     try self.init(session: session, in: Self.bases(environment))
   }
 
@@ -36,7 +37,6 @@ package struct SessionDirectory: Sendable {
   private init(session: String, in bases: [String]) throws {
     var failure = (base: bases.first ?? "/tmp", error: Errno.notPermitted)
     for base in bases {
-      Self.removeAbandoned(in: base)
       let path = "\(base)/\(Self.prefix)\(session)"
       do throws(Errno) {
         descriptor = try Self.make(path)

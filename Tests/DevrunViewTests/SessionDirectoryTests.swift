@@ -75,6 +75,18 @@ struct SessionDirectoryTests {
     #expect(!FileManager.default.fileExists(atPath: place + "/config"))
   }
 
+  @Test func `A killed session's folder is removed wherever it lies, also if the next one lies elsewhere`() throws {
+    for folder in ["memory", "other/devrun-session-dead"] {
+      try FileManager.default.createDirectory(atPath: "\(base)/\(folder)", withIntermediateDirectories: true)
+    }
+    let next = try SessionDirectory(
+      session: "next",
+      environment: ["XDG_RUNTIME_DIR": RawString("\(base)/memory"), "TMPDIR": RawString("\(base)/other")])
+    #expect(next.path == "\(base)/memory/devrun-session-next")
+    #expect(!FileManager.default.fileExists(atPath: "\(base)/other/devrun-session-dead"))
+    try next.remove()
+  }
+
   @Test func `A folder in which no program may be executed is the last choice among those in memory`() {
     let bases = SessionDirectory.executableFirst(["/dev/shm", "/run/user/7"]) { $0 != "/dev/shm" }
     #expect(bases == ["/run/user/7", "/dev/shm"])
