@@ -14,6 +14,8 @@ struct CommandRun: Sendable {
   var isolation: IsolationChoice
   /// The paths of this machine as places for volumes.
   var places: VolumePlaces
+  /// Whether a file gives a volume a path.
+  var showsVolumes: Bool
   /// Whether the session lasts until the last process that the command left running has ended.
   var waitsForDescendants: Bool
   /// The run's voice.
@@ -24,6 +26,7 @@ struct CommandRun: Sendable {
     let launcher = Launcher(keeper: keeper, helper: Installation.path(of: "devrun-exec").map { RawString($0) })
     // What this machine does not allow is reported before the cluster is touched.
     let isolation = try await launcher.probe(isolation)
+    if showsVolumes, isolation == .trap { throw LaunchError.mountsNeedNamespace }
     reporter.report(.detail("the command gets its own view of files by '\(isolation.rawValue)'"))
     return try await session.run(
       program, isolation: isolation, places: places, askingGroup: { keeper.askingGroup }, ending: process.ending

@@ -56,7 +56,7 @@ struct RunCommand: ParsableCommand {
     let program = ProgramInvocation(executable: executable, arguments: arguments)
     let run = CommandRun(
       session: session, program: program, isolation: options.isolation ?? project.isolation ?? .automatic,
-      places: places,
+      places: places, showsVolumes: sessionOptions.localEnv.volumeReferences.contains { $0.mountPath != nil },
       waitsForDescendants: options.wait, reporter: reporter)
     try CommandProcess(session: session, reporter: reporter, environment: process.environment).run(run.hold)
   }
