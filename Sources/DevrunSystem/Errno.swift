@@ -69,6 +69,8 @@ extension Errno {
   public static let noSuchCall = Errno(rawValue: ENOSYS)
   /// ENOTDIR
   public static let notADirectory = Errno(rawValue: ENOTDIR)
+  /// ENOTEMPTY
+  public static let notEmpty = Errno(rawValue: ENOTEMPTY)
   /// EPERM
   public static let notPermitted = Errno(rawValue: EPERM)
   /// ENOMEM

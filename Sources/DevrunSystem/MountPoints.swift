@@ -6,7 +6,8 @@ internal import Synchronization
 /// when nobody needs them any more.
 ///
 /// A record lists them, for whoever cleans up after a process that was killed. It is written before anything is made.
-/// Each mount point is locked (flock(2)) as long as it is used: a removed one takes away what others have mounted there.
+/// Their permissions tell them from what others have made: only those are shared with other sessions of this user, and
+/// removed. Each one is locked (flock(2)) as long as it is used: a removed one takes away what others have mounted there.
 /// Other users cannot open one, and so cannot lock it. No symbolic link is followed: the paths had none, and one that is
 /// there now is somebody else's, who may write to the same folder.
 public final class MountPoints: Sendable {
@@ -39,16 +40,15 @@ public final class MountPoints: Sendable {
   ///
   /// - Parameters:
   ///   - missing: what is to be made, each folder before what is in it.
-  ///   - present: what is used and was there before, each folder before what is in it. What is in the record of another
-  ///     session is shared with it: the last of its users removes it.
-  ///   - record: the path of the record, which is in a folder of its own beside those of the other sessions.
+  ///   - present: what is used and was there before, each folder before what is in it. What another session has made is
+  ///     shared with it: the last of its users removes it.
+  ///   - record: the path of the record.
   /// - Throws: what could not be made; nothing is left behind then.
   public init(making missing: [Place], sharing present: [Place], record: RawString) throws(Failure) {
     self.record = record
     do throws(Failure) {
       for place in missing { try take(place) }
-      let others = Self.recorded(beside: record)
-      for place in present where others.contains(place.path) { try take(place) }
+      for place in present where Self.isOwn(place.path) { try take(place) }
     } catch {
       _ = remove()
       throw error
@@ -88,11 +88,13 @@ public final class MountPoints: Sendable {
       try write([place.path], adding: true)
       let spot = try Spot(place.path)
       while true {
-        // Another session lists its own before it makes them.
-        if try !make(place, at: spot), !Self.recorded(beside: record).contains(place.path) {
-          guard try spot.isOwn() else { continue }
-          // The user made it meanwhile, to keep it.
-          return try write(Self.paths(in: record).filter { $0 != place.path }, adding: false)
+        if try !make(place, at: spot) {
+          guard let status = try spot.status() else { continue }
+          if status.st_uid != geteuid() { throw .exists }
+          if !Self.isMarked(status.st_mode) {
+            // The user made it meanwhile, to keep it.
+            return try write(Self.paths(in: record).filter { $0 != place.path }, adding: false)
+          }
         }
         guard let lock = try spot.open() else { continue }
         try system { flock(lock.number, LOCK_SH) }
@@ -109,9 +111,9 @@ public final class MountPoints: Sendable {
   private func make(_ place: Place, at spot: Spot) throws(Errno) -> Bool {
     do throws(Errno) {
       if place.isDirectory {
-        try Directory.make(spot.name, mode: 0o711, in: spot.folder)
+        try Directory.make(spot.name, mode: 0o1711, in: spot.folder)
       } else {
-        try Descriptor.open(spot.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600, in: spot.folder).close()
+        try Descriptor.open(spot.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o1600, in: spot.folder).close()
       }
       return true
     } catch .exists {
@@ -131,41 +133,59 @@ public final class MountPoints: Sendable {
     return bytes.split(separator: 0).map { RawString($0) }.filter { $0.bytes.first == UInt8(ascii: "/") }
   }
 
-  /// What the records of other sessions list.
-  private static func recorded(beside record: RawString) -> Set<RawString> {
-    let names = record.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    guard names.count > 2 else { return [] }
-    let base = RawString(Array(names.dropLast(2).joined(separator: [UInt8(ascii: "/")])))
-    let folders = (try? Directory.entries(of: base.bytes.isEmpty ? "/" : base)) ?? []
-    var found: Set<RawString> = []
-    for folder in folders where folder.bytes[...] != names[names.count - 2] {
-      let other = RawString(
-        base.bytes + [UInt8(ascii: "/")] + folder.bytes + [UInt8(ascii: "/")] + names[names.count - 1])
-      // Other users' folders are closed to this one, and their mount points are not this user's to remove.
-      found.formUnion(paths(in: other))
-    }
-    return found
-  }
-
-  /// Removes an empty folder or file of this user that nobody has locked.
+  /// Removes a mount point of this user that nobody has locked. One that is no longer empty becomes an ordinary folder or
+  /// file.
   private static func removeUnused(_ path: RawString) throws(Errno) {
     do throws(Errno) {
       let spot = try Spot(path)
       guard let place = try spot.open() else { return }
       let status = try place.status()
-      let isDirectory = status.st_mode & S_IFMT == S_IFDIR
-      guard status.st_uid == geteuid(), isDirectory || status.st_mode & S_IFMT == S_IFREG && status.st_size == 0
-      else { return }
+      guard status.st_uid == geteuid(), isMarked(status.st_mode) else { return }
       try system { flock(place.number, LOCK_EX | LOCK_NB) }
       guard try spot.leads(to: place) else { return }
-      try spot.name.withCString { (name) throws(Errno) in
-        _ = try system { unlinkat(spot.folder.number, name, isDirectory ? AT_REMOVEDIR : 0) }
+      let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+      do throws(Errno) {
+        if !isDirectory, status.st_size > 0 { throw .notEmpty }
+        try spot.name.withCString { (name) throws(Errno) in
+          _ = try system { unlinkat(spot.folder.number, name, isDirectory ? AT_REMOVEDIR : 0) }
+        }
+      } catch .notEmpty {
+        // As umask(2) had it.
+        let isForOthers = status.st_mode & 0o011 != 0 || !isDirectory
+        try system { fchmod(place.number, (isDirectory ? 0o755 : 0o644) & (isForOthers ? 0o755 : 0o700)) }
       }
     } catch {
-      // Used by another session, which removes it; gone; no longer empty, or mounted over by somebody on the machine.
-      let isLeft: Set<Int32> = [EWOULDBLOCK, ENOENT, ENOTDIR, ENOTEMPTY, EEXIST, EBUSY, ELOOP]
-      if !isLeft.contains(error.rawValue) { throw error }
+      // Used by another session, which removes it; gone; or mounted over by somebody on the machine.
+      let isLeft: Set<Errno> = [.wouldBlock, .noEntry, .notADirectory, .busy, .tooManyLinks]
+      if !isLeft.contains(error) { throw error }
     }
+  }
+}
+
+extension MountPoints {
+  /// Whether permissions are those of a mount point: the sticky bit, and nothing to be read or written by others. Nobody
+  /// gives these to anything else.
+  public static func isMarked(_ mode: UInt32) -> Bool { mode & 0o1066 == 0o1000 }
+
+  /// Whether an empty mount point of this user is at a path.
+  public static func isUnused(_ path: RawString) -> Bool {
+    guard isOwn(path), let status = status(of: path) else { return false }
+    if status.st_mode & S_IFMT == S_IFREG { return status.st_size == 0 }
+    do throws(Errno) { return try Directory.entries(of: path).isEmpty } catch { return false }
+  }
+
+  /// Whether what is at a path belongs to another user.
+  public static func isForeign(_ path: RawString) -> Bool { status(of: path).map { $0.st_uid != geteuid() } ?? false }
+
+  private static func isOwn(_ path: RawString) -> Bool {
+    guard let status = status(of: path) else { return false }
+    return status.st_uid == geteuid() && isMarked(status.st_mode)
+      && [S_IFDIR, S_IFREG].contains(status.st_mode & S_IFMT)
+  }
+
+  private static func status(of path: RawString) -> stat? {
+    var status = stat()
+    return path.withCString { lstat($0, &status) } == 0 ? status : nil
   }
 }
 
@@ -205,16 +225,8 @@ private struct Spot {
     return there.st_dev == here.st_dev && there.st_ino == here.st_ino
   }
 
-  /// Whether what is there is this user's; `false`: nothing is there.
-  ///
-  /// - Throws: `Errno.exists` if it is somebody else's.
-  func isOwn() throws(Errno) -> Bool {
-    guard let there = try status() else { return false }
-    if there.st_uid != geteuid() { throw .exists }
-    return true
-  }
-
-  private func status() throws(Errno) -> stat? {
+  /// What is there; `nil`: nothing.
+  func status() throws(Errno) -> stat? {
     var status = stat()
     do throws(Errno) {
       try name.withCString { (name) throws(Errno) in

@@ -129,6 +129,20 @@ struct MountPlannerTests {
     #expect(throws: MountError.inaccessible("/a\0b", .invalidArgument)) { try MountPlanner().locate("/a\0b") }
   }
 
+  @Test(.enabled(if: getuid() == 0, "root is needed"))
+  func `A mount point of another user's session counts as missing`() throws {
+    let fixture = try fixture()
+    let parent = path(fixture.path("parent"))
+    for (name, mode) in [("parent/theirs", 0o1711), ("parent/other", 0o755)] as [(String, mode_t)] {
+      mkdir(fixture.path(name), 0o700)
+      chmod(fixture.path(name), mode)
+      chown(fixture.path(name), 65534, 65534)
+    }
+    let planner = try planned([(fixture.path("source"), fixture.path("parent/theirs/deep"))], mayWrite: false)
+    #expect(planner.steps.contains(.keepDirectory("other")) && !planner.steps.contains(.keepDirectory("theirs")))
+    #expect(planner.steps.contains(.makeDirectory(parent.appending("theirs"))))
+  }
+
   @Test func `What is in the way in a directory that the user may write to gives way only if the user insists`() throws
   {
     let fixture = try fixture()

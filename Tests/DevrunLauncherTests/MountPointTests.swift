@@ -68,7 +68,10 @@ struct MountPointTests {
     let fixture = try fixtureWithProject(of: example.user)
     let outcome = try await run("echo mine > config/own", example, in: fixture, at: "project/config/deep")
     #expect(outcome.errors == "" && outcome.status == .exited(0))
-    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path("project/config")) == ["own"])
+    let config = fixture.path("project/config")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: config) == ["own"])
+    let attributes = try FileManager.default.attributesOfItem(atPath: config)
+    #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o755)
   }
 
   @Test(.enabled(if: getuid() == 0, "root is needed"), arguments: [IsolationChoice.mount, .user])

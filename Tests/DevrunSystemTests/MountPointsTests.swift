@@ -13,8 +13,15 @@ struct MountPointsTests {
     for name in ["one", "two", "place"] { try make(name) }
   }
 
-  private func make(_ name: String) throws {
-    try FileManager.default.createDirectory(atPath: folder.path(name), withIntermediateDirectories: false)
+  private func make(_ name: String, marked: Bool = false) throws {
+    try FileManager.default.createDirectory(
+      atPath: folder.path(name), withIntermediateDirectories: false,
+      attributes: [.posixPermissions: marked ? 0o1711 : 0o755])
+  }
+
+  private func mode(_ name: String) throws -> UInt32 {
+    let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(name))
+    return try #require((attributes[.posixPermissions] as? NSNumber)?.uint32Value)
   }
 
   private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: folder.path(name)) }
@@ -41,6 +48,7 @@ struct MountPointsTests {
     try Data("mine".utf8).write(to: URL(fileURLWithPath: folder.path("place/file")))
     #expect(points.remove().isEmpty)
     #expect(exists("place/a/mine") && exists("place/file"))
+    #expect(!MountPoints.isMarked(try mode("place/a")) && !MountPoints.isMarked(try mode("place/file")))
   }
 
   @Test func `The last of two sessions removes the mount point that they share`() throws {
@@ -72,14 +80,14 @@ struct MountPointsTests {
     let points = try MountPoints(
       making: [place("place/a"), place("place/file", isDirectory: false)], sharing: [], record: record("one"))
     for name in ["place/a", "place/file"] {
-      let attributes = try FileManager.default.attributesOfItem(atPath: folder.path(name))
-      #expect(((attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0o777) & 0o066 == 0)
+      #expect(try mode(name) & 0o066 == 0)
+      #expect(MountPoints.isMarked(try mode(name)))
     }
     #expect(points.remove().isEmpty)
   }
 
   @Test func `No symbolic link is followed to where a mount point is made or removed`() throws {
-    for name in ["mine", "mine/a", "place/sub"] { try make(name) }
+    for name in ["mine", "mine/a", "place/sub"] { try make(name, marked: name == "mine/a") }
     try FileManager.default.createSymbolicLink(atPath: folder.path("place/link"), withDestinationPath: "../mine")
     let error = #expect(throws: MountPoints.Failure.self) {
       try MountPoints(making: [place("place/link/b")], sharing: [], record: record("one"))
@@ -92,6 +100,14 @@ struct MountPointsTests {
     #expect(exists("mine/a"))
   }
 
+  @Test func `A folder that somebody made in the place of a mount point stays, though it is empty`() throws {
+    let points = try MountPoints(making: [place("place/a")], sharing: [], record: record("one"))
+    try FileManager.default.removeItem(atPath: folder.path("place/a"))
+    try make("place/a")
+    #expect(points.remove().isEmpty)
+    #expect(exists("place/a"))
+  }
+
   @Test func `A mount point that cannot be made leaves nothing behind`() throws {
     let error = #expect(throws: MountPoints.Failure.self) {
       try MountPoints(making: [place("place/a"), place("none/b")], sharing: [], record: record("one"))
@@ -101,8 +117,8 @@ struct MountPointsTests {
   }
 
   @Test func `A record of a killed session is enough to remove what it had made`() throws {
-    try make("place/a")
-    try make("place/a/b")
+    try make("place/a", marked: true)
+    try make("place/a/b", marked: true)
     let paths = ["place/a", "place/a/b", "place/never-made"].map { folder.path($0) }
     try Data((paths.joined(separator: "\0") + "\0").utf8).write(to: URL(fileURLWithPath: record("one").description))
     #expect(MountPoints.remove(recordedIn: record("one")).isEmpty)

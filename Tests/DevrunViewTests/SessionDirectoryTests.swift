@@ -18,6 +18,12 @@ struct SessionDirectoryTests {
     try SessionDirectory(session: session, environment: ["XDG_RUNTIME_DIR": RawString(base)])
   }
 
+  /// Makes a folder that looks like one of `MountPoints`.
+  private func makeMountPoint(_ path: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o1711])
+  }
+
   private func mode(_ path: String) throws -> Int {
     let attributes = try FileManager.default.attributesOfItem(atPath: path)
     return try #require((attributes[.posixPermissions] as? NSNumber)?.intValue)
@@ -62,14 +68,15 @@ struct SessionDirectoryTests {
   @Test func `A later session removes the mount points of a killed one, and each session its own`() throws {
     let place = base + "/project"
     let dead = "\(base)/devrun-session-dead"
-    for folder in [place, place + "/config", dead] {
+    for folder in [place, dead] {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
+    try makeMountPoint(place + "/config")
     try Data((place + "/config\0").utf8).write(to: URL(fileURLWithPath: dead + "/mount-points"))
     let next = try make("next")
     #expect(!FileManager.default.fileExists(atPath: place + "/config") && FileManager.default.fileExists(atPath: place))
     #expect(!FileManager.default.fileExists(atPath: dead))
-    try FileManager.default.createDirectory(atPath: place + "/config", withIntermediateDirectories: true)
+    try makeMountPoint(place + "/config")
     try Data((place + "/config\0").utf8).write(to: URL(fileURLWithPath: next.mountPointRecord.description))
     try next.remove()
     #expect(!FileManager.default.fileExists(atPath: place + "/config"))

@@ -294,10 +294,13 @@ extension MountPlanner {
   /// What is at a place of the view itself.
   private func kind(of place: ViewPath) throws(MountError) -> FileKind? {
     if made.contains(place) || madeForReal.contains(place) { return .directory(mode: 0o755) }
-    return try reading(place.text) { () throws(Errno) in
+    let kind = try reading(place.text) { () throws(Errno) in
       // What is bound is seen through the symbolic links of its source's path.
-      try bound[place] != nil ? .following(backing(place)) : .at(backing(place))
+      try bound[place] != nil ? FileKind.following(backing(place)) : .at(backing(place))
     }
+    // A mount point of another user's session may go at any time, and takes away what is mounted there.
+    if case .directory(let mode) = kind, MountPoints.isMarked(mode), MountPoints.isForeign(place.text) { return nil }
+    return kind
   }
 
   private func isDirectory(_ place: ViewPath) throws(MountError) -> Bool { try kind(of: place)?.isDirectory ?? false }
