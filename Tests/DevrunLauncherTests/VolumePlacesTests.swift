@@ -74,12 +74,33 @@ struct VolumePlacesTests {
     #expect(places.obstacle(at: RawString("\(folder)/file"))?.isOccupied == true)
   }
 
-  @Test func `Below the folder of Kubernetes and below what is not the user's a volume may appear`() {
-    #expect(places.obstacle(at: "/run/secrets/devrun-test.example.com/account") == nil)
-    #expect(places.obstacle(at: "/var/run/secrets/devrun-test.example.com/account") == nil)
-    let isRoot = geteuid() == 0
-    #expect((places.obstacle(at: "/devrun-test-volume/config") == nil) != isRoot)
-    #expect((places.obstacle(at: "/etc/devrun-test/config") == nil) != isRoot)
+  @Test(
+    arguments: [
+      "/run/secrets/devrun-test.example.com/account", "/var/run/secrets/devrun-test.example.com/account",
+      "/devrun-test-volume/config", "/etc/devrun-test/config", "/srv/devrun-test",
+    ] as [RawString])
+  func `A volume may appear where only root may write, whoever the user is`(path: RawString) {
+    #expect(places.obstacle(at: path) == nil)
+  }
+
+  @Test func `An empty mount point of another session is shared, and nothing else that is there`() throws {
+    for folder in ["place", "kept", "record"] { mkdir(fixture.path(folder), 0o755) }
+    let (place, file) = (RawString(fixture.path("place/new")), RawString(fixture.path("place/new.conf")))
+    let points = try MountPoints(
+      making: [.init(path: place, isDirectory: true), .init(path: file, isDirectory: false)], sharing: [],
+      record: RawString(fixture.path("record/mount-points")))
+    for path in [place, file] { #expect(places.obstacle(at: path) == nil) }
+    #expect(places.obstacle(at: RawString(fixture.path("kept")))?.isOccupied == true)
+    try fixture.write("place/new/file", "")
+    try fixture.write("place/new.conf", "text")
+    for path in [place, file] { #expect(places.obstacle(at: path)?.isOccupied == true) }
+    #expect(points.remove().isEmpty)
+  }
+
+  @Test func `Nothing is made unasked that has a meaning by being there`() {
+    for path in ["/etc/nologin", "/var/run/nologin", "/.autorelabel", "/etc/hosts.deny"] as [RawString] {
+      #expect(places.obstacle(at: path) != nil, "\(path)")
+    }
   }
 
   @Test func `A path that cannot be looked at is an obstacle, whatever the reason`() throws {

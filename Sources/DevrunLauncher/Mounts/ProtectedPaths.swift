@@ -130,6 +130,12 @@ extension ProtectedPaths {
     "/usr/share/perl5", "/usr/share/vim", "/usr/share/zsh",
   ]
 
+  /// Each of these has a meaning for the machine by being there.
+  private static let flags: Set<RawString> = [
+    "/.autorelabel", "/.dockerenv", "/etc/hosts.allow", "/etc/hosts.deny", "/etc/nologin", "/etc/nologin.txt",
+    "/fastboot", "/forcefsck", "/run/nologin", "/run/reboot-required", "/run/systemd",
+  ]
+
   /// Why a volume that nobody asked for does not appear at a path, as it is written or through symbolic links; `nil`: it
   /// may. More is protected than from one that a file names.
   ///
@@ -145,11 +151,21 @@ extension ProtectedPaths {
       if isLoaders || Self.loaded.contains(where: { names.starts(with: ViewPath.split($0)) }) {
         return .machine("the programs of this machine load what lies there")
       }
+      if Self.flags.contains(path) { return .machine("the system takes it for a sign that it is there") }
       if let own = owned.first(where: { names.starts(with: ViewPath.split($0.path)) }) {
         return .inside(own.name, own.path)
       }
     }
     return nil
+  }
+
+  /// Whether a path is in the working directory, HOME or a folder of temporary files: what is there is the user's.
+  func isInPlaceOfUser(_ path: RawString) -> Bool {
+    let names = ViewPath.split(path)
+    return (places.map(\.path) + ["/tmp", "/var/tmp", "/dev/shm", "/run/user", "/home"]).contains { place in
+      let place = ViewPath.split(place)
+      return !place.isEmpty && names.starts(with: place)
+    }
   }
 
   /// The paths to protect for a command with this environment.

@@ -1,6 +1,7 @@
 public import DevrunCore
 public import DevrunPlan
 public import DevrunSystem
+internal import Glibc
 
 /// The paths of this machine as places for volumes: which can be shown, before anything starts.
 public struct VolumePlaces: MachinePlaces {
@@ -33,18 +34,22 @@ public struct VolumePlaces: MachinePlaces {
 
   /// Why a volume that nobody asked for does not appear at a path.
   ///
-  /// Beside what a file may not ask for either, it neither takes the place of anything nor is a mount point made for it,
-  /// except among Kubernetes' own: what users write beside it must be where they wrote it.
+  /// Beside what a file may not ask for either, it does not take the place of anything, and no mount point is made for it
+  /// among what is the user's: only in folders of the machine to which nobody but root may write.
   public func obstacle(at path: RawString) -> PlaceObstacle? {
     do throws(MountError) {
       let path = try MountPlanner.resolve(path)
-      if try !isFree(path) { return PlaceObstacle("this machine has something there", isOccupied: true) }
+      let isFree = try planner.isFree(path)
+      if !isFree, !isShared(path) {
+        return PlaceObstacle("this machine has something there", isOccupied: true)
+      }
       if let reason = try protected.reason(againstUnasked: path) {
         return PlaceObstacle(reason.description, mayBeAskedFor: mayBeAskedFor(path))
       }
-      var planner = MountPlanner(workingDirectory: workingDirectory)
-      try planner.show("/", isDirectory: true, at: path)
-      guard let place = planner.mountPoints.first, !Self.isOfKubernetes(place.path) else { return nil }
+      if !isFree { return nil }
+      var trial = MountPlanner(workingDirectory: workingDirectory)
+      try trial.show("/", isDirectory: true, at: path)
+      guard let place = trial.mountPoints.first, try !mayBeMadeUnasked(place.path) else { return nil }
       return PlaceObstacle(
         "'\(place.path)' would have to be made on this machine", mayBeAskedFor: mayBeAskedFor(path))
     } catch {
@@ -53,12 +58,22 @@ public struct VolumePlaces: MachinePlaces {
     }
   }
 
-  /// Whether nothing is at a path, and nothing but a directory above it. Among Kubernetes' own an empty directory is
-  /// nothing: another session, or the machine's administrator, has made it for the same purpose.
-  private func isFree(_ path: RawString) throws(MountError) -> Bool {
-    if try planner.isFree(path) { return true }
+  /// Whether what is at a path is an empty mount point of another session, or an empty directory among Kubernetes' own.
+  private func isShared(_ path: RawString) -> Bool {
+    if MountPoints.isUnused(path) { return true }
     guard Self.isOfKubernetes(path) else { return false }
     do throws(Errno) { return try Directory.entries(of: path).isEmpty } catch { return false }
+  }
+
+  private func mayBeMadeUnasked(_ path: RawString) throws(MountError) -> Bool {
+    if Self.isOfKubernetes(path) { return true }
+    if protected.isInPlaceOfUser(path) { return false }
+    let folder = ViewPath(ViewPath.split(path)).parent.text
+    var status = stat()
+    try mappingErrno(to: { MountError.inaccessible(folder, $0) }) { () throws(Errno) in
+      _ = try folder.withCString { (folder) throws(Errno) in try system { stat(folder, &status) } }
+    }
+    return status.st_uid == 0 && status.st_mode & (S_IWGRP | S_IWOTH) == 0
   }
 
   private func mayBeAskedFor(_ path: RawString) -> Bool {
@@ -89,7 +104,9 @@ public struct VolumePlaces: MachinePlaces {
       if !plan.mounts.isEmpty { throw LaunchError.mountsNeedNamespace }
       return
     }
-    _ = try MountPlanner.planned(for: plan, workingDirectory: workingDirectory)
+    let planned = try MountPlanner.planned(for: plan, workingDirectory: workingDirectory)
+    // Some file systems refuse what their permissions allow.
+    try planned.makeMountPoints(recordedIn: plan.mountPointRecord)?.remove()
   }
 
   /// Whether nobody else keeps anything at a path: Kubernetes and Docker have their secrets there, in memory.
