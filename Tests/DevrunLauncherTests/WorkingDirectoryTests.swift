@@ -1,4 +1,5 @@
 import DevrunCore
+import DevrunPlan
 import Foundation
 import Glibc
 import TestSupport
