@@ -48,7 +48,8 @@ public final class MountPoints: Sendable {
     self.record = record
     do throws(Failure) {
       for place in missing { try take(place) }
-      for place in present where Self.isOwn(place.path) { try take(place) }
+      let made = Set(missing.map(\.path))
+      for place in present where !made.contains(place.path) && Self.isOwn(place.path) { try take(place) }
     } catch {
       _ = remove()
       throw error

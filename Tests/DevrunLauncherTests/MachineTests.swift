@@ -60,7 +60,7 @@ struct MachineTests {
       $0.isolate(as: example)
     }
     let accounts = try String(contentsOfFile: "/etc/passwd", encoding: .utf8).count { $0 == "\n" }
-    #expect(outcome.errors == "" && outcome.status == .exited(0))
+    #expect(outcome.errors == "" && outcome.status == .exited(0), "\(outcome)")
     #expect(
       outcome.output
         == "127.201.0.1 private.of.the.test\n127.201.0.1     private.of.the.test\n\(accounts)\n")

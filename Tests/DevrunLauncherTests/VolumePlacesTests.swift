@@ -132,12 +132,15 @@ struct VolumePlacesTests {
   @Test func `All volumes of a plan are checked with what they are before anything starts`() throws {
     try fixture.write("project/file", "")
     var plan = try LaunchFixture.plan(["true"])
+    mkdir(fixture.path("session"), 0o700)
+    plan.mountPointRecord = RawString(fixture.path("session/mount-points"))
     plan.mounts = [
       .init(source: RawString(fixture.path("home")), target: RawString(fixture.path("project/file")))
     ]
     #expect(throws: MountError.self) { try places.check(plan) }
     plan.mounts[0].target = RawString(fixture.path("project/config"))
     try places.check(plan)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.path("project")) == ["file"])
     plan.isolation = .trap
     #expect(throws: LaunchError.self) { try places.check(plan) }
     plan.mounts = []

@@ -87,8 +87,9 @@ struct MountPlanner {
     for mount in mounts + own { try planner.markReplaced(mount) }
     // What lies under another mount comes after it.
     mounts += own
-    let order = mounts.sorted { ViewPath.split($0.target).count < ViewPath.split($1.target).count }
-    for mount in order {
+    var order: [(depth: Int, mount: LaunchPlan.Mount)] = []
+    for mount in mounts { order.append((ViewPath.split(try resolve(mount.target)).count, mount)) }
+    for (_, mount) in order.sorted(by: { $0.depth < $1.depth }) {
       try planner.show(
         mount.source, isDirectory: planner.kind(ofSource: mount.source).isDirectory, at: mount.target,
         isDevruns: own.contains(mount))
