@@ -143,6 +143,19 @@ struct MountPlannerTests {
     #expect(planner.steps.contains(.makeDirectory(parent.appending("theirs"))))
   }
 
+  @Test func `A hidden path that is missing stays empty in a directory that is followed`() throws {
+    let fixture = try fixture()
+    let parent = path(fixture.path("parent"))
+    var plan = LaunchPlan(executable: "/bin/true", arguments: [], environment: [:], isolation: .user)
+    plan.mounts = [
+      .init(source: RawString(fixture.path("source")), target: RawString(fixture.path("parent/new")))
+    ]
+    plan.hiddenPaths = [RawString(fixture.path("parent/nscd/socket")), RawString(fixture.path("target/none"))]
+    let steps = try MountPlanner.planned(for: plan) { _ in false }.steps
+    let nscd = parent.appending("nscd")
+    #expect(steps.suffix(3).dropLast() == [.makeDirectory(nscd), .makeDirectory(nscd.appending("socket"))])
+  }
+
   @Test func `What is in the way in a directory that the user may write to gives way only if the user insists`() throws
   {
     let fixture = try fixture()

@@ -197,11 +197,19 @@ struct MountPlanner {
     }
   }
 
-  /// Makes the path look empty: a directory is empty, a file is /dev/null, a socket refuses. Nothing happens if there is
-  /// nothing.
+  /// Makes the path look empty: a directory is empty, a file is /dev/null, a socket refuses. Where there is nothing, an
+  /// empty directory keeps it so in a directory that is followed.
   private mutating func hide(_ path: RawString) throws(MountError) {
-    let (place, missing) = try locate(path)
-    guard missing.isEmpty else { return }
+    var (place, missing) = try locate(path)
+    if !missing.isEmpty {
+      // What the machine has there later does not appear either.
+      guard steps.contains(.follow(place)) else { return }
+      for name in missing {
+        place = place.appending(name)
+        steps.append(.makeDirectory(place))
+      }
+      return
+    }
     if case .directory(let mode) = try kind(of: place) {
       steps.append(.cover(place, mode: mode))
     } else {

@@ -18,7 +18,8 @@ package struct NameService {
   /// - Throws: `ViewError.noSessionDirectory`
   package init(directory: SessionDirectory) throws {
     switchFile = try Self.filesFirst(Self.read("/etc/nsswitch.conf")).map { try directory.write("nsswitch.conf", $0) }
-    hiddenPaths = ["/run/nscd"].filter { (path: String) in access(path, F_OK) == 0 }
+    // Also where it does not run yet.
+    hiddenPaths = ["/run/nscd"]
   }
 
   /// The text of an nsswitch.conf in which hosts are looked up in `files` first; `nil` where they are already.
