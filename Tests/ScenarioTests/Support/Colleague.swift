@@ -30,6 +30,17 @@ struct Colleague: Sendable {
       ])
   }
 
+  /// Mounts the app's Secret at further paths, as a new manifest does.
+  func mountSecret(at paths: [String]) async throws {
+    let mounts = paths.map { path -> JSONValue in
+      [
+        "op": "add", "path": "/spec/template/spec/containers/0/volumeMounts/-",
+        "value": ["name": "secret", "mountPath": .string(path)],
+      ]
+    }
+    try await patch(app, type: "application/json-patch+json", .array(mounts))
+  }
+
   /// Applies the probe as it is in the team's manifest.
   func resetProbe() async throws {
     try await patch(
