@@ -191,7 +191,10 @@ install: ## install into PREFIX (default /usr/local) below DESTDIR
 			rm -f "$$profile"; echo "AppArmor here is older than 4.0 and needs no profile of devrun's"; exit; \
 		fi; \
 		echo "AppArmor profile: $$profile"; \
-		if [ -z "$(DESTDIR)" ] && grep -qs Y $(apparmor_enabled); then apparmor_parser --replace "$$profile"; fi; \
+		if [ -z "$(DESTDIR)" ] && grep -qs Y $(apparmor_enabled); then \
+			apparmor_parser --replace "$$profile" || \
+				echo "the kernel has not taken the profile (a container may not load one): it is loaded at the next start" >&2; \
+		fi; \
 	fi
 
 install-capability: ## let all users of this machine have mount namespaces (as root, with setcap)

@@ -67,6 +67,20 @@ struct InstallationTests {
     #expect(text(of: "apparmor.d/devrun")?.contains("\"\(folder.path("usr"))/bin/devrun\"") == true)
   }
 
+  @Test func `An installation where the kernel refuses the AppArmor profile reports that and succeeds`() async throws {
+    try tool("apparmor_parser", "[ \"$1\" != --replace ]")
+    let enabledFile = try folder.write("enabled", "Y\n")
+    try folder.write("apparmor.d/other", "")
+    let outcome = try await make(
+      "install",
+      [
+        "DESTDIR=", "PREFIX=\(folder.path("usr"))", "apparmor_folder=\(folder.path("apparmor.d"))",
+        "apparmor_enabled=\(enabledFile)",
+      ])
+    #expect(outcome.status == 0 && outcome.errors.contains("not taken the profile"), "\(outcome)")
+    #expect(text(of: "apparmor.d/devrun") != nil)
+  }
+
   @Test func `A package's profile is not loaded where it is made`() async throws {
     #expect(try await make("install", ["apparmor_enabled=\(try folder.write("enabled", "Y\n"))"]).status == 0)
     #expect(text(of: "etc/apparmor.d/devrun") != nil && text(of: "calls")?.contains("--replace") == false)
