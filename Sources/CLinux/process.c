@@ -89,21 +89,21 @@ static uint64_t process_inode(void) {
 }
 
 void devrun_take_place(char *const *environment, pid_t former) {
-  static const char *const names[] = {"LISTEN_PID=", "WATCHDOG_PID=", "LISTEN_PIDFDID="};
-  static char entries[3][48];
+  enum { LISTENER, WATCHDOG, EXECUTED, LISTENER_INODE, COUNT };
+  static const char *const names[COUNT] = {"LISTEN_PID=", "WATCHDOG_PID=", "SYSTEMD_EXEC_PID=", "LISTEN_PIDFDID="};
+  static char entries[COUNT][48];
   char **list = (char **)environment;
-  char **found[3] = {NULL};
+  char **found[COUNT] = {NULL};
   for (char **entry = list; *entry != NULL; entry++)
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < COUNT; i++)
       if (strncmp(*entry, names[i], strlen(names[i])) == 0) found[i] = entry;
-  bool listens = false;
-  for (int i = 0; i < 2; i++) {
-    if (found[i] == NULL || strcmp(*found[i], write_entry(entries[i], names[i], (uint64_t)former)) != 0) continue;
-    *found[i] = write_entry(entries[i], names[i], (uint64_t)getpid());
-    if (i == 0) listens = true;
+  bool named[COUNT] = {false};
+  for (int i = 0; i < LISTENER_INODE; i++) {
+    named[i] = found[i] != NULL && strcmp(*found[i], write_entry(entries[i], names[i], (uint64_t)former)) == 0;
+    if (named[i]) *found[i] = write_entry(entries[i], names[i], (uint64_t)getpid());
   }
-  uint64_t inode = listens && found[2] != NULL ? process_inode() : 0;
-  if (inode != 0) *found[2] = write_entry(entries[2], names[2], inode);
+  uint64_t inode = named[LISTENER] && found[LISTENER_INODE] != NULL ? process_inode() : 0;
+  if (inode != 0) *found[LISTENER_INODE] = write_entry(entries[LISTENER_INODE], names[LISTENER_INODE], inode);
 }
 
 int devrun_forbid_core_dump(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0; }

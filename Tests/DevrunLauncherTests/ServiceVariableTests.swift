@@ -42,22 +42,29 @@ struct ServiceVariableTests {
   @Test(arguments: IsolationCase.all)
   func `Sockets and the watchdog of a service are the command's`(example: IsolationCase) async throws {
     let outcome = try await run(
-      ["LISTEN_FDS=1", "LISTEN_PID=@ID@", "WATCHDOG_PID=@ID@", "LISTEN_PIDFDID=@INODE@", "MY_LISTEN_PID=@ID@"],
+      [
+        "LISTEN_FDS=1", "LISTEN_PID=@ID@", "WATCHDOG_PID=@ID@", "SYSTEMD_EXEC_PID=@ID@", "LISTEN_PIDFDID=@INODE@",
+        "MY_LISTEN_PID=@ID@",
+      ],
       """
       import os
       own, see = os.getpid(), os.environ
-      print([see[name] == str(own) for name in ('LISTEN_PID', 'WATCHDOG_PID', 'MY_LISTEN_PID')])
+      names = 'LISTEN_PID', 'WATCHDOG_PID', 'SYSTEMD_EXEC_PID', 'MY_LISTEN_PID'
+      print([see[name] == str(own) for name in names])
       print(see['LISTEN_PIDFDID'] == str(os.fstat(os.pidfd_open(own)).st_ino), see['LISTEN_FDS'], os.read(3, 1))
       """, as: example)
-    #expect(outcome.output == "[True, True, False]\nTrue 1 b'\\x00'\n" && outcome.errors == "", "\(outcome)")
+    #expect(outcome.output == "[True, True, True, False]\nTrue 1 b'\\x00'\n" && outcome.errors == "", "\(outcome)")
   }
 
   @Test(arguments: IsolationCase.all)
   func `Variables of a service that name another process stay as they are`(example: IsolationCase) async throws {
     let outcome = try await run(
-      ["LISTEN_FDS=1", "LISTEN_PID=1", "LISTEN_PIDFDID=7", "WATCHDOG_PID="],
-      "import os; print(*[os.environ[n] for n in ('LISTEN_PID', 'LISTEN_PIDFDID', 'WATCHDOG_PID', 'LISTEN_FDS')])",
-      as: example)
-    #expect(outcome.output == "1 7  1\n" && outcome.errors == "", "\(outcome)")
+      ["LISTEN_FDS=1", "LISTEN_PID=1", "LISTEN_PIDFDID=7", "WATCHDOG_PID=", "SYSTEMD_EXEC_PID=@ID@0"],
+      """
+      import os
+      names = 'LISTEN_PID', 'LISTEN_PIDFDID', 'WATCHDOG_PID', 'LISTEN_FDS'
+      print(*[os.environ[name] for name in names], os.environ['SYSTEMD_EXEC_PID'].endswith('0'))
+      """, as: example)
+    #expect(outcome.output == "1 7  1 True\n" && outcome.errors == "", "\(outcome)")
   }
 }
