@@ -31,8 +31,6 @@
 //   mounts       before the filter: with it, each call costs
 //   directory    after the mounts: the directory may be seen through another mount now
 //   filter       before the capabilities go with exec, else it would take PR_SET_NO_NEW_PRIVS
-//   parent       after the helper and all changes of capabilities, which undo it; before the gate, behind which the keeper
-//                may be gone
 //   gate         after all that can fail but exec, before signals take effect: see below
 //   descriptors  after the listener was sent
 //   signals      last: a signal that came meanwhile takes effect now, as if the program had received it at its start
@@ -81,8 +79,6 @@ static int to_program(const struct devrun_launch *launch, enum devrun_stage *sta
   if (launch->no_capabilities && (result = devrun_give_up_capabilities()) < 0) return result;
   if (launch->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
   if (launch->filter != NULL && (result = install_filter(launch, stage)) < 0) return result;
-  *stage = DEVRUN_STAGE_PARENT;
-  if ((result = devrun_end_with_parent(launch->keeper)) < 0) return result;
   if (launch->gate >= 0) await_gate(launch->gate);
 
   *stage = DEVRUN_STAGE_LIMITS;
@@ -105,6 +101,9 @@ pid_t devrun_fork_and_launch(const struct devrun_launch *launch) {
   pid_t child = fork();
   if (child != 0) {
     int result = child < 0 ? -errno : child;
+    // The child does this, too, so that it is done whichever runs first. It fails where it is done and the child has executed
+    // the helper.
+    if (child > 0 && launch->process_group != 0) setpgid(child, launch->process_group);
     if (record >= 0) close(record);
     return result;
   }

@@ -38,12 +38,12 @@ static int find_command_line(char **start, char **end) {
   return *start != NULL && *start < *end ? 0 : -ENOTSUP;
 }
 
-int devrun_set_command_line(const char *name) {
+int devrun_set_command_line(const char *name, bool keeps_command) {
   char *start, *end;
   int error = find_command_line(&start, &end);
   if (error) return error;
   char *rest = end;
-  for (char *word = start; word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
+  for (char *word = start; keeps_command && word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
     if (end - word < 3 || memcmp(word, "--", 3) != 0) continue;
     rest = word + 3;
     break;
@@ -54,12 +54,6 @@ int devrun_set_command_line(const char *name) {
   memset(start + length, ' ', room - length);
   start[room] = '\0';
   return 0;
-}
-
-int devrun_end_with_parent(pid_t parent) {
-  if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0)) return -errno;
-  // It may have died before.
-  return getppid() == parent ? 0 : -ESRCH;
 }
 
 int devrun_signal_process(int pidfd, int signal) {

@@ -56,7 +56,6 @@ static void put_launch(struct writer *writer, const struct devrun_launch *launch
   put_strings(writer, launch->arguments);
   put_strings(writer, launch->environment);
   put_strings(writer, launch->shell_arguments);
-  put_number(writer, (uint64_t)launch->keeper);
   put_number(writer, (uint64_t)launch->front);
   put_number(writer, launch->step_count);
   for (size_t i = 0; i < launch->step_count; i++) {
@@ -234,7 +233,6 @@ int devrun_read_record(int descriptor, struct devrun_launch *out) {
   out->arguments = take_strings(&reader);
   out->environment = take_strings(&reader);
   out->shell_arguments = take_strings(&reader);
-  out->keeper = (pid_t)take_number(&reader);
   out->front = (pid_t)take_number(&reader);
   out->steps = take_steps(&reader, &out->step_count);
   out->working_directory = take_optional(&reader);

@@ -32,8 +32,31 @@ struct DoubledSignalsTests {
   @Test func `A signal to the front stands for none that the keeper receives much later`() {
     var signals = DoubledSignals()
     signals.front(SIGTERM, at: start)
-    signals.keeper(SIGTERM, at: later + .milliseconds(1))
-    #expect(signals.taken(at: later + DoubledSignals.window * 2) == [SIGTERM])
+    signals.keeper(SIGTERM, at: start + DoubledSignals.memory + .milliseconds(1))
+    #expect(signals.taken(at: start + DoubledSignals.memory * 2) == [SIGTERM])
+  }
+
+  @Test(arguments: [false, true])
+  func `What both have received is known once, and for a while`(frontFirst: Bool) {
+    var signals = DoubledSignals()
+    func both(_ signal: Int32) {
+      if frontFirst { signals.front(signal, at: start) }
+      signals.keeper(signal, at: start)
+      if !frontFirst { signals.front(signal, at: start) }
+    }
+    for signal in [SIGTERM, SIGHUP] { both(signal) }
+    signals.front(SIGINT, at: start)
+    #expect(signals.passOn(SIGTERM, at: later) && !signals.passOn(SIGTERM, at: later))
+    #expect(signals.passOn(SIGINT, at: later) == false)
+    #expect(signals.passOn(SIGHUP, at: start + DoubledSignals.memory + .milliseconds(1)) == false)
+  }
+
+  @Test func `A signal that the front passes on late stands for one that the keeper receives after that`() {
+    var signals = DoubledSignals()
+    signals.front(SIGTERM, at: start)
+    #expect(signals.passOn(SIGTERM, at: later) == false)
+    signals.keeper(SIGTERM, at: later + DoubledSignals.memory)
+    #expect(signals.due == nil)
   }
 
   @Test func `Nothing waits for a front that is gone`() {

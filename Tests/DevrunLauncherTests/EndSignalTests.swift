@@ -66,7 +66,7 @@ struct EndSignalTests {
     commandFirst: Bool
   ) async throws {
     let run = try await Run(LaunchFixture())
-    let others = [run.process.id, run.keeper, try Witness.process(of: run.process.id, besides: run.keeper)]
+    let others = try [run.process.id, run.keeper] + Witness.processes(of: run.process.id, besides: run.keeper)
     let manager = try ServiceManagerProcess(
       signals: [SIGTERM, SIGHUP], to: commandFirst ? [run.command] + others : others + [run.command],
       awaitingEndOf: commandFirst ? run.command : nil)
@@ -78,13 +78,29 @@ struct EndSignalTests {
     try await manager.end()
   }
 
+  @Test(arguments: [true, false])
+  func `A script's signal to each process of the run that ends the command does not interrupt what follows`(
+    commandFirst: Bool
+  ) async throws {
+    let run = try await Run(LaunchFixture())
+    let others = try [run.process.id, run.keeper] + Witness.processes(of: run.process.id, besides: run.keeper)
+    let sender = try ServiceManagerProcess(
+      signals: [SIGTERM], to: commandFirst ? [run.command] + others : others + [run.command], named: "a-script",
+      awaitingEndOf: commandFirst ? run.command : nil)
+    try await sender.process.output.wait(for: "sent\n")
+    try await run.log.wait(for: "child ended\n")
+    kill(run.keeper, SIGINT)
+    #expect(try await run.interruptions(endingAs: .killed(SIGTERM, coreDumped: false)) == ["signal(\(SIGINT))"])
+    try await sender.end()
+  }
+
   @Test func `A service manager's stop after the command's end interrupts once`() async throws {
     let fixture = try LaunchFixture()
     let finish = try Fifo(fixture.path("finish"))
     let run = try await Run(fixture, finishAfter: finish)
     kill(run.command, SIGKILL)
     try await run.log.wait(for: "child ended\n")
-    let processes = [run.process.id, run.keeper, try Witness.process(of: run.process.id, besides: run.keeper)]
+    let processes = try [run.process.id, run.keeper] + Witness.processes(of: run.process.id, besides: run.keeper)
     // Long after the end: nobody takes the stop for the cause of that.
     try await Task.sleep(for: HeldSignals.stop * 2)
     let manager = try ServiceManagerProcess(signals: [SIGTERM, SIGHUP], to: processes)

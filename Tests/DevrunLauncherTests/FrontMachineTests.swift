@@ -50,12 +50,6 @@ struct FrontMachineTests {
     #expect(machine.handle(.signal(SIGTERM, groupWide: true)) == [.tell(.signal(SIGTERM, groupWide: false))])
   }
 
-  @Test func `A signal that a child received, which has died of it, is reported to the keeper as the child's`() {
-    var machine = running()
-    #expect(machine.handle(.message(.childEnded)) == [])
-    #expect(machine.handle(.childsSignal(SIGTERM)) == [.tell(.childsSignal(SIGTERM))])
-  }
-
   @Test func `The front does not stop if the child has already continued`() {
     var machine = running()
     #expect(machine.handle(.message(.stopped(SIGTSTP))) == [])

@@ -3,91 +3,157 @@ import Testing
 
 @testable import DevrunLauncher
 
-@Suite("Signals of a service manager")
+@Suite("Signals that wait")
 struct HeldSignalsTests {
   private let start = ContinuousClock.now
   private var due: ContinuousClock.Instant { start + HeldSignals.patience }
 
-  private func running(isReached: Bool = true) -> HeldSignals {
+  private func running(isInControlGroup: Bool = true) -> HeldSignals {
     var signals = HeldSignals()
-    signals.childStarted(isReached: isReached)
+    signals.childStarted(isInControlGroup: isInControlGroup)
     return signals
   }
 
-  /// Whether the signal waits.
-  private func waits(
-    _ signal: Int32, _ signals: inout HeldSignals, from sender: HeldSignals.Sender = .manager, isHeard: Bool = false,
-    isReached: Bool?, at time: ContinuousClock.Instant
-  ) -> Bool { signals.hold(signal, from: sender, isHeard: isHeard, isReached: isReached, at: time) }
+  /// Whether a service manager's signal waits.
+  private func waitsAsManagers(
+    _ signal: Int32, _ signals: inout HeldSignals, isInControlGroup: Bool?, at time: ContinuousClock.Instant
+  ) -> Bool { signals.holdManagers(signal, by: 1, reach: .alone, isInControlGroup: isInControlGroup, at: time) }
 
-  /// What has waited long enough.
-  private func taken(_ signals: inout HeldSignals, at time: ContinuousClock.Instant) -> [HeldSignals.Due] {
-    signals.taken(at: time)
+  /// Whether another process's signal waits.
+  private func waits(
+    _ signal: Int32, _ signals: inout HeldSignals, reach: Witnesses.Reach = .alone, showsWords: Bool? = true,
+    isInGroup: Bool = true, isHandled: Bool = true, at time: ContinuousClock.Instant
+  ) -> Bool {
+    signals.hold(
+      signal, by: 2, reach: reach, showsWords: showsWords, isInGroup: isInGroup, isHandled: isHandled, at: time)
   }
 
-  private func held(_ signal: Int32, isHeard: Bool = false, isChilds: Bool = false, isDone: Bool = false)
-    -> HeldSignals.Due
-  { HeldSignals.Due(signal: signal, isHeard: isHeard, isChilds: isChilds, isDone: isDone) }
+  /// What is decided about those that have waited long enough, when all of them have reached so many.
+  private func verdicts(
+    _ signals: inout HeldSignals, reach: Witnesses.Reach?, at time: ContinuousClock.Instant
+  ) -> [HeldSignals.Verdict] {
+    signals.taken(at: time, isRunning: { _ in false }, reach: { _ in reach }).map(\.verdict)
+  }
 
   @Test func `A signal before the launch does not wait`() {
     var signals = HeldSignals()
-    #expect(!waits(SIGTERM, &signals, isReached: nil, at: start))
-    #expect(signals.due == nil && taken(&signals, at: due) == [])
+    #expect(!waitsAsManagers(SIGTERM, &signals, isInControlGroup: nil, at: start))
+    #expect(!waits(SIGTERM, &signals, at: start))
+    #expect(signals.due == nil && verdicts(&signals, reach: .all, at: due) == [])
   }
 
   @Test(arguments: [true, false])
-  func `A signal waits until the others of the control group have theirs`(isReached: Bool) {
+  func `A service manager's signal waits until the others of the control group have theirs`(isInControlGroup: Bool) {
     var signals = running()
-    #expect(waits(SIGTERM, &signals, isHeard: true, isReached: isReached, at: start))
-    #expect(signals.due == due && taken(&signals, at: start) == [])
-    #expect(taken(&signals, at: due) == [held(SIGTERM, isHeard: true, isChilds: isReached)])
-    #expect(signals.due == nil && taken(&signals, at: due) == [])
+    for signal in [SIGTERM, SIGWINCH] {
+      #expect(waitsAsManagers(signal, &signals, isInControlGroup: isInControlGroup, at: start))
+    }
+    #expect(signals.due == due && verdicts(&signals, reach: .all, at: start) == [])
+    let expected = isInControlGroup ? HeldSignals.Verdict.childs : .passed(groupWide: false)
+    #expect(verdicts(&signals, reach: .all, at: due) == [expected, expected])
+    #expect(signals.due == nil && verdicts(&signals, reach: .all, at: due) == [])
+  }
+
+  @Test(arguments: [.alone, .words, nil] as [Witnesses.Reach?])
+  func `A service manager's signal that did not reach the control group is passed on`(reach: Witnesses.Reach?) {
+    var signals = running()
+    #expect(waitsAsManagers(SIGTERM, &signals, isInControlGroup: true, at: start))
+    #expect(verdicts(&signals, reach: reach, at: due) == [.passed(groupWide: false)])
   }
 
   @Test(arguments: [true, false])
-  func `A child that ends while its signal waits has received it if it was in the control group`(isReached: Bool) {
-    var signals = running(isReached: !isReached)
-    #expect(waits(SIGTERM, &signals, isReached: isReached, at: start))
+  func `A child that died before the front looked had what its control group had`(isInControlGroup: Bool) {
+    var signals = running(isInControlGroup: isInControlGroup)
+    #expect(waitsAsManagers(SIGTERM, &signals, isInControlGroup: nil, at: start))
     signals.childEnded(at: start)
-    #expect(taken(&signals, at: due) == [held(SIGTERM, isChilds: isReached)])
+    #expect(waitsAsManagers(SIGINT, &signals, isInControlGroup: nil, at: start))
+    let expected = isInControlGroup ? HeldSignals.Verdict.childs : .passed(groupWide: false)
+    #expect(verdicts(&signals, reach: .all, at: due) == [expected, expected])
   }
 
-  @Test(arguments: [true, false])
-  func `A child that died before the front looked had what its control group had`(isReached: Bool) {
-    var signals = running(isReached: isReached)
-    #expect(waits(SIGTERM, &signals, isReached: nil, at: start))
-    signals.childEnded(at: start)
-    #expect(waits(SIGINT, &signals, isReached: nil, at: start))
-    #expect(taken(&signals, at: due) == [held(SIGTERM, isChilds: isReached), held(SIGINT, isChilds: isReached)])
-  }
-
-  @Test func `A stop long after the child's end is one signal, not two`() {
+  @Test func `A service manager's stop long after the child's end is one signal, not two`() {
     var signals = running()
     signals.childEnded(at: start - HeldSignals.stop * 2)
-    for signal in [SIGTERM, SIGHUP] { #expect(waits(signal, &signals, isReached: nil, at: start)) }
-    #expect(taken(&signals, at: due) == [held(SIGTERM), held(SIGHUP, isDone: true)])
+    for signal in [SIGTERM, SIGHUP] {
+      #expect(waitsAsManagers(signal, &signals, isInControlGroup: nil, at: start))
+    }
+    #expect(verdicts(&signals, reach: .all, at: due) == [.passed(groupWide: false), .childs])
     // Another one.
     let later = start + HeldSignals.stop * 2
-    #expect(waits(SIGHUP, &signals, isReached: nil, at: later))
-    #expect(taken(&signals, at: later + HeldSignals.patience) == [held(SIGHUP)])
+    #expect(waitsAsManagers(SIGHUP, &signals, isInControlGroup: nil, at: later))
+    #expect(verdicts(&signals, reach: .all, at: later + HeldSignals.patience) == [.passed(groupWide: false)])
   }
 
-  @Test func `A process's signals are not taken for one stop, and those of the group take their place`() {
+  @Test func `A child that a service manager's stop does not reach gets both of its signals`() {
     var signals = running()
     for signal in [SIGTERM, SIGHUP] {
-      #expect(waits(signal, &signals, from: .process, isReached: true, at: start))
+      #expect(waitsAsManagers(signal, &signals, isInControlGroup: false, at: start))
     }
-    signals.withdraw(SIGTERM)
-    signals.childEnded(at: start)
-    #expect(taken(&signals, at: due) == [held(SIGHUP, isChilds: true)])
-    #expect(waits(SIGINT, &signals, isReached: nil, at: start))
-    signals.withdraw(SIGINT)
-    #expect(taken(&signals, at: due) == [held(SIGINT, isChilds: true)])
+    #expect(verdicts(&signals, reach: .all, at: due) == [.passed(groupWide: false), .passed(groupWide: false)])
   }
 
-  @Test func `A child that a stop does not reach gets both of its signals`() {
+  @Test func `A process's signal waits only where the child may get another one and can tell that`() {
     var signals = running()
-    for signal in [SIGTERM, SIGHUP] { #expect(waits(signal, &signals, isReached: false, at: start)) }
-    #expect(taken(&signals, at: due) == [held(SIGTERM), held(SIGHUP)])
+    #expect(waits(SIGTERM, &signals, at: start) && waits(SIGUSR1, &signals, reach: .words, at: start))
+    #expect(!waits(SIGTERM, &signals, reach: .all, at: start))
+    #expect(waits(SIGTERM, &signals, reach: .all, isInGroup: false, at: start))
+    #expect(!waits(SIGTERM, &signals, isHandled: false, at: start))
+    #expect(!waits(SIGWINCH, &signals, at: start))
+    #expect(signals.due == due)
+  }
+
+  @Test(
+    arguments: [
+      (.alone, true, .passed(groupWide: false)), (.words, true, .childs), (.words, nil, .childs),
+      (.words, false, .passed(groupWide: false)), (.all, true, .passed(groupWide: true)),
+      (.all, false, .passed(groupWide: true)),
+    ] as [(Witnesses.Reach, Bool?, HeldSignals.Verdict)])
+  func `A process's signal is the child's where those that the child is among have received it`(
+    reach: Witnesses.Reach, showsWords: Bool?, verdict: HeldSignals.Verdict
+  ) {
+    for (first, later) in [(reach, Witnesses.Reach.alone), (.alone, reach)] where first != .all {
+      var signals = running()
+      #expect(waits(SIGTERM, &signals, reach: first, showsWords: showsWords, at: start))
+      #expect(verdicts(&signals, reach: later, at: due) == [verdict])
+    }
+  }
+
+  @Test func `A child that ends while or just before a process's signal waits had what all had`() {
+    for endsFirst in [true, false] {
+      var signals = running()
+      if endsFirst { signals.childEnded(at: start) }
+      #expect(waits(SIGTERM, &signals, reach: endsFirst ? .all : .alone, at: start))
+      signals.childEnded(at: start)
+      #expect(verdicts(&signals, reach: .all, at: due) == [.childs])
+    }
+    var signals = running()
+    signals.childEnded(at: start)
+    #expect(waits(SIGTERM, &signals, at: start))
+    #expect(verdicts(&signals, reach: .alone, at: due) == [.passed(groupWide: false)])
+    #expect(!waits(SIGTERM, &signals, reach: .all, at: start + HeldSignals.stop + .milliseconds(1)))
+  }
+
+  @Test func `A process's signal gives way to the same one to the whole group`() {
+    var signals = running()
+    for signal in [SIGTERM, SIGHUP] { #expect(waits(signal, &signals, at: start)) }
+    signals.withdraw(SIGTERM)
+    #expect(waitsAsManagers(SIGINT, &signals, isInControlGroup: true, at: start))
+    signals.withdraw(SIGINT)
+    #expect(
+      signals.taken(at: due, isRunning: { _ in false }, reach: { _ in .alone }).map(\.signal) == [SIGHUP, SIGINT])
+  }
+
+  @Test(arguments: [true, false])
+  func `A signal waits longer while its sender runs, and the later ones with it`(isInGroup: Bool) {
+    var signals = running()
+    for signal in [SIGTERM, SIGHUP] { #expect(waits(signal, &signals, isInGroup: isInGroup, at: start)) }
+    func taken(at time: ContinuousClock.Instant, _ reach: Witnesses.Reach) -> [Int32] {
+      signals.taken(at: time, isRunning: { $0 == 2 }, reach: { $0 == SIGTERM ? reach : .alone }).map(\.signal)
+    }
+    #expect(taken(at: due, .words) == [] && signals.due == due + HeldSignals.patience)
+    // It may have gone on beyond the group.
+    #expect(taken(at: due + HeldSignals.patience, .all) == (isInGroup ? [SIGTERM] : []))
+    let end = start + HeldSignals.longestPatience
+    #expect(taken(at: end, .alone) == (isInGroup ? [SIGHUP] : [SIGTERM, SIGHUP]) && signals.due == nil)
   }
 }

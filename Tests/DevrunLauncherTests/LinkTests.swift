@@ -15,11 +15,11 @@ struct LinkTests {
   @Test func `The keeper receives the front's messages in order and then its end`() throws {
     let (keeper, front) = try ends()
     try front.send(.signal(SIGTERM, groupWide: true))
-    try front.send(.childsSignal(SIGHUP))
+    try front.send(.received(SIGHUP))
     try front.send(.heard)
     front.descriptor.close()
     #expect(try keeper.receiveFromFront() == .signal(SIGTERM, groupWide: true))
-    #expect(try keeper.receiveFromFront() == .childsSignal(SIGHUP))
+    #expect(try keeper.receiveFromFront() == .received(SIGHUP))
     #expect(try keeper.receiveFromFront() == .heard)
     #expect(try keeper.receiveFromFront() == nil)
   }

@@ -34,9 +34,12 @@ struct TreeSignalTests {
     let command: pid_t
     let keeper: pid_t
 
-    init(_ arguments: [String] = []) async throws {
+    /// - Parameters:
+    ///   - arguments: the command's.
+    ///   - wrapper: what is executed first, and executes the command then.
+    init(_ arguments: [String] = [], by wrapper: [String] = []) async throws {
       let fixture = try LaunchFixture()
-      let counter = TreeSignalTests.counter + arguments
+      let counter = wrapper + TreeSignalTests.counter + arguments
       let line = try fixture.commandLine(LaunchScript(plan: LaunchFixture.plan(counter)))
       process = try TestProcess(line + ["--"] + counter, place: .ownSession, keeping: fixture)
       try await process.output.wait(for: "ready\n")
@@ -44,8 +47,11 @@ struct TreeSignalTests {
       (command, keeper) = (try #require(ids.first), try #require(ids.dropFirst().first))
     }
 
-    /// The process that receives what the whole group does.
-    var witness: pid_t { get throws { try Witness.process(of: process.id, besides: keeper) } }
+    /// The processes that receive what the whole group does. The last one is found by words of the command.
+    var witnesses: [pid_t] { get throws { try Witness.processes(of: process.id, besides: keeper) } }
+
+    /// All processes of the run, in the order of their start.
+    var all: [pid_t] { get throws { try [process.id, keeper] + witnesses + [command] } }
 
     /// How often the command has got SIGTERM, once all that was sent before has arrived.
     func terminations() async throws -> Int { try await count(of: SIGTERM) }
@@ -84,9 +90,8 @@ struct TreeSignalTests {
   func `A search for words of the command finds the witness as well`(pattern: String) async throws {
     let run = try await Run(["some-word"])
     let found = try await TestProcess.run(["pgrep", "-s", "\(run.process.id)", "-f", pattern]).output
-    #expect(
-      try Set(found.split(separator: "\n").compactMap { pid_t($0) })
-        == [run.process.id, run.keeper, run.witness, run.command])
+    let expected = try [run.process.id, run.keeper, run.command] + run.witnesses.suffix(1)
+    #expect(Set(found.split(separator: "\n").compactMap { pid_t($0) }) == Set(expected))
     #expect(try await run.terminations() == 0)
   }
 
@@ -97,10 +102,10 @@ struct TreeSignalTests {
     #expect(try await run.count(of: signal) == 1)
   }
 
-  @Test func `A signal to the witness alone does not hide a later one to devrun`() async throws {
+  @Test func `A signal to the witnesses alone does not hide a later one to devrun`() async throws {
     let run = try await Run()
-    kill(try run.witness, SIGTERM)
-    // The witness forgets it after this time.
+    for witness in try run.witnesses { kill(witness, SIGTERM) }
+    // They forget it after this time.
     try await Task.sleep(for: WitnessRecord.patience * 2)
     kill(run.process.id, SIGTERM)
     #expect(try await run.terminations() == 1)
@@ -127,23 +132,48 @@ struct TreeSignalTests {
 
   @Test func `A service manager's signal to each process of the run reaches the command once`() async throws {
     let run = try await Run()
-    let manager = try ServiceManagerProcess(
-      signals: [SIGTERM], to: [run.command, run.process.id, run.keeper, run.witness])
+    let manager = try ServiceManagerProcess(signals: [SIGTERM], to: [run.command] + run.all.dropLast())
     try await run.process.output.wait(for: "<\(SIGTERM) 1>")
     #expect(try await run.terminations() == 1)
     try await manager.end()
   }
 
-  @Test(arguments: [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]])
-  func `A signal to each process of the run reaches the command once, in whichever order`(order: [Int]) async throws {
-    let run = try await Run(["a word"])
-    let processes = [run.process.id, run.command, run.keeper, try run.witness]
-    let sender = try ServiceManagerProcess(
-      signals: [SIGTERM], to: order.map { processes[$0] }, named: "a-script")
+  /// Ways to execute a command: as it is, so that it has other words then, and as the leader of another process group.
+  private static let wrappers: [[String]] = [[], ["env", "A_VARIABLE=a value"], ["setsid", "--wait"]]
+
+  @Test(arguments: Self.wrappers, [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [4, 0, 3, 1, 2], [2, 0, 3, 4, 1]])
+  func `A signal to each process of the run reaches the command once, in whichever order`(
+    wrapper: [String], order: [Int]
+  ) async throws {
+    let run = try await Run(["a word"], by: wrapper)
+    let processes = try run.all
+    for (count, signal) in [SIGUSR2, SIGTERM].enumerated() {
+      let sender = try ServiceManagerProcess(signals: [signal], to: order.map { processes[$0] }, named: "a-script")
+      try await run.process.output.wait(for: "<\(signal) 1>")
+      try await sender.process.output.wait(for: "sent\n")
+      try await sender.end()
+      if count == 1 { #expect(try await run.terminations() == 1) }
+    }
+    #expect(run.process.output.text.components(separatedBy: "<\(SIGUSR2) ").count == 2)
+  }
+
+  @Test(arguments: Self.wrappers)
+  func `A signal to the process group reaches a command once that has other words or left the group`(
+    wrapper: [String]
+  ) async throws {
+    let run = try await Run(by: wrapper)
+    run.process.signalGroup(SIGTERM)
     try await run.process.output.wait(for: "<\(SIGTERM) 1>")
-    try await sender.process.output.wait(for: "sent\n")
     #expect(try await run.terminations() == 1)
-    try await sender.end()
+  }
+
+  @Test func `A signal of which the command dies does not wait`() async throws {
+    let process = try LaunchFixture().launch(["python3", "-uc", "import signal; print('ready'); signal.pause()"])
+    try await process.output.wait(for: "ready\n")
+    // The other one never waits. Of two that come together the kernel gives out the one with the lower number first.
+    process.signal(SIGTERM)
+    process.signal(SIGXCPU)
+    #expect(try await process.status() == .killed(SIGTERM, coreDumped: false))
   }
 
   @Test func `A signal to devrun and then to its group reaches the command once`() async throws {

@@ -39,7 +39,6 @@ enum devrun_stage {
   DEVRUN_STAGE_NO_NEW_PRIVILEGES,
   DEVRUN_STAGE_FILTER,
   DEVRUN_STAGE_LISTENER,
-  DEVRUN_STAGE_PARENT,
   DEVRUN_STAGE_LIMITS,
   DEVRUN_STAGE_DESCRIPTORS,
   DEVRUN_STAGE_EXEC,
@@ -68,8 +67,6 @@ struct devrun_launch {
   char *const *environment;
   /// The arguments with which /bin/sh runs the file if it is a script without an interpreter line.
   char *const *shell_arguments;
-  /// The process whose end ends the program: this one's parent.
-  pid_t keeper;
   /// The process in whose place the program runs, for variables that name it by its number.
   pid_t front;
   /// The process group to join; 0: stay in the caller's.

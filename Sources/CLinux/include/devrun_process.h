@@ -13,24 +13,21 @@
 int devrun_become_subreaper(void);
 /// Sets this thread's name as ps and top show it; what is beyond 15 bytes is cut.
 int devrun_set_thread_name(const char *name);
-/// Lets ps show this process's command line as the name, then the words that follow the first "--", if there is one. A name
-/// that is longer than what it takes the place of is cut.
-int devrun_set_command_line(const char *name);
+/// Lets ps show this process's command line as the name. A name that is longer than what it takes the place of is cut.
+///
+/// `keeps_command`: then the words that follow the first "--", if there is one.
+int devrun_set_command_line(const char *name, bool keeps_command);
 /// Prevents a core dump of this process, also by a pattern that pipes it to a program.
 int devrun_forbid_core_dump(void);
-
-/// Has the kernel send this process SIGTERM when its parent dies, or the parent's thread that made it (prctl(2),
-/// PR_SET_PDEATHSIG). Async-signal-safe. -ESRCH: the parent is another process by now.
-int devrun_end_with_parent(pid_t parent);
 
 // pidfd_send_signal has no wrapper in older glibcs.
 
 /// Sends a signal to a pidfd's process. -ESRCH: it has ended.
 int devrun_signal_process(int pidfd, int signal);
 
-/// Lets variables of systemd's that name one process by its number (`LISTEN_PID`, `WATCHDOG_PID`) name this process, where
-/// they name the `former` one: sd_listen_fds(3) and sd_watchdog_enabled(3) look at them. Async-signal-safe; once per
-/// process.
+/// Lets variables of systemd's that name one process by its number (`LISTEN_PID`, `WATCHDOG_PID`, `SYSTEMD_EXEC_PID`) name
+/// this process, where they name the `former` one: programs compare them with their own number (sd_listen_fds(3),
+/// sd_watchdog_enabled(3), systemd.exec(5)). Async-signal-safe; once per process.
 ///
 /// The list is changed, its strings are not.
 void devrun_take_place(char *const *environment, pid_t former);

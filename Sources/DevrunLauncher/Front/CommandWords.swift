@@ -2,14 +2,14 @@ import DevrunCore
 import DevrunSystem
 import Glibc
 
-/// The command's words in this process's command line, which the witness shows as well.
+/// The command's words in this process's command line, which one of the witnesses shows as well.
 ///
-/// Who searches for words of a command line and signals what is found (`pkill -f`) finds this process and the witness by
+/// Who searches for words of a command line and signals what is found (`pkill -f`) finds this process and that witness by
 /// them. The command is found, too, as long as it shows the same words: a script that has executed another program does not.
 struct CommandWords {
   private typealias Words = ArraySlice<ArraySlice<UInt8>>
 
-  /// The words after the first `--`; none where there is no `--`, and then the witness shows none.
+  /// The words after the first `--`; none where there is no `--`, and then neither witness shows any.
   private let words: Words
 
   /// Those of this process.

@@ -10,13 +10,15 @@ struct Front {
   /// What puts back what the keeper leaves changed if it is killed.
   private let remedy: String
   private let signals: Descriptor
-  private let witness: Witness
+  private let witnesses: Witnesses
   private var machine: FrontMachine
   private var child: FrontChild?
   /// The words by which others find this process, and the command as well.
   private let words: CommandWords
   /// The signals of who may send them to all processes of the run, until the others have theirs as well.
   private var held = HeldSignals()
+  /// The signals that the whole group is known to have received, until this process has looked at all that it has received.
+  private var groups: Set<Int32> = []
 
   /// Makes this process the front. It gives up all descriptors but standard error and its link: whoever waits for the
   /// end of a pipe that the child holds must not wait for devrun.
@@ -28,7 +30,7 @@ struct Front {
     self.remedy = remedy
     words = CommandWords()
     try StandardStreams.release(keeping: [link.descriptor.number])
-    witness = try Witness.start()
+    witnesses = try Witnesses.start(keeper: keeper)
     signals = Descriptor(try shim { withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) } })
     machine = FrontMachine(hasJobControl: JobControl.isThere)
   }
@@ -50,16 +52,19 @@ struct Front {
           let isContinued = child.flatMap { ProcessStatus(of: $0.process) }?.isContinued ?? false
           try perform(machine.handle(isContinued ? .message(.continued) : .idle))
         }
-        // Signals first: one that came before the end was meant for the child.
-        if sources[0].revents != 0 { try handleSignals() }
+        // Signals first, also one that came during the poll: one that came before the child's start did not reach that by
+        // the group, and one that came before its end was meant for it.
+        try handleSignals()
         if sources[1].revents != 0 {
           let message = try link.receiveFromKeeper()
           switch message {
           case .started(let process):
             child = FrontChild(process, of: keeper)
-            held.childStarted(isReached: ServiceManager.reaches(process) ?? false)
+            witnesses.guards(process)
+            held.childStarted(isInControlGroup: ServiceManager.reaches(process) ?? false)
           case .childEnded:
             child = nil
+            witnesses.guards(nil)
             held.childEnded(at: .now)
           default: break
           }
@@ -77,41 +82,59 @@ struct Front {
     while try shim({ devrun_read_signal(signals.number, &signal) }) == 1 {
       var groupWide = false
       if signal.number == SIGCONT {
-        witness.resume()
+        witnesses.resume()
       } else {
+        try link.send(.received(signal.number))
         // What the kernel sends by itself, as for the terminal, is for the group: where there is no witness any more, and
         // for a stop signal, which a SIGCONT that followed may have taken away from the witness.
         let isTerminals = signal.code == SI_KERNEL
-        let heard = witness.received(signal.number)
-        // Sent to the whole group after one to this process alone, as timeout(1) does it: both mean the same.
-        if heard == true, !isTerminals { held.withdraw(signal.number) }
-        if holds(signal, isHeard: heard) { continue }
-        groupWide = heard ?? isTerminals || isTerminals && Witness.stopSignals.contains(signal.number)
+        let reach = reach(of: signal.number)
+        if reach == .all, !isTerminals { held.withdraw(signal.number) }
+        // The group received its own just before the question about one that came to this process first (timeout(1)): the
+        // answer was about that. Of two that are pending at once the kernel makes one, but for real-time signals.
+        if reach == .alone, groups.contains(signal.number), signal.number < 32 { continue }
+        if let reach, holds(signal, reach) { continue }
+        groupWide = reach.map { $0 == .all } ?? isTerminals
+        if isTerminals, Witness.stopSignals.contains(signal.number) { groupWide = true }
       }
       try perform(machine.handle(.signal(signal.number, groupWide: groupWide)))
     }
+    groups = []
+  }
+
+  /// Who has received a signal, which this process has received.
+  private mutating func reach(of signal: Int32) -> Witnesses.Reach? {
+    let reach = witnesses.reach(of: signal)
+    if reach == .all { groups.insert(signal) }
+    return reach
   }
 
   /// Whether a signal waits until it is certain to whom it was sent.
-  private mutating func holds(_ signal: devrun_signal, isHeard: Bool?) -> Bool {
+  private mutating func holds(_ signal: devrun_signal, _ reach: Witnesses.Reach) -> Bool {
     if ServiceManager.isAt(signal.sender) {
-      let isReached = child.flatMap { ServiceManager.reaches($0.process) }
-      return held.hold(signal.number, isHeard: isHeard ?? false, isReached: isReached, at: .now)
+      return held.holdManagers(
+        signal.number, by: signal.sender, reach: reach,
+        isInControlGroup: child.flatMap { ServiceManager.reaches($0.process) }, at: .now)
     }
-    // One of a process (SI_USER and below), which the witness has not.
-    guard signal.code <= 0, isHeard == false, HeldSignals.endings.contains(signal.number) else { return false }
-    let isReached = child.flatMap { words.areShown(by: $0.process) }
-    return held.hold(signal.number, from: .process, isHeard: false, isReached: isReached, at: .now)
+    // Those of processes are SI_USER and below.
+    guard signal.code <= 0 else { return false }
+    return held.hold(
+      signal.number, by: signal.sender, reach: reach,
+      showsWords: child.flatMap { words.areShown(by: $0.process) },
+      isInGroup: child.map { getpgid($0.process) == getpgrp() } ?? true,
+      isHandled: child?.handles(signal.number) ?? true, at: .now)
   }
 
   /// Passes on what was sent to this process alone. What was sent to all processes of the control group or of the run, the
   /// child has received, too, even if it has died of that.
   private mutating func handleHeldSignals() throws(Errno) {
-    for held in held.taken(at: .now) {
-      // Asked in any case: the witness is to forget the signal.
-      let heard = witness.received(held.signal) ?? false || held.isHeard
-      let isDone = held.isDone || held.isChilds && heard
-      try perform(machine.handle(isDone ? .childsSignal(held.signal) : .signal(held.signal, groupWide: false)))
+    var held = self.held
+    let taken = held.taken(
+      at: .now, isRunning: { ProcessStatus(of: $0)?.isRunning ?? false }, reach: { reach(of: $0) })
+    self.held = held
+    for (signal, verdict) in taken {
+      guard case .passed(let groupWide) = verdict else { continue }
+      try perform(machine.handle(.signal(signal, groupWide: groupWide)))
     }
   }
 

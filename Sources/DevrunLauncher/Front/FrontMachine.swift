@@ -11,8 +11,6 @@ struct FrontMachine {
   enum Event: Equatable {
     /// A signal came. `groupWide`: the others of this process group received it as well.
     case signal(Int32, groupWide: Bool)
-    /// A signal came about which nothing is to be done: the child received it as well, and may have died of it.
-    case childsSignal(Int32)
     /// The keeper has something to tell.
     case message(KeeperMessage)
     /// The keeper is gone.
@@ -61,7 +59,6 @@ struct FrontMachine {
       // If the front does not yet know of a child, the child may have been forked after the signal and missed it, so the
       // signal is forwarded. A child that did receive it still has it blocked, so forwarding it again has no effect.
       return [.tell(.signal(number, groupWide: groupWide && childRuns))]
-    case .childsSignal(let number): return [.tell(.childsSignal(number))]
     case .message(.started):
       childRuns = true
       return [.tell(.heard)]

@@ -3,25 +3,32 @@ import Glibc
 /// The signals that the front has received, until those that the same ones were sent to have theirs as well: the rules,
 /// without any system call.
 ///
-/// Who ends all processes of a run (killall5, a script that walks through the tree) signals one after the other.
+/// Who ends all processes of a run (a service manager, killall5, a script that walks through the tree) signals one after the
+/// other, mostly in the order of their numbers: the front first, the child last. Nothing tells that no further one follows.
+/// What the front passed on meanwhile, the child would get twice. So it waits for a while, and longer while the sender runs
+/// on: on a busy machine that may take its time.
 ///
-/// To stop a control group, a service manager does the same, and it may send SIGHUP after SIGTERM. The
-/// child may die of its own signal before the front has looked at its one. The front's stands for nothing then: the end of
-/// the run has begun by it, and is not to be hurried.
+/// The child may die of its own signal before the front has looked at its one. The front's stands for nothing then: the end of
+/// the run has begun by it, and is not to be hurried. A service manager may send SIGHUP after SIGTERM.
 struct HeldSignals {
-  /// The signals that processes send to all others of a run to end it. Others are passed on at once.
-  static let endings: Set<Int32> = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
+  /// Those that are sent to several processes of a run, be it to end them or by a search for names. All others are passed on
+  /// at once.
+  ///
+  /// Those of glibc's real-time signals that programs may use (SIGRTMIN to SIGRTMAX) are among them.
+  static let sentToSeveral = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2] + Array(34...64)
 
-  /// Who sends a signal.
-  enum Sender {
-    /// A service manager, which reaches control groups.
-    case manager
-    /// Any other process.
-    case process
+  /// What is to be done about a signal that has waited.
+  enum Verdict: Equatable {
+    /// Nothing: the child has received it as well.
+    case childs
+    /// To pass it on.
+    case passed(groupWide: Bool)
   }
 
   /// How long it may take to signal all processes of a control group or of a run.
   static let patience: Duration = .milliseconds(100)
+  /// How long it may take a sender that runs all the time.
+  static let longestPatience: Duration = .seconds(2)
   /// Signals that come within so long belong to one stop.
   static let stop: Duration = .seconds(1)
 
@@ -33,31 +40,24 @@ struct HeldSignals {
 
   private struct Held {
     let signal: Int32
-    let sender: Sender
-    let due: ContinuousClock.Instant
-    /// Whether the witness has received it.
-    let isHeard: Bool
-    /// Whether the child has received what all processes of the control group, or of the run, have.
-    let reachedChild: Bool
+    let sender: pid_t
+    /// Whether a service manager has sent it, which reaches control groups.
+    let isManagers: Bool
+    let arrival: ContinuousClock.Instant
+    var due: ContinuousClock.Instant
+    /// Who is known to have received it.
+    var reach: Witnesses.Reach
+    /// Whether that all others of the process group have received it needs no further proof.
+    let isInGroup: Bool
+    /// Whether the child is where the witnesses are that receive it.
+    let isChildThere: Bool
     /// Whether it only confirms a signal that came shortly before.
     let confirms: Bool
   }
 
-  /// A signal that has waited long enough.
-  struct Due: Equatable {
-    /// The signal's number.
-    let signal: Int32
-    /// Whether the witness is known to have received it.
-    let isHeard: Bool
-    /// Whether nothing is to be done about it if the witness has received it.
-    let isChilds: Bool
-    /// Whether nothing is to be done about it in any case.
-    let isDone: Bool
-  }
-
   private var child = Child.none
   /// Whether the service manager reaches the child together with the front, as far as it could be found out last.
-  private var reachesChild = false
+  private var isInControlGroup = false
   private var held: [Held] = []
   private var latest: ContinuousClock.Instant?
 
@@ -65,52 +65,109 @@ struct HeldSignals {
   var due: ContinuousClock.Instant? { held.first?.due }
 
   /// The child runs.
-  mutating func childStarted(isReached: Bool) {
+  ///
+  /// - Parameter isInControlGroup: whether it is in the control group of the front.
+  mutating func childStarted(isInControlGroup: Bool) {
     child = .running
-    reachesChild = isReached
+    self.isInControlGroup = isInControlGroup
   }
 
   /// The child has ended.
   mutating func childEnded(at now: ContinuousClock.Instant) { child = .ended(at: now) }
 
-  /// Takes a signal that may have been sent to others as well.
+  /// Takes a signal of a service manager.
   ///
   /// - Parameters:
-  ///   - isHeard: whether the witness has received it already.
-  ///   - isReached: whether the child is found where the front and the witness are: in their control group, or by the words
-  ///     of its command line. `nil` if that cannot be found out, because it is ending or has ended.
+  ///   - sender: its process id.
+  ///   - reach: who has received it so far.
+  ///   - isInControlGroup: whether the child is in the control group of the front; `nil` if that cannot be found out, because
+  ///     it is ending or has ended.
   /// - Returns: whether the signal waits. None does before the launch: what comes then ends the run.
-  mutating func hold(
-    _ signal: Int32, from sender: Sender = .manager, isHeard: Bool, isReached: Bool?, at now: ContinuousClock.Instant
+  mutating func holdManagers(
+    _ signal: Int32, by sender: pid_t, reach: Witnesses.Reach, isInControlGroup: Bool?,
+    at now: ContinuousClock.Instant
   ) -> Bool {
-    let mayHaveReached: Bool
+    let isChildThere: Bool
     switch child {
     case .none: return false
     case .running:
-      if let isReached, sender == .manager { reachesChild = isReached }
-      mayHaveReached = isReached ?? reachesChild
-    case .ended(let end): mayHaveReached = reachesChild && now - end <= Self.stop
+      if let isInControlGroup { self.isInControlGroup = isInControlGroup }
+      isChildThere = self.isInControlGroup
+    case .ended(let end): isChildThere = self.isInControlGroup && now - end <= Self.stop
     }
-    let isManagers = sender == .manager
-    let confirms = isManagers && signal == SIGHUP && latest.map { now - $0 <= Self.stop } ?? false
-    if isManagers { latest = now }
+    let confirms = signal == SIGHUP && latest.map { now - $0 <= Self.stop } ?? false
+    latest = now
     held.append(
       Held(
-        signal: signal, sender: sender, due: now + Self.patience, isHeard: isHeard, reachedChild: mayHaveReached,
-        confirms: confirms))
+        signal: signal, sender: sender, isManagers: true, arrival: now, due: now + Self.patience, reach: reach,
+        isInGroup: true, isChildThere: isChildThere, confirms: confirms))
     return true
   }
 
-  /// Forgets a process's signal that waits: the same one came to the whole process group.
-  mutating func withdraw(_ signal: Int32) { held.removeAll { $0.signal == signal && $0.sender == .process } }
-
-  /// The signals that have waited long enough.
-  mutating func taken(at now: ContinuousClock.Instant) -> [Due] {
-    let count = held.prefix { $0.due <= now }.count
-    defer { held.removeFirst(count) }
-    let runs = if case .running = child { true } else { false }
-    return held.prefix(count).map {
-      Due(signal: $0.signal, isHeard: $0.isHeard, isChilds: $0.reachedChild, isDone: $0.confirms && !runs)
+  /// Takes a signal of any other process.
+  ///
+  /// - Parameters:
+  ///   - sender: its process id.
+  ///   - reach: who has received it so far.
+  ///   - showsWords: whether the child is found by the words by which the front and a witness are; `nil` if that cannot be
+  ///     found out, because it is ending or has ended.
+  ///   - isInGroup: whether the child is in the process group of the front and the witnesses.
+  ///   - isHandled: whether the child can tell one such signal from two.
+  /// - Returns: whether the signal waits.
+  mutating func hold(
+    _ signal: Int32, by sender: pid_t, reach: Witnesses.Reach, showsWords: Bool?, isInGroup: Bool, isHandled: Bool,
+    at now: ContinuousClock.Instant
+  ) -> Bool {
+    guard Self.sentToSeveral.contains(signal) else { return false }
+    switch child {
+    case .none: return false
+    // What the whole group has received needs no time, if the child is in it.
+    case .running: if reach == .all && isInGroup || !isHandled { return false }
+    case .ended(let end): if now - end > Self.stop { return false }
     }
+    held.append(
+      Held(
+        signal: signal, sender: sender, isManagers: false, arrival: now, due: now + Self.patience, reach: reach,
+        isInGroup: isInGroup, isChildThere: showsWords ?? true, confirms: false))
+    return true
+  }
+
+  /// Forgets a process's signal that waits: the same one came to the whole process group, as after one to devrun alone by
+  /// timeout(1).
+  mutating func withdraw(_ signal: Int32) { held.removeAll { $0.signal == signal && !$0.isManagers } }
+
+  /// The signals that have waited long enough, in the order in which they came.
+  ///
+  /// - Parameters:
+  ///   - isRunning: whether a process runs at this moment, so that a sender may send more.
+  ///   - reach: who has received a signal by now that not all were known to have.
+  mutating func taken(
+    at now: ContinuousClock.Instant, isRunning: (pid_t) -> Bool, reach: (Int32) -> Witnesses.Reach?
+  ) -> [(signal: Int32, verdict: Verdict)] {
+    var taken: [(signal: Int32, verdict: Verdict)] = []
+    while var first = held.first, first.due <= now {
+      // Asked in any case: the witnesses are to forget the signal.
+      first.reach = max(first.reach, reach(first.signal) ?? .alone)
+      let isCertain = first.reach == .all && first.isInGroup
+      if !isCertain, now - first.arrival < Self.longestPatience, isRunning(first.sender) {
+        first.due = now + Self.patience
+        held[0] = first
+        break
+      }
+      held.removeFirst()
+      taken.append((first.signal, verdict(on: first)))
+    }
+    return taken
+  }
+
+  private func verdict(on held: Held) -> Verdict {
+    let runs = if case .running = child { true } else { false }
+    if held.isManagers {
+      let isChilds = held.isChildThere && held.reach == .all || held.confirms && !runs
+      return isChilds ? .childs : .passed(groupWide: false)
+    }
+    // Of what all have received a child that has ended has died.
+    let isChilds = held.reach == .words && held.isChildThere || held.reach == .all && !runs
+    return isChilds ? .childs : .passed(groupWide: held.reach == .all)
   }
 }

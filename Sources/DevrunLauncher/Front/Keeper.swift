@@ -191,10 +191,9 @@ extension Keeper {
     }
   }
 
-  /// Signals to this process that stand for devrun: who sends one by name or to all processes means the command.
-  ///
-  /// Those of glibc's real-time signals that programs may use (SIGRTMIN to SIGRTMAX) are among them.
-  private static let ownSignals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD] + Array(34...64)
+  /// Signals to this process that have a meaning for it. But for SIGCHLD they stand for devrun: who sends one by name or to
+  /// all processes means the command.
+  private static let ownSignals = HeldSignals.sentToSeveral + [SIGCHLD]
   /// Signals that would end or stop this process, and have no meaning for it.
   private static let harmlessSignals = [
     SIGPIPE, SIGTSTP, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, SIGSTKFLT,
@@ -227,10 +226,11 @@ extension Keeper {
       return false
     }
     switch message {
+    case .received(let number): doubled.front(number, at: .now)
     case .signal(let number, let groupWide):
-      doubled.front(number, at: .now)
-      handle(number, groupWide: groupWide)
-    case .childsSignal(let number): doubled.front(number, at: .now)
+      // What the group of the front and this process have received, the child has received in whichever group it is.
+      let isEverybodys = doubled.passOn(number, at: .now) && groupWide
+      handle(number, groupWide: groupWide, isEverybodys: isEverybodys)
     case .heard: openGate()
     }
     return true
@@ -253,7 +253,7 @@ extension Keeper {
   }
 
   /// A signal that devrun received goes to the child, unless it has it already.
-  private func handle(_ number: Int32, groupWide: Bool) {
+  private func handle(_ number: Int32, groupWide: Bool, isEverybodys: Bool = false) {
     guard let child = state.withLock({ $0.child }) else {
       // What the child has received is no wish about what follows its end.
       if groupWide { return }
@@ -265,7 +265,7 @@ extension Keeper {
     }
     if number == SIGCONT {
       child.resume()
-    } else if !(groupWide && getpgid(child.processID) == jobGroup) {
+    } else if !isEverybodys, !(groupWide && getpgid(child.processID) == jobGroup) {
       child.send(number)
     }
   }

@@ -5,11 +5,11 @@ import Glibc
 
 /// What the front tells the keeper.
 enum FrontMessage: Equatable, Sendable {
-  /// The front received a signal. `groupWide`: so did the others of its process group.
+  /// The front received a signal. What is to be done about it may be told later, by `signal`; or nothing is.
+  case received(Int32)
+  /// The child is to have a signal that the front received. `groupWide`: the others of its process group received it as
+  /// well.
   case signal(Int32, groupWide: Bool)
-  /// The front received a signal about which nothing is to be done: the child received it as well, in whichever process group
-  /// it is, and may have died of it.
-  case childsSignal(Int32)
   /// The front knows of the child. What it told before came before the child could take a signal.
   case heard
 }
@@ -39,7 +39,7 @@ struct Link: Sendable {
     switch message {
     case .signal(let number, let groupWide): try send([0, number, groupWide ? 1 : 0])
     case .heard: try send([1, 0, 0])
-    case .childsSignal(let number): try send([2, number, 0])
+    case .received(let number): try send([2, number, 0])
     }
   }
 
@@ -61,7 +61,7 @@ struct Link: Sendable {
     switch words[0] {
     case 0: return .signal(words[1], groupWide: words[2] != 0)
     case 1: return .heard
-    case 2: return .childsSignal(words[1])
+    case 2: return .received(words[1])
     default: throw .invalidArgument
     }
   }

@@ -4,17 +4,13 @@ import Glibc
 
 /// A process of the front's group that does nothing but receive signals.
 ///
-/// A signal that only devrun received must be handed on to the child; one that the whole group received has reached the
-/// child already. The kernel does not say which it was: a script that runs `kill $!` for its background job is in
-/// devrun's own group, and `kill -- -PGID` may come from anywhere. So one more process of the group keeps all its signals
-/// pending: what it has received as well was sent to the group.
+/// A signal that only devrun received must be handed on to the child; one that others received as well may have reached
+/// the child already. The kernel does not say who received it: a script that runs `kill $!` for its background job is in
+/// devrun's own group, and `kill -- -PGID` may come from anywhere. So further processes of the group keep all their signals
+/// pending: `Witnesses` draws the conclusions.
 ///
 /// The kernel signals the newest process of a group first (it puts each new one at the head of its list), and this one is
 /// made after the front: when the front has a signal that was sent to the group, this one has it already.
-///
-/// Who signals processes by their name or their command line (pkill) means devrun or the command. The name of this one is
-/// therefore another one, and of devrun's command line it shows the command's part alone: it is signalled where the command
-/// is, and not where devrun alone is.
 struct Witness: Sendable {
   /// What ps shows.
   private static let name = "signal-witness"
@@ -23,29 +19,55 @@ struct Witness: Sendable {
   private let link: Descriptor
 
   /// Starts the process. Called in a process of one thread, with all signals blocked.
-  static func start() throws(Errno) -> Witness {
+  ///
+  /// - Parameters:
+  ///   - showsCommand: whether its command line shows the command's words, as devrun's own does.
+  ///   - keeper: the keeper's process id, and a descriptor of it if there is one.
+  static func start(showsCommand: Bool, keeper: (id: pid_t, descriptor: Descriptor?)) throws(Errno) -> Witness {
     let (ours, theirs) = try Descriptor.socketPair(type: SOCK_SEQPACKET)
     let process = try system { fork() }
     if process == 0 {
-      testify(over: theirs.number)
+      do throws(Errno) {
+        // Above all the front's connection to the keeper, which would seem to live on.
+        try StandardStreams.release(keeping: [theirs, keeper.descriptor].compactMap { $0?.number })
+        try shim { devrun_set_thread_name(name) }
+        try shim { devrun_set_command_line(name, showsCommand) }
+        let child = try testify(over: theirs, keeper: keeper.id)
+        if let child, let keeper = keeper.descriptor, try child.isLeft(by: keeper) {
+          try child.end(hurriedBy: signalDescriptor())
+        }
+      } catch {
+        _exit(125)
+      }
+      _exit(0)
     }
     theirs.close()
     return Witness(process: process, link: ours)
   }
 
-  /// Whether the signal, which the front has just received, was received by its whole group. `nil` if the witness is
-  /// gone. Not to be asked for SIGCONT.
+  /// Whether the process has received the signal, which the front has just received. `nil` if it is gone. Not to be asked
+  /// for SIGCONT.
   func received(_ signal: Int32) -> Bool? {
     resume()
-    var question = signal
     var answer: UInt8 = 0
-    do {
-      try system { send(link.number, &question, MemoryLayout<Int32>.size, Int32(MSG_NOSIGNAL)) }
+    do throws(Errno) {
+      try send(signal)
       let count = try system { recv(link.number, &answer, 1, 0) }
       return count == 1 ? answer != 0 : nil
     } catch {
       return nil
     }
+  }
+
+  /// Has the process end the child, if it outlives both the keeper and the front. `nil`: there is none, or none any more.
+  func guards(_ child: pid_t?) {
+    // Where the witness is gone, nothing guards.
+    try? send(-(child ?? 0))
+  }
+
+  private func send(_ word: Int32) throws(Errno) {
+    var word = word
+    try system { Glibc.send(link.number, &word, MemoryLayout<Int32>.size, Int32(MSG_NOSIGNAL)) }
   }
 
   /// Continues the process if it is stopped: it was with the group, and the front was continued alone. Not otherwise,
@@ -61,27 +83,22 @@ struct Witness: Sendable {
   /// The signals by which the terminal stops. A SIGCONT takes them away where they are pending, and the other way round.
   static let stopSignals: Set<Int32> = [SIGTSTP, SIGTTIN, SIGTTOU]
 
-  /// Answers questions until the front is gone.
-  private static func testify(over link: Int32) -> Never {
-    do {
-      // Above all the front's connection to the keeper, which would seem to live on.
-      try StandardStreams.release(keeping: [link])
-      try shim { devrun_set_thread_name(name) }
-      try shim { devrun_set_command_line(name) }
-    } catch {
-      _exit(125)
-    }
-    let signals = withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) }
+  private static func signalDescriptor() throws(Errno) -> Descriptor {
+    Descriptor(try shim { withUnsafePointer(to: SignalSet.all.raw) { devrun_signal_descriptor($0) } })
+  }
+
+  /// Answers questions until the front is gone. Returns the child that is guarded then.
+  private static func testify(over link: Descriptor, keeper: pid_t) throws(Errno) -> FrontChild? {
+    let signals = try signalDescriptor()
     let front = getppid()
     var record = WitnessRecord()
+    var guarded: FrontChild?
     while true {
-      var sources = [
-        pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: link, events: Int16(POLLIN), revents: 0),
-      ]
-      if poll(&sources, 2, record.due.map { Int32(clamping: $0.millisecondsFromNow) } ?? -1) < 0 { continue }
+      var sources = [signals, link].map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
+      try system { poll(&sources, 2, record.due.map { Int32(clamping: $0.millisecondsFromNow) } ?? -1) }
       // Before the question, which may be about one of these.
       var signal = devrun_signal()
-      while devrun_read_signal(signals, &signal) == 1 {
+      while try shim({ devrun_read_signal(signals.number, &signal) }) == 1 {
         record.receive(signal.number, at: .now)
       }
       guard sources[1].revents != 0 else {
@@ -92,11 +109,15 @@ struct Witness: Sendable {
         }
         continue
       }
-      var question: Int32 = 0
-      guard recv(link, &question, MemoryLayout<Int32>.size, 0) == MemoryLayout<Int32>.size else { break }
-      var answer: UInt8 = record.take(question) ? 1 : 0
-      if send(link, &answer, 1, Int32(MSG_NOSIGNAL)) != 1 { break }
+      var word: Int32 = 0
+      // A front that was killed while it waited for an answer leaves a reset.
+      guard recv(link.number, &word, MemoryLayout<Int32>.size, 0) == MemoryLayout<Int32>.size else { return guarded }
+      if word > 0 {
+        var answer: UInt8 = record.take(word) ? 1 : 0
+        if Glibc.send(link.number, &answer, 1, Int32(MSG_NOSIGNAL)) != 1 { return guarded }
+      } else {
+        guarded = word < 0 ? FrontChild(-word, of: keeper) : nil
+      }
     }
-    _exit(0)
   }
 }

@@ -7,7 +7,7 @@ import Glibc
 /// alone, and must not be taken for one that comes to the front much later.
 struct WitnessRecord {
   /// How long after it has received a signal the front asks at the latest. It may hold a signal for a while first.
-  static let patience: Duration = .seconds(1)
+  static let patience = HeldSignals.longestPatience + .seconds(1)
 
   private var received: [Int32: ContinuousClock.Instant] = [:]
 

@@ -30,8 +30,6 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
   case filter
   /// Handing its listener over.
   case listener
-  /// Having the program end with the keeper.
-  case parent
   /// Restoring the limits.
   case limits
   /// Closing descriptors.
@@ -57,7 +55,6 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
     case .noNewPrivileges: "giving up the gain of privileges"
     case .filter: "installing the filter for connections"
     case .listener: "handing over the filter's listener"
-    case .parent: "having the command end with devrun"
     case .limits: "restoring the limit of open files"
     case .descriptors: "closing descriptors"
     case .execution: "executing the program"

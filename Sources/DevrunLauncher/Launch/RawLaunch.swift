@@ -57,7 +57,6 @@ final class RawLaunch {
       raw.path = UnsafePointer(executable.pointers[0])
       raw.process_group = keeper.jobGroup
     }
-    raw.keeper = getpid()
     raw.front = keeper.front
     raw.arguments = UnsafePointer(arguments.pointers)
     raw.environment = UnsafePointer(environment.pointers)

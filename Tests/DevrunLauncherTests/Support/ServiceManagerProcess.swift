@@ -57,10 +57,12 @@ struct ServiceManagerProcess {
 }
 
 extension Witness {
-  /// The witness of a front: its child that is not the keeper.
-  static func process(of front: pid_t, besides keeper: pid_t) throws -> pid_t {
+  /// The witnesses of a front: its children but for the keeper. The last one is found by words of the command.
+  static func processes(of front: pid_t, besides keeper: pid_t) throws -> [pid_t] {
     let list = try Descriptor.open(RawString("/proc/\(front)/task/\(front)/children"), O_RDONLY)
     let children = String(decoding: try list.readToEnd(), as: UTF8.self).split(separator: " ")
-    return try #require(children.compactMap { pid_t($0) }.first { $0 != keeper })
+    let witnesses = children.compactMap { pid_t($0) }.filter { $0 != keeper }
+    try #require(witnesses.count == 2)
+    return witnesses
   }
 }
