@@ -111,6 +111,8 @@ struct VolumePlacesTests {
     #expect(places.obstacle(at: "relative")?.why.contains("no absolute path") == true)
     #expect(places.obstacle(at: "/proc/devrun-test") != nil)
     #expect(places.obstacle(at: "/devrun-test\0/etc") != nil)
+    let named = #expect(throws: MountError.self) { try places.check(named: RawString(fixture.path("loop/config"))) }
+    #expect(named?.message.remedy?.contains("map it to another path") == true)
     if geteuid() != 0 {
       #expect(places.obstacle(at: "/root/.appcfg")?.why.contains("cannot be looked at") == true)
     }

@@ -33,7 +33,7 @@ public enum MountError: UserFacingError, Hashable {
         remedy: Self.otherPath
           + (reason.mayBeForced ? " Or insist with `--force-volumes`." : ""))
     case .inaccessible(let path, let error):
-      ErrorMessage("'\(path)' cannot be looked at", why: error.description)
+      ErrorMessage("'\(path)' cannot be looked at", why: error.description, remedy: Self.otherPath)
     case .tooManyEntries(let path, let count):
       ErrorMessage(
         "nothing can be shown in '\(path)'",
