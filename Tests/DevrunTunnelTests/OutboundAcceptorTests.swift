@@ -53,6 +53,42 @@ import Testing
     }
   }
 
+  @Test func `A connection whose socket is bound to another address of this machine reaches its service`() async throws
+  {
+    let addresses = try MachineAddresses.read()
+    guard let own = addresses.first(where: { $0.isIPv4 && !$0.isLoopback }) else {
+      try Test.cancel("this machine has no address but the loopback interface's")
+    }
+    try await TunnelFixture.run { fixture in
+      try await fixture.withServer(serve: echo) { port in
+        try await withAcceptor(fixture) { acceptor, tunnel in
+          let attempt = acceptor.begin(at: Self.address, host: "127.0.0.1", port: port, through: tunnel)
+          let endpoint = try await attempt.acceptor()
+          let channel: any Channel
+          do {
+            channel = try await ClientBootstrap(group: fixture.group.next())
+              .channelOption(.autoRead, value: false)
+              .channelOption(.allowRemoteHalfClosure, value: true)
+              .connectTimeout(.seconds(5))
+              .bind(to: SocketAddress(ipAddress: own.description, port: 0))
+              .connect(to: SocketAddress(ipAddress: endpoint.address.description, port: Int(endpoint.port))).get()
+          } catch ChannelError.connectTimeout {
+            // The kernel answers for a listener; so this is none of the acceptor's doing.
+            try Test.cancel(
+              "this machine's firewall drops connections from \(own) to loopback addresses, as kube-proxy's does")
+          }
+          let socket = try await TestSocket(channel)
+          let local = try #require(channel.localAddress.flatMap(IPEndpoint.init))
+          #expect(local.address == own)
+          attempt.attach(local)
+          try await socket.write("hello")
+          #expect(try await socket.read(exactly: 5) == Array("hello".utf8))
+          socket.reset()
+        }
+      }
+    }
+  }
+
   @Test func `Bytes that the child sends before its connection is attached are not lost`() async throws {
     try await TunnelFixture.run { fixture in
       try await fixture.withServer(serve: echo) { port in

@@ -6,7 +6,8 @@ package import NIOCore
 /// tunnel.
 ///
 /// There is one listener per local address, made when it is first asked for, at a port that the kernel chooses. Only
-/// connections that were announced (`TunnelAttempt.attach`) are served, and only from this machine.
+/// connections that were announced (`TunnelAttempt.attach`) are served. They come from this machine, because the listeners are
+/// at loopback addresses; but they may come from any of its addresses, to which a program can bind its sockets.
 package final class OutboundAcceptor: Sendable {
   /// How long things wait for each other.
   package struct Patience: Sendable {
@@ -114,7 +115,7 @@ package final class OutboundAcceptor: Sendable {
 
   private func accept(_ connection: any Channel) {
     guard let acceptor = connection.localAddress.flatMap(IPEndpoint.init),
-      let local = connection.remoteAddress.flatMap(IPEndpoint.init), local.address.isLoopback, !state.value.closed
+      let local = connection.remoteAddress.flatMap(IPEndpoint.init), !state.value.closed
     else { return reset(connection) }
     let key = PairingKey(acceptor: acceptor, local: local)
     switch state.value.pairs.accept(connection, at: key) {
