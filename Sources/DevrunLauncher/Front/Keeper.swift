@@ -53,6 +53,7 @@ public final class Keeper: Sendable {
     // A background process must neither stop nor fail for writing to the terminal, or for asking it.
     for signal in [SIGTTOU, SIGTTIN] { try shim { devrun_ignore(signal) } }
     try shim { devrun_become_subreaper() }
+    try raiseDescriptorLimit()
     try listen()
   }
 
@@ -83,6 +84,14 @@ public final class Keeper: Sendable {
 }
 
 extension Keeper {
+  /// Raises the limit of open descriptors as far as it goes: each connection of the child takes one here, and the child may
+  /// raise its own limit. The child gets the limit that devrun was started with.
+  private func raiseDescriptorLimit() throws(Errno) {
+    var limit = inherited.descriptorLimit
+    limit.rlim_cur = limit.rlim_max
+    try system { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+  }
+
   /// Remembers the terminal's settings. Before the child can change them.
   func recordTerminal() {
     let terminal = TerminalSettings(ofJob: jobGroup)
