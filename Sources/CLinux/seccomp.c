@@ -12,9 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
 #ifndef SECCOMP_ADDFD_FLAG_SEND
 #define SECCOMP_ADDFD_FLAG_SEND (1UL << 1)
 #endif
@@ -177,10 +174,9 @@ int devrun_install_filter(const struct sock_filter *filter, size_t count, unsign
   struct sock_fprog program = {.len = (unsigned short)count, .filter = (struct sock_filter *)filter};
   unsigned long kernel_flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
   if (flags & DEVRUN_FILTER_SPECULATION) kernel_flags |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-  if (flags & DEVRUN_FILTER_WAIT_KILLABLE) kernel_flags |= SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  // Not SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: who waits for a far end must be interruptible by signals, stops,
+  // debuggers and the freezer.
   long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kernel_flags, &program);
-  if (listener < 0 && errno == EINVAL && (flags & DEVRUN_FILTER_WAIT_KILLABLE))
-    return devrun_install_filter(filter, count, flags & ~(unsigned)DEVRUN_FILTER_WAIT_KILLABLE);
   return listener < 0 ? -errno : (int)listener;
 }
 
@@ -259,6 +255,17 @@ int devrun_answer_descriptor(int listener, uint64_t id, int descriptor, bool clo
     return devrun_answer_descriptor(listener, id, descriptor, close_on_exec, false);
   if (number < 0) return -errno;
   return in_one_step ? 0 : devrun_answer(listener, id, number, 0);
+}
+
+int devrun_place_descriptor(int listener, uint64_t id, int descriptor, int number, bool close_on_exec) {
+  struct seccomp_notif_addfd request = {
+    .id = id,
+    .srcfd = (unsigned)descriptor,
+    .newfd = (unsigned)number,
+    .newfd_flags = close_on_exec ? O_CLOEXEC : 0,
+    .flags = SECCOMP_ADDFD_FLAG_SETFD,
+  };
+  return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request) < 0 ? -errno : 0;
 }
 
 int devrun_take_turns(int listener) {

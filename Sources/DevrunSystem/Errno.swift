@@ -55,6 +55,8 @@ extension Errno {
   public static let inProgress = Errno(rawValue: EINPROGRESS)
   /// EINVAL
   public static let invalidArgument = Errno(rawValue: EINVAL)
+  /// EISCONN
+  public static let isConnected = Errno(rawValue: EISCONN)
   /// EISDIR
   public static let isADirectory = Errno(rawValue: EISDIR)
   /// ENETUNREACH

@@ -44,17 +44,20 @@ public struct LaunchScript: Codable, Sendable {
     public var errno: Int32?
     /// How long the far end takes.
     public var delayMilliseconds: Int
+    /// How long the listener takes that sockets are connected to.
+    public var acceptorDelayMilliseconds: Int
 
     /// A route of the network.
     public init(
       _ network: String, port: UInt16? = nil, acceptor: IPEndpoint? = nil, errno: Int32? = 0,
-      delayMilliseconds: Int = 0
+      delayMilliseconds: Int = 0, acceptorDelayMilliseconds: Int = 0
     ) {
       self.network = network
       self.port = port
       self.acceptor = acceptor
       self.errno = errno
       self.delayMilliseconds = delayMilliseconds
+      self.acceptorDelayMilliseconds = acceptorDelayMilliseconds
     }
   }
 }

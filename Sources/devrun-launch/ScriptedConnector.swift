@@ -28,6 +28,7 @@ private final class ScriptedAttempt: OutboundAttempt {
 
   func acceptor() async throws -> IPEndpoint {
     if route == nil { return IPEndpoint(IPAddress(127, 0, 0, 1), port: 1) }
+    if let delay = route?.acceptorDelayMilliseconds, delay > 0 { try await Task.sleep(for: .milliseconds(delay)) }
     // A route that refuses needs none.
     guard let acceptor = route?.acceptor ?? (route?.errno == 0 ? nil : IPEndpoint(IPAddress(127, 0, 0, 1), port: 1))
     else { throw NoAcceptor() }

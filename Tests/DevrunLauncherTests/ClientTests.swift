@@ -9,16 +9,22 @@ import devrun_launch
 @testable import DevrunLauncher
 
 /// Each client calls `connect` in its own way: with threads or an event loop, by C's library or without, for IPv4
-/// sockets or for IPv6 ones and mapped addresses.
+/// sockets or for IPv6 ones and mapped addresses. In a container devrun cannot reach their sockets, and puts others in place;
+/// that does not do for those that register a socket with epoll before they connect it (nginx, SwiftNIO).
 @Suite("Clients", .sharingTheMachine)
 struct ClientTests {
-  @Test(.enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available)
-  func `curl reaches a service by its name and reports a refused connection`(user: TestUser) async throws {
+  @Test(
+    .enabled(if: isInstalled("curl"), "curl is not installed"), arguments: TestUser.available, Surroundings.available)
+  func `curl reaches a service by its name and reports a refused connection`(
+    user: TestUser, surroundings: Surroundings
+  ) async throws {
     let services = try ServiceFixture(http: true)
-    let reached = try await services.run(["curl", "--silent", "--show-error", "http://myapp1/"], as: user)
+    let reached = try await services.run(
+      ["curl", "--silent", "--show-error", "http://myapp1/"], as: user, in: surroundings)
     #expect(reached.output == "hello\n")
     #expect(reached.errors == "" && reached.status == .exited(0))
-    let refused = try await services.run(["curl", "--silent", "--show-error", "http://refused/"], as: user)
+    let refused = try await services.run(
+      ["curl", "--silent", "--show-error", "http://refused/"], as: user, in: surroundings)
     #expect(refused.status == .exited(7), "curl's status for \"failed to connect\"")
     #expect(services.server.accepted == 1)
   }
@@ -34,8 +40,11 @@ struct ClientTests {
     #expect(services.server.accepted == 1)
   }
 
-  @Test(.enabled(if: isInstalled("node"), "node is not installed"), arguments: TestUser.available)
-  func `A Node.js client reaches a service and reports a refused connection`(user: TestUser) async throws {
+  @Test(
+    .enabled(if: isInstalled("node"), "node is not installed"), arguments: TestUser.available, Surroundings.available)
+  func `A Node.js client reaches a service and reports a refused connection`(
+    user: TestUser, surroundings: Surroundings
+  ) async throws {
     let services = try ServiceFixture(http: true)
     let program = """
       const http = require('http'), net = require('net')
@@ -44,7 +53,7 @@ struct ClientTests {
         response.on('end', () => net.connect(80, 'refused').on('error', error => console.log(error.code)))
       })
       """
-    let outcome = try await services.run(["node", "-e", program], as: user)
+    let outcome = try await services.run(["node", "-e", program], as: user, in: surroundings)
     #expect(outcome.output == "hello\nECONNREFUSED\n")
     #expect(outcome.errors == "" && outcome.status == .exited(0))
   }
@@ -122,15 +131,18 @@ struct ClientTests {
     let variables = ["CGO_ENABLED=0", "HOME=\(folder)", "GOCACHE=\(folder)/cache", "GO111MODULE=off"]
     try await TestProcess.run(["env"] + variables + ["go", "build", "-o", "\(folder)/client", source])
     for user in TestUser.available {
-      let outcome = try await services.run(["\(folder)/client"], as: user)
-      #expect(outcome.output == "hello\ntrue\n", "as \(user)")
-      #expect(outcome.errors == "" && outcome.status == .exited(0))
+      for surroundings in Surroundings.available {
+        let outcome = try await services.run(["\(folder)/client"], as: user, in: surroundings)
+        #expect(outcome.output == "hello\ntrue\n", "as \(user), \(surroundings)")
+        #expect(outcome.errors == "" && outcome.status == .exited(0))
+      }
     }
   }
 
-  @Test(.enabled(if: isInstalled("javac"), "no JDK is installed"), arguments: TestUser.available)
+  @Test(
+    .enabled(if: isInstalled("javac"), "no JDK is installed"), arguments: TestUser.available, Surroundings.available)
   func `A Java client reaches a service and reports a refusal, with sockets and with channels`(
-    user: TestUser
+    user: TestUser, surroundings: Surroundings
   ) async throws {
     let services = try ServiceFixture()
     let source = try services.launches.write(
@@ -175,7 +187,7 @@ struct ClientTests {
         }
       }
       """)
-    let outcome = try await services.run(["java", source], as: user)
+    let outcome = try await services.run(["java", source], as: user, in: surroundings)
     #expect(outcome.output == "hello\ntrue\nhello\nrefused\nrefused\n")
     #expect(outcome.errors == "" && outcome.status == .exited(0))
     #expect(services.server.accepted == 2)

@@ -21,7 +21,7 @@ struct ConnectTests {
   }
 
   private static let levels: [KernelFeatures] = [
-    .all, [], .waitKillable, .synchronousWakeUp, .threadDescriptors, .namespaceCookies,
+    .all, [], .synchronousWakeUp, .threadDescriptors, .namespaceCookies,
   ]
 
   @Test(arguments: TestUser.available)
@@ -188,7 +188,8 @@ struct ConnectTests {
       print(socket.create_connection(('127.201.0.1', 80)).recv(100))
       """)
     #expect(outcome.output == "{-9}\nb'hello\\n'\n")
-    #expect(accepted == 1)
+    // Their sockets may have come that far.
+    #expect((1...21).contains(accepted))
   }
 
   @Test(arguments: TestUser.available)

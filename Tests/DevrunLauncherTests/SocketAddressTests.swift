@@ -47,19 +47,20 @@ struct AnswerMemoryTests {
   @Test func `A remembered answer is recalled for a few seconds only`() {
     var memory = AnswerMemory()
     let now = ContinuousClock.now
-    #expect(!memory.recalls(key(1), at: now))
-    memory.remember(key(1), at: now)
-    #expect(memory.recalls(key(1), at: now + .seconds(1)))
-    #expect(!memory.recalls(key(2), at: now))
-    #expect(!memory.recalls(key(1), at: now + .seconds(6)))
+    #expect(!memory.recalls(key(1), of: 7, at: now))
+    memory.remember(key(1), of: 7, at: now)
+    #expect(memory.recalls(key(1), of: 7, at: now + .seconds(1)))
+    #expect(!memory.recalls(key(2), of: 7, at: now))
+    #expect(!memory.recalls(key(1), of: 8, at: now), "another thread cannot repeat the call")
+    #expect(!memory.recalls(key(1), of: 7, at: now + .seconds(6)))
   }
 
   @Test func `A full memory of answers drops its oldest entries first`() {
     var memory = AnswerMemory()
     let now = ContinuousClock.now
-    for inode in 0..<1024 as Range<UInt64> { memory.remember(key(inode), at: now) }
-    memory.remember(key(5000), at: now + .seconds(10))
-    #expect(memory.recalls(key(5000), at: now + .seconds(10)))
-    #expect(!memory.recalls(key(1), at: now + .seconds(1)))
+    for inode in 0..<1024 as Range<UInt64> { memory.remember(key(inode), of: 7, at: now) }
+    memory.remember(key(5000), of: 7, at: now + .seconds(10))
+    #expect(memory.recalls(key(5000), of: 7, at: now + .seconds(10)))
+    #expect(!memory.recalls(key(1), of: 7, at: now + .seconds(1)))
   }
 }

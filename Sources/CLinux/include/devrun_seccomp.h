@@ -35,15 +35,14 @@ enum devrun_traps {
 /// Returns the number of instructions.
 size_t devrun_filter(struct sock_filter *out, unsigned traps);
 
-/// Flags of a filter that this kernel may or may not have.
+/// Flags of a filter.
 enum devrun_filter_flags {
-  /// A caller whose notification was received waits on through signals that don't kill it (Linux 5.19).
-  DEVRUN_FILTER_WAIT_KILLABLE = 1,
   /// Spectre mitigations are not forced upon the filtered process (Linux 4.17).
   DEVRUN_FILTER_SPECULATION = 2,
 };
 
-/// Installs a filter in this thread, with those of the flags that the kernel knows. Async-signal-safe.
+/// Installs a filter in this thread. Async-signal-safe. A signal interrupts a caller that waits for an answer, as it
+/// interrupts who waits in the kernel; the kernel may repeat the call then, which is another notification.
 /// Returns the listener's descriptor.
 int devrun_install_filter(const struct sock_filter *filter, size_t count, unsigned flags);
 
@@ -92,6 +91,9 @@ int devrun_answer(int listener, uint64_t id, int64_t value, int error);
 /// Answers with a copy of a descriptor, which the caller gets as the call's result (in one step on Linux 5.14, else
 /// in two; `in_one_step` says whether to try).
 int devrun_answer_descriptor(int listener, uint64_t id, int descriptor, bool close_on_exec, bool in_one_step);
+/// Puts a copy of a descriptor in the place of one of the caller's, which is closed by that. Does not answer.
+/// -ENOENT when the caller waits no longer.
+int devrun_place_descriptor(int listener, uint64_t id, int descriptor, int number, bool close_on_exec);
 /// Makes the caller and whoever receives its notification take turns on one CPU (Linux 6.6; -EINVAL before).
 int devrun_take_turns(int listener);
 

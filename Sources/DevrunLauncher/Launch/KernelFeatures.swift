@@ -7,8 +7,6 @@ public struct KernelFeatures: OptionSet, Sendable, Hashable, Codable {
   /// Features of the given bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// A trapped call is not interrupted by signals that don't kill (Linux 5.19).
-  public static let waitKillable = KernelFeatures(rawValue: 1)
   /// A trapped call is answered by a synchronous switch between the two processes (Linux 6.6).
   public static let synchronousWakeUp = KernelFeatures(rawValue: 2)
   /// A pidfd may stand for a thread (Linux 6.9).
@@ -20,6 +18,6 @@ public struct KernelFeatures: OptionSet, Sendable, Hashable, Codable {
 
   /// All of them.
   public static let all: KernelFeatures = [
-    .waitKillable, .synchronousWakeUp, .threadDescriptors, .answerByDescriptor, .namespaceCookies,
+    .synchronousWakeUp, .threadDescriptors, .answerByDescriptor, .namespaceCookies,
   ]
 }

@@ -101,7 +101,7 @@ public enum LaunchStage: UInt32, Sendable, Hashable, CustomStringConvertible {
       "A container's seccomp profile may forbid it: allow the call `seccomp` there (docker run --security-opt "
         + "seccomp=unconfined). Without it no connection can be redirected."
     case (.connection, _):
-      "A container's seccomp profile may forbid what this takes (pidfd_open, pidfd_getfd, process_vm_readv): start the "
+      "A container's seccomp profile may forbid what this takes (process_vm_readv): start the "
         + "container with --cap-add SYS_PTRACE or --security-opt seccomp=unconfined. Or a security module forbids it: "
         + "`sysctl kernel.yama.ptrace_scope` must be 0 or 1."
     default:

@@ -70,7 +70,6 @@ final class RawLaunch {
     raw.filter = listenerSocket == nil ? nil : UnsafePointer(filter.start)
     raw.filter_count = filter.count
     raw.filter_flags = DEVRUN_FILTER_SPECULATION.rawValue
-    if features.contains(.waitKillable) { raw.filter_flags |= DEVRUN_FILTER_WAIT_KILLABLE.rawValue }
     // With the capability, here or in the new user namespace, a filter does not take it.
     raw.no_new_privileges = listenerSocket != nil && (isolation ?? .trap) == .trap && !devrun_has_sys_admin()
     raw.report = report

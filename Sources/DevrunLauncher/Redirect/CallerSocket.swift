@@ -15,6 +15,15 @@ struct CallerSocket: Sendable {
   /// The socket's number in the kernel's own file system: two duplicates of one socket share it.
   let inode: UInt64
 
+  /// A socket of this process that was put in the place of a caller's.
+  init(_ descriptor: Descriptor, family: Int32) throws(Errno) {
+    self.descriptor = descriptor
+    self.family = family
+    isTCP = true
+    isUDP = false
+    inode = UInt64(try descriptor.status().st_ino)
+  }
+
   /// Duplicates a descriptor of a thread. `nil` if that is no TCP socket of the given family.
   ///
   /// - Parameter ofAnyKind: whether a socket of the family need not be one of TCP.
@@ -35,14 +44,18 @@ struct CallerSocket: Sendable {
   }
 
   /// IPPROTO_MPTCP, which Glibc's module does not have.
-  private static let multipathTCP: Int32 = 262
+  static let multipathTCP: Int32 = 262
+
+  /// Whether it is neither connected, nor on its way to that, nor a listener. `nil` where the kernel does not tell
+  /// (multipath TCP on older kernels).
+  var isClosed: Bool? {
+    let state = devrun_tcp_state(descriptor.number)
+    // TCP_CLOSE.
+    return state < 0 ? nil : state == 7
+  }
 
   /// Whether nothing has been done to connect it, or a listener made of it, yet.
-  var isFresh: Bool {
-    let state = devrun_tcp_state(descriptor.number)
-    // TCP_CLOSE, or not told (multipath TCP on older kernels).
-    return state < 0 || state == 7
-  }
+  var isFresh: Bool { isClosed ?? true }
 
   /// Whether its calls don't wait.
   var isNonBlocking: Bool { fcntl(descriptor.number, F_GETFL) & O_NONBLOCK != 0 }
@@ -69,11 +82,25 @@ struct CallerSocket: Sendable {
   /// How long its calls wait, if that is bounded (SO_SNDTIMEO).
   var timeout: Duration? {
     get throws(Errno) {
+      let time = try sendTimeout
+      let duration = Duration.seconds(time.tv_sec) + .microseconds(time.tv_usec)
+      return duration == .zero ? nil : duration
+    }
+  }
+
+  private var sendTimeout: timeval {
+    get throws(Errno) {
       var time = timeval()
       var length = socklen_t(MemoryLayout<timeval>.size)
       try system { getsockopt(descriptor.number, SOL_SOCKET, SO_SNDTIMEO, &time, &length) }
-      let duration = Duration.seconds(time.tv_sec) + .microseconds(time.tv_usec)
-      return duration == .zero ? nil : duration
+      return time
+    }
+  }
+
+  private func setSendTimeout(_ time: timeval) throws(Errno) {
+    var time = time
+    try system {
+      setsockopt(descriptor.number, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     }
   }
 
@@ -98,6 +125,18 @@ struct CallerSocket: Sendable {
     try system { Glibc.listen(descriptor.number, 0) }
   }
 
+  /// Takes back its connection, which the far end has refused.
+  ///
+  /// - Parameter isReported: whether the caller gets the error as the answer to its call. If not, the socket has one for who
+  ///   asks for it.
+  func withdraw(isReported: Bool) {
+    // Fails if it never was connected.
+    do throws(Errno) {
+      try disconnect()
+      if isReported { _ = try descriptor.option(SOL_SOCKET, SO_ERROR) }
+    } catch {}
+  }
+
   /// Takes back what it is connected to, and that it listens (connect(2), AF_UNSPEC).
   func disconnect() throws(Errno) {
     var nowhere = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
@@ -118,18 +157,32 @@ struct CallerSocket: Sendable {
   /// - Returns: where it is bound, and what `connect` failed with, if it did: for a socket that does not wait this is
   ///   EINPROGRESS.
   func connect(to endpoint: IPEndpoint) async throws(Errno) -> Connection {
-    if isNonBlocking { return try connectHere(to: endpoint) }
+    let first = try connectAtOnce(to: endpoint)
+    if first.error == nil || isNonBlocking { return first }
     let result = Latch<Result<Connection, Errno>>()
     try NativeThread.start(name: "devrun-join") {
-      result.set(Result { () throws(Errno) in try connectHere(to: endpoint) })
+      result.set(Result { () throws(Errno) in try finishConnecting(to: endpoint) })
     }
     let connection = await withTaskCancellationHandler {
       await result.uncancelledValue()
     } onCancel: {
-      // This is what ends a connect(2) that waits.
+      // A socket that is being connected is disconnected by this, which ends the waiting for it.
       _ = shutdown(descriptor.number, Int32(SHUT_RDWR))
     }
     return try connection.get()
+  }
+
+  /// Waits until it is connected, which has begun.
+  private func finishConnecting(to endpoint: IPEndpoint) throws(Errno) -> Connection {
+    var source = pollfd(fd: descriptor.number, events: Int16(POLLOUT), revents: 0)
+    try system { poll(&source, 1, -1) }
+    let error = try descriptor.option(SOL_SOCKET, SO_ERROR)
+    if error != 0 || isClosed == true {
+      try disconnect()
+      throw error != 0 ? Errno(rawValue: error) : .cancelled
+    }
+    // The kernel notes only now that it is connected.
+    return try connectAtOnce(to: endpoint)
   }
 
   /// What came of connecting a socket.
@@ -145,16 +198,46 @@ struct CallerSocket: Sendable {
     // Else the connection would only be made with the first byte that the child sends. Fails on multipath TCP, which
     // has no such option.
     _ = devrun_disable_fast_open(descriptor.number)
+    // What an earlier connection of an interrupted call has left is not this one's.
+    _ = try descriptor.option(SOL_SOCKET, SO_ERROR)
     if endpoint.address.isIPv4 { try admitIPv4() }
-    var failure: Errno?
+    let failure = try connectAnew(to: endpoint)
+    return Connection(local: try descriptor.localEndpoint(), error: failure)
+  }
+
+  /// Connects it as far as that goes at once, also where its calls wait.
+  ///
+  /// - Returns: as `connectHere`. EINPROGRESS, for a socket whose calls wait, means that a further `connect` has to wait.
+  func connectAtOnce(to endpoint: IPEndpoint) throws(Errno) -> Connection {
+    if isNonBlocking { return try connectHere(to: endpoint) }
+    let timeout = try sendTimeout
+    // The shortest that the kernel takes: zero stands for no bound.
+    try setSendTimeout(timeval(tv_sec: 0, tv_usec: 1))
+    let result = Result { () throws(Errno) in try connectHere(to: endpoint) }
+    try setSendTimeout(timeout)
+    return try result.get()
+  }
+
+  /// Connects it, also after a connection that was reset: an interrupted call's to the listener.
+  private func connectAnew(to endpoint: IPEndpoint) throws(Errno) -> Errno? {
+    do throws(Errno) {
+      return try connectOnce(to: endpoint)
+    } catch .isConnected where isClosed == true {
+      try disconnect()
+      return try connectOnce(to: endpoint)
+    }
+  }
+
+  /// EINPROGRESS, or nothing.
+  private func connectOnce(to endpoint: IPEndpoint) throws(Errno) -> Errno? {
     do throws(Errno) {
       try SocketAddress.withEndpoint(endpoint, family: family) { (address, length) throws(Errno) in
         _ = try system { Glibc.connect(descriptor.number, address, length) }
       }
+      return nil
     } catch .inProgress {
-      failure = .inProgress
+      return .inProgress
     }
-    return Connection(local: try descriptor.localEndpoint(), error: failure)
   }
 
   /// A descriptor of the process, or thread, to whose open files the thread's descriptors belong.

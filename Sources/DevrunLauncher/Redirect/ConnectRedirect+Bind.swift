@@ -39,7 +39,7 @@ extension ConnectRedirect {
       _ = devrun_answer(listener.number, call.id, 0, error?.rawValue ?? 0)
       return true
     } catch {
-      if error == .notPermitted { reportForbidden(call) }
+      if error == .notPermitted, places.contains(place.address) { reportForbiddenBind(call) }
       // Otherwise the caller is gone, or its descriptor is none.
       return false
     }
@@ -94,7 +94,7 @@ extension ConnectRedirect {
     do throws(Errno) {
       try socket.bind(to: place)
       return nil
-    } catch .invalidArgument where !features.contains(.waitKillable) {
+    } catch .invalidArgument {
       // A signal may have made the kernel drop the answer and repeat the call; the first one has bound the socket then.
       let local = try? socket.local
       let isDone = local?.address == place.address && (place.port == 0 || local?.port == place.port)

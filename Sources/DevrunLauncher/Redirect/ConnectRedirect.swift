@@ -14,8 +14,14 @@ import Synchronization
 /// program came to call `connect`: by C's library, statically, or by Go's own means.
 ///
 /// The far end is dialled before the call is answered, so that a refused destination looks refused. A caller that
-/// does not wait (a non-blocking socket) is kept for a short time only; if the dial fails later, the session resets
-/// the connection.
+/// does not wait (a non-blocking socket) is kept for a short time only (`WaitBudget`); if the dial fails later, the session
+/// resets the connection.
+///
+/// A caller that waits can be interrupted by a signal, stopped, traced and frozen, as one that waits in the kernel. The
+/// kernel ends its call then, or makes it again. The socket is connected to the session's listener before the far end has
+/// answered; so a program that is interrupted and goes on as connect(2) has it (it waits until the socket is writable) finds
+/// what it expects. The receiving thread does that at once, where an earlier connect has shown the listener
+/// (`KnownAcceptors`). If the far end refuses, the socket is disconnected before the call is answered.
 ///
 /// A thread of its own receives the calls and deals with the foreign ones at once. Those of the session are handed to
 /// the tasks of `serve`. When the process that holds the listener ends, each later `connect` of each descendant fails
@@ -25,9 +31,6 @@ import Synchronization
 /// If `bind` is trapped, a socket that the child binds to its pod's own address is bound to the loopback interface here, by
 /// a duplicate of it as well (`PodPlaces`). Before it is connected to another machine, it is freed of that.
 public final class ConnectRedirect: Sendable {
-  /// How long a caller that asked not to wait is kept waiting for the dial's result.
-  static let patience: Duration = .milliseconds(250)
-
   /// The addresses that are the session's.
   public let table: RedirectTable
 
@@ -40,6 +43,10 @@ public final class ConnectRedirect: Sendable {
   let state = Mutex(State())
   /// Whether it was said that a process cannot be helped.
   let hasReported = Atomic(false)
+  /// Whether it was reported that a connect failed for want of something here.
+  let hasReportedFailure = Atomic(false)
+  /// Whether it was reported that a socket which was put in place may get no events.
+  let hasReportedEvents = Atomic(false)
   /// The cookie of this process's network namespace, where the kernel tells it.
   let networkNamespace: UInt64?
   /// What is handed each `listen` of the child and its descendants, once that is continued; `nil`: they are not trapped.
@@ -50,6 +57,9 @@ public final class ConnectRedirect: Sendable {
     /// The calls that are not answered yet.
     var pending: [TrappedConnect.Key: TrappedConnect] = [:]
     var answered = AnswerMemory()
+    var budget = WaitBudget()
+    var placed = PlacedSockets()
+    var acceptors = KnownAcceptors()
     /// Who takes new calls.
     var consumer: AsyncStream<TrappedConnect>.Continuation?
     /// The calls that came before there was one.
@@ -58,13 +68,15 @@ public final class ConnectRedirect: Sendable {
     /// How many pending calls make it worth looking for those that nobody waits for.
     var manyPending = 64
 
-    /// Ends the dials of callers that were killed while they waited. Nothing tells of their death; so they are looked for
-    /// whenever the pending calls have doubled, and what they hold stays bounded.
-    mutating func dropAbandoned(_ features: KernelFeatures) {
+    /// Ends the waiting for callers that were killed or interrupted while they waited. Their dials then end when their
+    /// sockets do. Nothing tells of such callers; so they are looked for whenever the pending calls have doubled.
+    mutating func dropAbandoned() {
       guard pending.count >= manyPending else { return }
-      for (key, call) in pending where !call.isAwaited && !call.canBeRepeated(features) {
+      for (key, call) in pending where !call.isAwaited {
         pending[key] = nil
-        call.outcome.set(.failed(.connectionAborted))
+        // If it comes again, its socket is connected.
+        answered.remember(key, of: call.thread, at: .now)
+        call.outcome.set(.undecided)
       }
       manyPending = max(64, pending.count * 2)
     }

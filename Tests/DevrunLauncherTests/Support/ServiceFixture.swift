@@ -50,11 +50,15 @@ final class ServiceFixture: Sendable {
   func launch(
     _ command: [String], as user: TestUser = .own, _ change: (inout LaunchScript) -> Void = { _ in }
   ) throws -> TestProcess {
-    try launches.launch(command, as: user) {
-      $0.routes = routes
-      $0.plan.hostsFile = RawString(launches.path("hosts"))
-      change(&$0)
+    try launches.launch(command, as: user) { script in
+      prepare(&script)
+      change(&script)
     }
+  }
+
+  private func prepare(_ script: inout LaunchScript) {
+    script.routes = routes
+    script.plan.hostsFile = RawString(launches.path("hosts"))
   }
 
   /// Runs a command among them to its end.
@@ -64,10 +68,50 @@ final class ServiceFixture: Sendable {
     try await launch(command, as: user, change).outcome()
   }
 
+  /// Runs a command among them to its end, by a devrun that is at a certain place.
+  func run(
+    _ command: [String], as user: TestUser = .own, in surroundings: Surroundings,
+    _ change: (inout LaunchScript) -> Void = { _ in }
+  ) async throws -> Outcome {
+    guard let calls = surroundings.forbiddenCalls else { return try await run(command, as: user, change) }
+    let forbid = try await launches.compile("forbid", IsolationTests.forbid)
+    var script = LaunchScript(plan: try LaunchFixture.plan(command))
+    prepare(&script)
+    change(&script)
+    // Forbidden to the launch alone: not to what makes the user.
+    let line = try launches.commandLine(script)
+    return try await TestProcess(user.command([forbid, calls] + line), keeping: self).outcome()
+  }
+
   /// Runs a program of Python among them to its end.
   func python(
-    _ program: String, as user: TestUser = .own, _ change: (inout LaunchScript) -> Void = { _ in }
+    _ program: String, as user: TestUser = .own, in surroundings: Surroundings = .machine,
+    _ change: (inout LaunchScript) -> Void = { _ in }
   ) async throws -> Outcome {
-    try await run(["python3", "-c", program], as: user, change)
+    try await run(["python3", "-c", program], as: user, in: surroundings, change)
+  }
+}
+
+/// Where devrun itself runs.
+enum Surroundings: Sendable, CaseIterable {
+  /// On a machine that forbids nothing.
+  case machine
+  /// In a container whose seccomp profile is Docker's: what it refuses without further capabilities is refused here as well.
+  case container
+  /// In one whose profile is older, and does not know `pidfd_open`.
+  case oldContainer
+
+  /// Those that can be played on this machine: the numbers of calls are x86-64's.
+  static var available: [Surroundings] { is64BitX86 ? [.machine, .container] : [.machine] }
+
+  /// As `IsolationTests.forbid` takes them. Among them are pivot_root, mount, umount2, unshare, setns, bpf, open_tree,
+  /// move_mount, fsopen, pidfd_getfd and mount_setattr; clone3 is unknown (ENOSYS).
+  var forbiddenCalls: String? {
+    let profile = "155,165,166,248,250,272,298,308,312,321,323,428,429,430,432,433,435:38,438,442"
+    return switch self {
+    case .machine: nil
+    case .container: profile
+    case .oldContainer: profile + ",434:38"
+    }
   }
 }
