@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import DevrunTunnel
@@ -87,8 +88,9 @@ final class TestServer: Sendable {
     serve: @escaping @Sendable (TestSocket) async throws -> Void
   ) async throws {
     let connections = connections
+    port = try freePort()
     listener = try await StreamSocket.listen(
-      on: SocketAddress(ipAddress: host, port: 0), eventLoop: group.next(), limits: limits
+      on: SocketAddress(ipAddress: host, port: port), eventLoop: group.next(), limits: limits
     ) { channel in
       do {
         let socket = try TestSocket(onLoop: channel)
@@ -100,7 +102,6 @@ final class TestServer: Sendable {
         channel.close(promise: nil)
       }
     }.get()
-    port = try #require(listener.localAddress?.port)
   }
 
   /// Stops listening, closes what is open, and waits for those who serve.
