@@ -320,12 +320,3 @@ struct ConnectTests {
     #expect(outcome.errors.contains("under another devrun"))
   }
 }
-
-/// Whether this machine's programs are x86's.
-var is64BitX86: Bool {
-  #if arch(x86_64)
-    true
-  #else
-    false
-  #endif
-}

@@ -10,45 +10,12 @@ import devrun_launch
 
 @Suite("Isolation on machines with restrictions", .sharingTheMachine)
 struct IsolationTests {
-  /// A program that forbids system calls to what it runs: `forbid NUMBER[@LENGTH][:ERRNO],... COMMAND...`; with a
-  /// length, those only whose third argument is that.
-  static let forbid = """
-    #include <errno.h>
-    #include <linux/filter.h>
-    #include <linux/seccomp.h>
-    #include <stddef.h>
-    #include <stdlib.h>
-    #include <sys/prctl.h>
-    #include <unistd.h>
-    int main(int count, char **words) {
-      struct sock_filter code[64];
-      unsigned short length = 0;
-      for (char *next = words[1]; *next; next += *next == ',') {
-        unsigned number = strtoul(next, &next, 10), error = EPERM, bytes = 0;
-        if (*next == '@') bytes = strtoul(next + 1, &next, 10);
-        if (*next == ':') error = strtoul(next + 1, &next, 10);
-        code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-        code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, bytes ? 3 : 1);
-        if (bytes) {
-          code[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]));
-          code[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bytes, 0, 1);
-        }
-        code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
-      }
-      code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-      struct sock_fprog program = {length, code};
-      if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) return 1;
-      execvp(words[2], words + 2);
-      return 2;
-    }
-    """
-
   /// Runs `cat /etc/hosts` with a private hosts file where the calls are forbidden.
   private func run(
     forbidding calls: String, isolation: IsolationChoice, as user: TestUser
   ) async throws -> (outcome: Outcome, log: String) {
     let fixture = try LaunchFixture()
-    let forbid = try await fixture.compile("forbid", Self.forbid)
+    let forbid = try await fixture.compile("forbid", CallFilter.program)
     var script = LaunchScript(plan: try LaunchFixture.plan(["cat", "/etc/hosts"]))
     script.plan.hostsFile = RawString(try fixture.write("hosts", "private\n"))
     script.isolation = isolation

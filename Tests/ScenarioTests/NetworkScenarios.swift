@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Scenarios {
-  /// What a session does while the API server cannot be reached.
+  /// What a session does where the network or the machine is not what it should be.
   @Suite("Network")
   struct Network {
     @Test func `A session whose tunnels are cut gets the traffic again, and the command goes on`() async throws {
@@ -45,6 +45,24 @@ extension Scenarios {
           #expect(try await session.process.outcome().status == .exited(9), "\(session.process.errors)")
           try await stage.answers.wait(for: Stage.clusterAnswer)
         }
+      }
+    }
+
+    @Test(.enabled(if: is64BitX86, "an x86-64 machine is needed"))
+    func `A session in a container, which forbids namespaces and mounts, has services, names and the traffic`()
+      async throws
+    {
+      try await Stage.play { stage in
+        let source = try stage.folder.write("forbid.c", CallFilter.program)
+        try await TestProcess.run(["gcc", "-o", stage.folder.path("forbid"), source])
+        let session = try await stage.session(by: [stage.folder.path("forbid"), CallFilter.container])
+        #expect(try await session.answer(of: "peer") == "the peer")
+        let python = """
+          python3 -c 'import urllib.request; print(urllib.request.urlopen("http://peer/").read().decode(), end="")'
+          """
+        #expect(try await session.output(python) == "the peer")
+        try await session.takeTraffic()
+        try await session.exit()
       }
     }
 

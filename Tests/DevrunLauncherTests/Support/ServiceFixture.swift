@@ -74,7 +74,7 @@ final class ServiceFixture: Sendable {
     _ change: (inout LaunchScript) -> Void = { _ in }
   ) async throws -> Outcome {
     guard let calls = surroundings.forbiddenCalls else { return try await run(command, as: user, change) }
-    let forbid = try await launches.compile("forbid", IsolationTests.forbid)
+    let forbid = try await launches.compile("forbid", CallFilter.program)
     var script = LaunchScript(plan: try LaunchFixture.plan(command))
     prepare(&script)
     change(&script)
@@ -104,14 +104,12 @@ enum Surroundings: Sendable, CaseIterable {
   /// Those that can be played on this machine: the numbers of calls are x86-64's.
   static var available: [Surroundings] { is64BitX86 ? [.machine, .container] : [.machine] }
 
-  /// As `IsolationTests.forbid` takes them. Among them are pivot_root, mount, umount2, unshare, setns, bpf, open_tree,
-  /// move_mount, fsopen, pidfd_getfd and mount_setattr; clone3 is unknown (ENOSYS).
+  /// As `CallFilter` takes them.
   var forbiddenCalls: String? {
-    let profile = "155,165,166,248,250,272,298,308,312,321,323,428,429,430,432,433,435:38,438,442"
-    return switch self {
+    switch self {
     case .machine: nil
-    case .container: profile
-    case .oldContainer: profile + ",434:38"
+    case .container: CallFilter.container
+    case .oldContainer: CallFilter.container + ",434:38"
     }
   }
 }

@@ -9,13 +9,15 @@ import Testing
 extension Stage {
   /// Starts devrun as a person does in a shell.
   ///
-  /// - Parameter kubeconfig: how it reaches the cluster; by default as the tests do.
+  /// - Parameters:
+  ///   - kubeconfig: how it reaches the cluster; by default as the tests do.
+  ///   - starter: a program, with its first arguments, that starts devrun.
   func devrun(
-    _ arguments: [String], kubeconfig: String? = nil, directory: String? = nil
+    _ arguments: [String], kubeconfig: String? = nil, directory: String? = nil, by starter: [String] = []
   ) throws -> TestProcess {
     let own = ProcessInfo.processInfo.environment
     return try TestProcess(
-      [Settings.devrun] + arguments,
+      starter + [Settings.devrun] + arguments,
       environment: [
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "SHELL": "/bin/sh",
         "USER": RawString(NSUserName()), "LOGNAME": RawString(NSUserName()), "HOME": RawString(folder.path("home")),
@@ -33,11 +35,11 @@ extension Stage {
 
   /// Starts a session on the app with a shell as its command, and returns when the shell answers.
   func session(
-    _ options: [String] = [], kubeconfig: String? = nil, directory: String? = nil
+    _ options: [String] = [], kubeconfig: String? = nil, directory: String? = nil, by starter: [String] = []
   ) async throws -> Session {
     let arguments = ["-n", namespace, "-t", "deployment/app", "-p", "8080:\(port)"] + options + ["--", "sh"]
     let session = Session(
-      stage: self, process: try devrun(arguments, kubeconfig: kubeconfig, directory: directory))
+      stage: self, process: try devrun(arguments, kubeconfig: kubeconfig, directory: directory, by: starter))
     _ = try await session.output("true")
     return session
   }
