@@ -134,7 +134,7 @@ fuzz_flags := -c release --package-path Tests/Fuzz --scratch-path .build/fuzz --
 fuzz: ## each fuzz target for FUZZ_SECONDS (default 60), from the corpus in fixtures/fuzz
 	$(SWIFT) build $(fuzz_flags)
 	@path="$$($(SWIFT) build $(fuzz_flags) --show-bin-path)"; pids=; \
-	for target in local-env yaml archive credentials; do \
+	for target in local-env yaml archive credentials protobuf; do \
 		mkdir -p build/fuzz/$$target && echo "fuzz-$$target, $(FUZZ_SECONDS) s" && \
 		SWIFT_BACKTRACE=enable=no "$$path/fuzz-$$target" \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 -verbosity=0 \

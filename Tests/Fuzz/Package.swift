@@ -35,5 +35,6 @@ let package = Package(
     .executableTarget(name: "fuzz-archive", dependencies: [archive, core, nioCore], swiftSettings: settings),
     .executableTarget(
       name: "fuzz-credentials", dependencies: [kube, config, system, core, nioSSL], swiftSettings: settings),
+    .executableTarget(name: "fuzz-protobuf", dependencies: [kube, core], swiftSettings: settings),
   ]
 )

@@ -17,6 +17,8 @@ struct APIRequest: Sendable {
   var body: JSONValue?
   /// Whether an answer of another type than JSON is taken.
   var otherTypes = false
+  /// Whether an answer in Kubernetes' protobuf encoding is preferred.
+  var prefersProtobuf = false
   /// The kind of an answer that has metadata alone; `nil` for whole objects.
   var metadata: Metadata?
   /// The request in words, for errors: `get pods/x in namespace y`.
@@ -42,6 +44,7 @@ struct APIRequest: Sendable {
   /// The types of answers that are taken, the best first.
   var accept: String {
     if otherTypes { return "application/json, */*" }
+    if prefersProtobuf { return "\(KubernetesProtobuf.contentType), application/json" }
     return metadata.map { "application/json;as=\($0.rawValue);g=meta.k8s.io;v=v1, application/json" }
       ?? "application/json"
   }
@@ -60,11 +63,16 @@ struct APIRequest: Sendable {
 }
 
 extension KubeClient {
-  /// Sends a request, again where that is right, and gives the answer's JSON.
+  /// Sends a request, again where that is right, and gives the answer's JSON, whatever its encoding is.
   ///
   /// Throws `KubeError`, or `CancellationError` where the task is cancelled.
   func send(_ request: APIRequest) async throws -> JSONValue {
     let body = try await collected(request)
+    do {
+      if let json = try KubernetesProtobuf.json(of: body) { return json }
+    } catch {
+      throw KubeError.unexpectedResponse(request: request.words, server: server, problem: error.words)
+    }
     do {
       return try JSONValue(text: body)
     } catch {

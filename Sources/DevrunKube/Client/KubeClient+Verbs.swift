@@ -3,7 +3,8 @@ import NIOHTTP1
 
 /// What a list gives.
 public struct ResourceList: Sendable, Hashable {
-  /// The objects. Each has `apiVersion` and `kind`, which the server leaves out of a list's items.
+  /// The objects. Each has `apiVersion` and `kind`, which the server leaves out of a list's items. Services, Endpoints and
+  /// EndpointSlices may lack fields that devrun does not read.
   public var items: [KubeObject]
   /// The version that the whole list is of: where a watch begins.
   public var resourceVersion: String
@@ -98,6 +99,7 @@ extension KubeClient {
       var request = APIRequest(.GET, "list", path, query: query)
       if metadataOnly { request.metadata = .list }
       if isTable { request.metadata = .table }
+      request.prefersProtobuf = request.metadata == nil && KubernetesProtobuf.canRead(path)
       let page: JSONValue
       do {
         page = try await send(request)

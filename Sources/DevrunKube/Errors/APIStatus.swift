@@ -79,7 +79,7 @@ public struct APIStatus: Sendable, Hashable {
   /// Makes a status of any response that tells of a failure. What is no `Status` object (a load balancer's page, a
   /// proxy's line of text) is shown shortened.
   init(httpCode: Int, body: [UInt8]) {
-    if let json = try? JSONValue(text: body), let status = APIStatus(json, httpCode: httpCode) {
+    if let json = Self.json(body), let status = APIStatus(json, httpCode: httpCode) {
       self = status
       // Some of the server's own filters write a status without words.
       if message.isEmpty { message = "HTTP status \(code)" }
@@ -87,6 +87,11 @@ public struct APIStatus: Sendable, Hashable {
       let words = Self.shortened(body)
       self.init(code: httpCode, message: words.isEmpty ? "HTTP status \(httpCode)" : words)
     }
+  }
+
+  private static func json(_ body: [UInt8]) -> JSONValue? {
+    if let json = try? KubernetesProtobuf.json(of: body) { return json }
+    return try? JSONValue(text: body)
   }
 
   /// The text of a body that may be HTML: without tags, scripts and styles, with white space folded, and at most 200

@@ -11,7 +11,11 @@ extension ClusterView {
   ///   - texts: what the user asks for.
   ///   - variables: the variables that may stand in it.
   /// - Throws: `ViaPodError`
-  package func reachFromPod(_ texts: [ViaPodText], variables: EnvironmentVariables) throws(ViaPodError) {
+  package func reachFromPod(
+    _ texts: [ViaPodText], variables: @autoclosure () -> EnvironmentVariables
+  ) throws(ViaPodError) {
+    guard !texts.isEmpty else { return }
+    let variables = variables()
     var hosts: [String] = []
     var rules: [NetworkRule] = []
     for text in texts {

@@ -65,7 +65,9 @@ package struct HostsFile: Sendable {
     // `db-0.db` means the pod, also where a namespace `db` has a service `db-0`.
     let services = lines(
       book.entries.sorted { $0.key < $1.key }.map(\.value), except: reserved.union(pods.flatMap(\.names)))
-    let taken = reserved.union(pods.flatMap(\.names)).union(services.flatMap(\.names))
+    // Of thousands of names those alone that the machine has, too.
+    let known = Set(machine.flatMap(\.names))
+    let taken = (pods + services).reduce(into: reserved) { $0.formUnion($1.names.filter(known.contains)) }
     let first = machine.compactMap { $0.keeping { own.contains($0) } }
     let rest = machine.compactMap { $0.keeping { !taken.contains($0) } }
     let localhost =

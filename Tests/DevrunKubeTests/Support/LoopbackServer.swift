@@ -26,6 +26,7 @@ struct SeenRequest: Sendable {
 enum Step: Sendable {
   case head(Int, HTTPHeaders)
   case chunk(String)
+  case bytes([UInt8])
   case end
   /// Closes the connection.
   case close
@@ -40,6 +41,11 @@ extension [Step] {
     var headers = headers
     headers.replaceOrAdd(name: "Content-Length", value: String(text.utf8.count))
     return [.head(status, headers), .chunk(text), .end]
+  }
+
+  static func protobuf(_ status: Int = 200, _ bytes: [UInt8]) -> [Step] {
+    let headers = [("Content-Type", "application/vnd.kubernetes.protobuf"), ("Content-Length", "\(bytes.count)")]
+    return [.head(status, HTTPHeaders(headers)), .bytes(bytes), .end]
   }
 
   static func status(_ code: Int, reason: String, message: String, _ headers: HTTPHeaders = [:]) -> [Step] {
@@ -135,6 +141,8 @@ private final class Responder: ChannelInboundHandler {
           context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
         case .chunk(let text):
           context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: text)))), promise: nil)
+        case .bytes(let bytes):
+          context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: bytes)))), promise: nil)
         case .end: context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         case .close: context.close(promise: nil)
         }
