@@ -83,6 +83,23 @@ struct VolumePlacesTests {
     #expect(places.obstacle(at: path) == nil)
   }
 
+  @Test(
+    .enabled(if: geteuid() == 0 && access("/srv", W_OK) == 0, "root is needed, to write to /srv"),
+    arguments: [(0o755, 0, true), (0o777, 0, false), (0o775, 0, false), (0o755, 65534, false)]
+      as [(mode_t, uid_t, Bool)])
+  func `A volume that nobody asked for is not shown in a folder to which anybody but root may write`(
+    mode: mode_t, owner: uid_t, mayAppear: Bool
+  ) throws {
+    // Not among the folders of temporary files, where nothing appears unasked.
+    let folder = "/srv/devrun-test-\(getpid())-\(String(mode, radix: 8))-\(owner)"
+    try system { mkdir(folder, 0o700) }
+    defer { rmdir(folder) }
+    try system { chmod(folder, mode) }
+    try system { chown(folder, owner, 0) }
+    #expect((places.obstacle(at: RawString("\(folder)/config")) == nil) == mayAppear)
+    #expect((places.obstacle(at: RawString("\(folder)/deep/config")) == nil) == mayAppear)
+  }
+
   @Test func `An empty mount point of another session is shared, and nothing else that is there`() throws {
     for folder in ["place", "kept", "record"] { mkdir(fixture.path(folder), 0o755) }
     let (place, file) = (RawString(fixture.path("place/new")), RawString(fixture.path("place/new.conf")))
