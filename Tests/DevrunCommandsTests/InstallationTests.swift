@@ -51,16 +51,21 @@ struct InstallationTests {
     #expect(text(of: "calls")?.contains("setcap") == false)
   }
 
-  @Test(arguments: ["Y", "N"])
-  func `The AppArmor profile is loaded into a kernel that has AppArmor`(enabled: String) async throws {
+  /// Installs on a machine whose kernel says so of AppArmor (`/sys/module/apparmor/parameters/enabled`).
+  private func install(whereAppArmorIs enabled: String) async throws -> Outcome {
     let enabledFile = try folder.write("enabled", "\(enabled)\n")
     try folder.write("apparmor.d/other", "")
-    let outcome = try await make(
+    return try await make(
       "install",
       [
         "DESTDIR=", "PREFIX=\(folder.path("usr"))", "apparmor_folder=\(folder.path("apparmor.d"))",
         "apparmor_enabled=\(enabledFile)",
       ])
+  }
+
+  @Test(arguments: ["Y", "N"])
+  func `The AppArmor profile is loaded into a kernel that has AppArmor`(enabled: String) async throws {
+    let outcome = try await install(whereAppArmorIs: enabled)
     #expect(outcome.status == 0, "\(outcome)")
     let profile = folder.path("apparmor.d/devrun")
     #expect(text(of: "calls")?.contains("apparmor_parser --replace \(profile)\n") == (enabled == "Y"))
@@ -69,14 +74,7 @@ struct InstallationTests {
 
   @Test func `An installation where the kernel refuses the AppArmor profile reports that and succeeds`() async throws {
     try tool("apparmor_parser", "[ \"$1\" != --replace ]")
-    let enabledFile = try folder.write("enabled", "Y\n")
-    try folder.write("apparmor.d/other", "")
-    let outcome = try await make(
-      "install",
-      [
-        "DESTDIR=", "PREFIX=\(folder.path("usr"))", "apparmor_folder=\(folder.path("apparmor.d"))",
-        "apparmor_enabled=\(enabledFile)",
-      ])
+    let outcome = try await install(whereAppArmorIs: "Y")
     #expect(outcome.status == 0 && outcome.errors.contains("not taken the profile"), "\(outcome)")
     #expect(text(of: "apparmor.d/devrun") != nil)
   }

@@ -10,14 +10,11 @@ import devrun_launch
 
 @Suite("Processes that are stopped while they wait for a connection", .sharingTheMachine)
 struct ConnectStopTests {
-  @Test(arguments: TestUser.available, ["SIGSTOP", "SIGTSTP"])
-  func `A process that waits for a connection can be stopped and continued, and is then connected`(
-    user: TestUser, signal: String
-  ) async throws {
+  /// Runs a program whose child `pid` waits for a connection since `start`. The child ends with 7 if it gets that.
+  private func run(_ program: String, waiting milliseconds: Int, as user: TestUser) async throws -> Outcome {
     let services = try ServiceFixture()
-    let outcome = try await services.python(
-      """
-      import os, signal, socket, time
+    let waiting = """
+      import ctypes, os, signal, socket, subprocess, time
       pid = os.fork()
       if pid == 0:
         s = socket.create_connection(('127.201.0.5', 80))
@@ -25,14 +22,25 @@ struct ConnectStopTests {
       # Until it waits in its call.
       while 'seccomp' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.01)
       start = time.monotonic()
+
+      """
+    return try await services.python(waiting + program, as: user) {
+      $0.routes.append(
+        .init("127.201.0.5/32", acceptor: services.server.endpoint, delayMilliseconds: milliseconds))
+    }
+  }
+
+  @Test(arguments: TestUser.available, ["SIGSTOP", "SIGTSTP"])
+  func `A process that waits for a connection can be stopped and continued, and is then connected`(
+    user: TestUser, signal: String
+  ) async throws {
+    let outcome = try await run(
+      """
       os.kill(pid, signal.\(signal))
       print(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]), time.monotonic() - start < 1)
       os.kill(pid, signal.SIGCONT)
       print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-      """, as: user
-    ) {
-      $0.routes.append(.init("127.201.0.5/32", acceptor: services.server.endpoint, delayMilliseconds: 3_000))
-    }
+      """, waiting: 3_000, as: user)
     #expect(outcome.output == "True True\n7\n")
     #expect(outcome.errors == "")
   }
@@ -41,52 +49,29 @@ struct ConnectStopTests {
   func `A debugger can attach to a process that waits for a connection, which is then connected`(
     user: TestUser
   ) async throws {
-    let services = try ServiceFixture()
-    let outcome = try await services.python(
+    let outcome = try await run(
       """
-      import ctypes, os, socket, time
       libc = ctypes.CDLL(None)
       libc.ptrace.argtypes = [ctypes.c_long] * 4
       libc.ptrace.restype = ctypes.c_long
       seize, interrupt, detach = 0x4206, 0x4207, 17
-      pid = os.fork()
-      if pid == 0:
-        s = socket.create_connection(('127.201.0.5', 80))
-        os._exit(7 if s.recv(100) == b'hello\\n' else 8)
-      # Until it waits in its call.
-      while 'seccomp' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.01)
-      start = time.monotonic()
       print(libc.ptrace(seize, pid, 0, 0), libc.ptrace(interrupt, pid, 0, 0))
       print(os.WIFSTOPPED(os.waitpid(pid, 0)[1]), time.monotonic() - start < 1)
       print(libc.ptrace(detach, pid, 0, 0), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-      """, as: user
-    ) {
-      $0.routes.append(.init("127.201.0.5/32", acceptor: services.server.endpoint, delayMilliseconds: 3_000))
-    }
+      """, waiting: 3_000, as: user)
     #expect(outcome.output == "0 0\nTrue True\n0 7\n")
     #expect(outcome.errors == "")
   }
 
   @Test(.enabled(if: isInstalled("gdb"), "gdb is not installed"), arguments: TestUser.available)
   func `gdb attaches to a process that waits for a connection, which is then connected`(user: TestUser) async throws {
-    let services = try ServiceFixture()
-    let outcome = try await services.python(
+    let outcome = try await run(
       """
-      import os, socket, subprocess, time
-      pid = os.fork()
-      if pid == 0:
-        s = socket.create_connection(('127.201.0.5', 80))
-        os._exit(7 if s.recv(100) == b'hello\\n' else 8)
-      # Until it waits in its call.
-      while 'seccomp' not in open(f'/proc/{pid}/wchan').read(): time.sleep(0.01)
       gdb = subprocess.run(['gdb', '--nx', '--batch', '-p', str(pid), '-ex', 'backtrace 1', '-ex', 'detach'],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
       print(f'[Inferior 1 (process {pid}) detached]' in gdb.stdout or gdb.stdout)
       print('seccomp' in open(f'/proc/{pid}/wchan').read(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-      """, as: user
-    ) {
-      $0.routes.append(.init("127.201.0.5/32", acceptor: services.server.endpoint, delayMilliseconds: 20_000))
-    }
+      """, waiting: 20_000, as: user)
     #expect(outcome.output == "True\nTrue 7\n", "gdb was there before the answer")
     #expect(outcome.errors == "")
   }
